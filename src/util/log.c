@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Log lines. File-scope state: the two settings, written once before threads start.
+ */
+#include "util/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* Longest line, bytes; a longer one is cut. Source: below PIPE_BUF (4096), so write(2) is atomic. */
+#define LINE_MAX_BYTES 2048
+
+static enum log_level max_level = LOG_LEVEL_INFO;
+static bool to_journal;
+static bool to_syslog;
+
+/* What stands for the level where there is no journal to show it; tests look for "error: ". */
+static const char *level_word(enum log_level level)
+{
+	return level <= LOG_LEVEL_ERROR ? "error: " : level == LOG_LEVEL_WARNING ? "warning: " : "";
+}
+
+/* stderr is the journal if it is the socket that JOURNAL_STREAM names: see systemd.exec(5). */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long dev;
+	unsigned long long ino;
+	struct stat st;
+
+	if (!stream || sscanf(stream, "%llu:%llu", &dev, &ino) != 2)
+		return false;
+	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+void log_setup(enum log_level level)
+{
+	max_level = level;
+	to_journal = stderr_is_journal();
+}
+
+void log_to_syslog(void)
+{
+	openlog("batonfs", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	to_syslog = true;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= max_level;
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	char line[LINE_MAX_BYTES];
+	int saved = errno;
+	va_list args;
+	int len;
+	int n;
+
+	if (!log_enabled(level))
+		return;
+	if (to_syslog) {
+		va_start(args, fmt);
+		vsyslog((int)level, fmt, args);
+		va_end(args);
+		errno = saved;
+		return;
+	}
+	len = to_journal ? snprintf(line, sizeof(line), "<%d>", level)
+			 : snprintf(line, sizeof(line), "batonfs: %s", level_word(level));
+	va_start(args, fmt);
+	n = vsnprintf(line + len, sizeof(line) - (size_t)len - 1, fmt, args);
+	va_end(args);
+	if (n > 0)
+		len = (int)MIN_OF((size_t)(len + n), sizeof(line) - 2);
+	line[len++] = '\n';
+	(void)!write(STDERR_FILENO, line, (size_t)len); /* nowhere left to report to */
+	errno = saved;
+}
+
+const char *log_errname(int err)
+{
+	const char *name = strerrorname_np(err < 0 ? -err : err);
+
+	return name ? name : "E?";
+}
