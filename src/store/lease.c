@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lease test.
+ */
+#include "store/lease.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "util/cleanup.h"
+
+int lease_in_use(int mount_fd, const struct handle *h)
+{
+	_cleanup_close_ int fd = handle_open(mount_fd, h, O_RDONLY | O_NONBLOCK | O_NOATIME);
+
+	if (fd < 0)
+		return fd == -EWOULDBLOCK ? 1 : fd; /* somebody else holds a lease */
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+		return errno == EAGAIN ? 1 : -errno;
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK); /* closing would do it, too */
+	return 0;
+}

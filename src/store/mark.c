@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Marks on backing files. The calls go through /proc/self/fd, which works for O_PATH descriptors of any
+ * file type on every kernel.
+ */
+#include "store/mark.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "store/procfd.h"
+#include "util/parse.h"
+
+static const char *const mark_names[MARK_MAX_] = {
+	[MARK_AUTO] = MARK_PREFIX "auto",
+	[MARK_TTL] = MARK_PREFIX "ttl",
+	[MARK_PINNED] = MARK_PREFIX "pinned",
+};
+
+int mark_get(int fd, enum mark mark, int64_t *ret)
+{
+	struct procfd path = procfd(fd);
+	char text[24];
+	uint64_t value;
+	ssize_t n;
+
+	n = getxattr(path.name, mark_names[mark], text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	if (parse_u64(text, &value) < 0 || value > INT64_MAX)
+		return -EINVAL;
+	*ret = (int64_t)value;
+	return 0;
+}
+
+/* Make the change durable: syncs the inode where the descriptor can be opened for that. */
+static int sync_inode(int fd)
+{
+	struct procfd path = procfd(fd);
+	int real = open(path.name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int r;
+
+	if (real < 0)
+		return -errno;
+	r = fsync(real) < 0 ? -errno : 0;
+	(void)close(real);
+	return r;
+}
+
+int mark_set(int fd, enum mark mark, int64_t value)
+{
+	struct procfd path = procfd(fd);
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%" PRId64, value);
+
+	if (setxattr(path.name, mark_names[mark], text, (size_t)len, 0) < 0)
+		return -errno;
+	return mark == MARK_AUTO ? 0
+				 : sync_inode(fd); /* auto: losing it costs a tidy name, no data */
+}
+
+int mark_clear(int fd, enum mark mark)
+{
+	struct procfd path = procfd(fd);
+
+	if (removexattr(path.name, mark_names[mark]) < 0)
+		return errno == ENODATA ? 0 : -errno;
+	return sync_inode(fd);
+}
+
+bool mark_is_name(const char *xattr_name)
+{
+	return strncmp(xattr_name, MARK_PREFIX, strlen(MARK_PREFIX)) == 0;
+}

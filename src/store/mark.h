@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Marks: what must survive with the tree itself and cannot be derived from it, as trusted.batonfs.*
+ * extended attributes of backing files. Invisible and unreachable through the mount.
+ *
+ *     trusted.batonfs.auto    decimal inode number that the mount shows   directories batonfs made
+ *     trusted.batonfs.ttl     decimal nanoseconds                         set by hand; INT64_MAX: never
+ *     trusted.batonfs.pinned  "1"                                         set by hand
+ */
+#ifndef STORE_MARK_H
+#define STORE_MARK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/macro.h"
+
+#define MARK_PREFIX "trusted.batonfs."
+
+enum mark {
+	MARK_AUTO,
+	MARK_TTL,
+	MARK_PINNED,
+	MARK_MAX_,
+};
+
+/* Read a mark of the inode behind `fd` (O_PATH will do). -ENODATA if it has none, -EINVAL if damaged. */
+int mark_get(int fd, enum mark mark, int64_t *ret) WARN_UNUSED;
+
+/* Set it. On return it is as durable as the backing filesystem makes an fsynced xattr. */
+int mark_set(int fd, enum mark mark, int64_t value) WARN_UNUSED;
+
+/* Remove it; not having it is success. */
+int mark_clear(int fd, enum mark mark) WARN_UNUSED;
+
+/* Whether the name of an extended attribute is ours to hide. */
+bool mark_is_name(const char *xattr_name);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The private tmpfs. The namespace is a slave of the host's: what is unmounted there is not kept alive
+ * here, and what is mounted here does not show there.
+ */
+#include "store/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+
+#include "util/cleanup.h"
+#include "util/parse.h"
+
+/* Smallest number of inodes a memory store offers. Source: a million small files fit in 4 GiB and more. */
+#define INODES_MIN 65536
+
+static uint64_t cgroup_limit_bytes(void)
+{
+	/* In a container the cgroup namespace makes its own group the root. */
+	_cleanup_fclose_ FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
+	char text[32];
+	uint64_t bytes;
+
+	if (!f || !fgets(text, sizeof(text), f))
+		return UINT64_MAX;
+	text[strcspn(text, "\n")] = '\0';
+	return parse_u64(text, &bytes) < 0 ? UINT64_MAX : bytes; /* "max" */
+}
+
+uint64_t memory_total_bytes(void)
+{
+	struct sysinfo info;
+	uint64_t total = UINT64_MAX;
+
+	if (sysinfo(&info) == 0)
+		total = (uint64_t)info.totalram * info.mem_unit;
+	return MIN_OF(total, cgroup_limit_bytes());
+}
+
+static int mount_tmpfs(uint64_t size_bytes, bool *ret_huge)
+{
+	uint64_t inodes = MAX_OF(size_bytes / 4096, (uint64_t)INODES_MIN);
+	char options[128];
+	int len = snprintf(options, sizeof(options),
+			   "mode=0700,inode64,size=%" PRIu64 ",nr_inodes=%" PRIu64, size_bytes,
+			   inodes);
+
+	(void)snprintf(options + len, sizeof(options) - (size_t)len, ",huge=within_size");
+	*ret_huge = mount("batonfs-store", MEMORY_PATH, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			  options) == 0;
+	if (*ret_huge)
+		return 0;
+	options[len] = '\0'; /* a kernel without transparent huge pages refuses the option */
+	if (mount("batonfs-store", MEMORY_PATH, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  options) < 0)
+		return -errno;
+	return 0;
+}
+
+int memory_mount(uint64_t size_bytes, struct memory_ns *ret_ns, bool *ret_huge)
+{
+	_cleanup_close_ int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int private = -1;
+	int r;
+
+	if (host < 0)
+		return -errno;
+	if (mkdir(MEMORY_PATH, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	if (unshare(CLONE_NEWNS) < 0)
+		return -errno;
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return -errno;
+	r = mount_tmpfs(size_bytes, ret_huge);
+	if (r < 0)
+		return r;
+	private = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (private < 0)
+		return -errno;
+	*ret_ns = (struct memory_ns){ .host_fd = TAKE_FD(host), .private_fd = TAKE_FD(private) };
+	return 0;
+}
+
+int memory_leave(const struct memory_ns *ns)
+{
+	/* A thread that shares its root and working directory with others may not change namespaces. */
+	if (unshare(CLONE_FS) < 0 || setns(ns->host_fd, CLONE_NEWNS) < 0)
+		return -errno;
+	return 0;
+}
+
+int memory_enter(const struct memory_ns *ns)
+{
+	if (unshare(CLONE_FS) < 0 || setns(ns->private_fd, CLONE_NEWNS) < 0)
+		return -errno;
+	return 0;
+}
+
+void memory_done(struct memory_ns *ns)
+{
+	ns->host_fd = safe_close(ns->host_fd);
+	ns->private_fd = safe_close(ns->private_fd);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The trash: what is released goes here by one rename and is deleted in the background, by a thread of
+ * low priority. What is still open or mapped stays readable for those who have it, as after any unlink.
+ */
+#ifndef STORE_TRASH_H
+#define STORE_TRASH_H
+
+#include <stdint.h>
+
+#include "util/macro.h"
+
+struct trash;
+
+/*
+ * trash_fd: the directory, borrowed for the life of the object. Starts the thread, which also deletes
+ * what an earlier process left.
+ */
+int trash_new(int trash_fd, struct trash **ret) WARN_UNUSED;
+
+/* Stops the thread after the entry it is at; the rest waits for the next start. */
+void trash_free(struct trash *t);
+
+/* Move the entry `name` of `dirfd` into the trash. 0; -ENOENT if there is none; -errno. */
+int trash_take(struct trash *t, int dirfd, const char *name) WARN_UNUSED;
+
+/* The same if the entry is (still) the inode `ino`; else it stays, and the result is -ESTALE. */
+int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino) WARN_UNUSED;
+
+/* Entries taken and not yet deleted, an estimate while the thread works. */
+uint64_t trash_pending(struct trash *t);
+
+/* Delete everything now, in the calling thread. For tests and for a full store. */
+int trash_empty(struct trash *t) WARN_UNUSED;
+
+#endif
