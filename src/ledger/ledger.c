@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The front of the ledger: opening and closing in the right order, and one short function per event that
+ * copies it into the queue.
+ *
+ *   any thread --event--> queue --batch--> writer thread --commit--> file
+ *   any thread --question--> reading connection <------------------- file
+ */
+#include "ledger/ledger.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/db.h"
+#include "ledger/event.h"
+#include "ledger/query.h"
+#include "ledger/queue.h"
+#include "ledger/schema.h"
+#include "ledger/writer.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/*
+ * Execution numbers skipped after a crash, because their events may have been lost with the queue. Source:
+ * more than the queue's capacity divided by the size of an execution's event.
+ */
+#define NUMBERS_SKIPPED 65536
+
+_Static_assert(QUEUE_BYTES / sizeof(struct ledger_execution) < NUMBERS_SKIPPED, "see above");
+_Static_assert(sizeof(struct ledger_release) <= QUEUE_PAYLOAD_MAX, "largest event");
+
+struct ledger {
+	struct queue *queue;   /* owned */
+	struct writer *writer; /* owned; uses queue */
+	struct query *query;   /* owned; closed before the writer's connection, the last one */
+	int lock_fd;	       /* owned; keeps other processes out until everything is closed */
+};
+
+/* ---- open and close ---- */
+
+/* How the ledger was left. */
+struct found {
+	bool is_new;
+	bool clean;
+	uint64_t next_number;
+};
+
+static int read_row(struct db *db, struct found *ret)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(db, STMT_LEDGER_READ);
+	int r = db_step(db, s);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return -EUCLEAN;
+	ret->clean = sqlite3_column_int(s, 0) != 0;
+	ret->next_number = stmt_column_u64(s, 1);
+	return 0;
+}
+
+static int write_row(struct db *db, enum stmt_id id, uint64_t value)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(db, id);
+
+	stmt_bind_u64(s, 1, value);
+	return db_step(db, s);
+}
+
+/* Is it ours, of a known version, and undamaged? Returns the version; changes nothing. */
+static int inspect(struct db *db)
+{
+	int version = schema_inspect(db, schema_nsteps);
+	int r;
+
+	if (version <= 0)
+		return version;
+	r = db_quick_check(db);
+	return r < 0 ? r : version;
+}
+
+static int make_ready(struct db *db, int version, struct found *ret)
+{
+	int r = db_use_wal(db);
+
+	if (r < 0)
+		return r;
+	r = schema_migrate(db, schema_steps, schema_nsteps, version);
+	if (r < 0)
+		return r;
+	r = db_prepare(db, DB_WRITER);
+	if (r < 0)
+		return r == -EINVAL ? -EUCLEAN : r; /* not the tables its version should have */
+	ret->is_new = version == 0;
+	return read_row(db, ret);
+}
+
+/* -EUCLEAN: the file should be set aside; it is closed as it was found. */
+static int open_sound(const char *path, struct db **ret, struct found *ret_found)
+{
+	struct db *db;
+	int r = db_open(path, DB_WRITER, &db);
+
+	if (r < 0)
+		return r;
+	r = inspect(db);
+	if (r >= 0)
+		r = make_ready(db, r, ret_found);
+	if (r < 0) {
+		db_close_untouched(db);
+		return r;
+	}
+	*ret = db;
+	return 0;
+}
+
+static int open_or_replace(const char *path, struct db **ret, struct ledger_open_result *result)
+{
+	struct found found;
+	int r = open_sound(path, ret, &found);
+
+	if (r == -EUCLEAN) {
+		r = db_set_aside(path, clock_real_ns() / NS_PER_S, result->set_aside,
+				 sizeof(result->set_aside));
+		if (r < 0)
+			return r;
+		log_debug("ledger set aside name=%s", result->set_aside);
+		r = open_sound(path, ret, &found);
+	}
+	if (r < 0)
+		return r;
+	if (result->set_aside[0] != '\0')
+		result->state = LEDGER_REPLACED;
+	else if (found.is_new)
+		result->state = LEDGER_NEW;
+	else
+		result->state = found.clean ? LEDGER_CLEAN : LEDGER_UNCLEAN;
+	result->next_number = found.next_number;
+	if (result->state == LEDGER_UNCLEAN)
+		result->next_number += NUMBERS_SKIPPED;
+	return 0;
+}
+
+static int mark_in_use(struct db *db, uint64_t next_number)
+{
+	int r = db_begin(db);
+
+	if (r < 0)
+		return r;
+	r = write_row(db, STMT_LEDGER_CLEAN, 0);
+	if (r == 0)
+		r = write_row(db, STMT_LEDGER_NUMBER, next_number);
+	if (r == 0)
+		r = db_commit(db);
+	if (r < 0)
+		db_rollback(db);
+	return r;
+}
+
+/*
+ * From now on the tree changes, and a mark that a power failure takes back would vouch for rows that no
+ * longer agree with it: this one transaction reaches the disk before the ledger is used.
+ */
+static int take_over(struct db *db, uint64_t next_number)
+{
+	int r = db_script(db, SCRIPT_SYNC_FULL);
+
+	if (r < 0)
+		return r;
+	r = mark_in_use(db, next_number);
+	return r < 0 ? r : db_script(db, SCRIPT_SYNC_NORMAL);
+}
+
+static int start(struct ledger *l, const char *path, struct ledger_open_result *result)
+{
+	_cleanup_(db_closep) struct db *db = NULL;
+	struct writer_start ws;
+	int r;
+
+	l->lock_fd = db_lock_file(path);
+	if (l->lock_fd < 0)
+		return l->lock_fd;
+	r = open_or_replace(path, &db, result);
+	if (r < 0)
+		return r;
+	r = take_over(db, result->next_number);
+	if (r < 0)
+		return r;
+	r = query_new(path, &l->query);
+	if (r < 0)
+		return r;
+	r = queue_new(QUEUE_BYTES, &l->queue);
+	if (r < 0)
+		return r;
+	ws = (struct writer_start){
+		.db = db,
+		.queue = l->queue,
+		.next_number = result->next_number,
+		.agrees = result->state == LEDGER_CLEAN,
+	};
+	r = writer_new(&ws, &l->writer);
+	if (r < 0)
+		return r;
+	(void)TAKE_PTR(db); /* the writer's now */
+	return 0;
+}
+
+DEFINE_CLEANUP(struct ledger *, ledger_free)
+
+int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
+{
+	_cleanup_(ledger_freep) struct ledger *l = malloc(sizeof(*l));
+	struct ledger_open_result result = { 0 };
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	*l = (struct ledger){ .lock_fd = -1 };
+	r = start(l, path, &result);
+	if (r < 0)
+		return r;
+	*ret_result = result;
+	*ret = TAKE_PTR(l);
+	return 0;
+}
+
+void ledger_free(struct ledger *l)
+{
+	if (!l)
+		return;
+	query_free(l->query);
+	writer_free(l->writer);
+	queue_free(l->queue);
+	(void)safe_close(l->lock_fd);
+	free(l);
+}
+
+int ledger_sync(struct ledger *l)
+{
+	return queue_sync(l->queue);
+}
+
+void ledger_stats(struct ledger *l, struct ledger_stats *ret)
+{
+	struct queue_stats q;
+
+	queue_stats(l->queue, &q);
+	*ret = (struct ledger_stats){
+		.events = q.events,
+		.commits = q.batches,
+		.waits = q.waits,
+		.queued_bytes = q.queued_bytes,
+		.error = q.error,
+	};
+}
+
+const char *ledger_reason_name(enum ledger_reason reason)
+{
+	static const char *const names[LEDGER_REASON_MAX_] = {
+		[LEDGER_EXPIRED] = "expired", [LEDGER_RELEASED] = "released",
+		[LEDGER_EMPTY] = "empty",     [LEDGER_EVICTED] = "evicted",
+		[LEDGER_REMOVED] = "removed",
+	};
+
+	if ((unsigned int)reason >= LEDGER_REASON_MAX_)
+		return "unknown"; /* a row of another version */
+	return names[reason];
+}
+
+/* ---- events ---- */
+
+static void put_value(struct ledger *l, enum event_kind kind, uint64_t key, int64_t value)
+{
+	struct event_value e = { .key = key, .value = value };
+
+	queue_put(l->queue, kind, &e, sizeof(e));
+}
+
+static void put_file(struct ledger *l, enum event_kind kind, const struct ledger_file *f)
+{
+	assert(f->handle_len <= LEDGER_HANDLE_MAX);
+	queue_put(l->queue, kind, f, event_file_bytes(f));
+}
+
+void ledger_execution_put(struct ledger *l, const struct ledger_execution *e)
+{
+	queue_put(l->queue, EVENT_EXEC_PUT, e, sizeof(*e));
+}
+
+void ledger_execution_activity(struct ledger *l, uint64_t number, int64_t activity_real_ns)
+{
+	put_value(l, EVENT_EXEC_ACTIVITY, number, activity_real_ns);
+}
+
+void ledger_execution_forget(struct ledger *l, uint64_t number)
+{
+	put_value(l, EVENT_EXEC_FORGET, number, 0);
+}
+
+void ledger_release(struct ledger *l, const struct ledger_release *r)
+{
+	queue_put(l->queue, EVENT_RELEASE, r, sizeof(*r));
+}
+
+void ledger_file_put(struct ledger *l, const struct ledger_file *f)
+{
+	put_file(l, EVENT_FILE_PUT, f);
+}
+
+void ledger_file_size(struct ledger *l, uint64_t ino, uint64_t size_bytes)
+{
+	put_value(l, EVENT_FILE_SIZE, ino, (int64_t)size_bytes);
+}
+
+void ledger_file_move(struct ledger *l, uint64_t ino, uint64_t execution)
+{
+	put_value(l, EVENT_FILE_MOVE, ino, (int64_t)execution);
+}
+
+void ledger_file_activity(struct ledger *l, uint64_t ino, int64_t activity_real_ns)
+{
+	put_value(l, EVENT_FILE_ACTIVITY, ino, activity_real_ns);
+}
+
+void ledger_file_gone(struct ledger *l, uint64_t ino)
+{
+	put_value(l, EVENT_FILE_GONE, ino, 0);
+}
+
+void ledger_reconcile_begin(struct ledger *l)
+{
+	queue_put(l->queue, EVENT_RECONCILE_BEGIN, NULL, 0);
+}
+
+void ledger_reconcile_seen(struct ledger *l, const struct ledger_file *f)
+{
+	put_file(l, EVENT_RECONCILE_SEEN, f);
+}
+
+void ledger_reconcile_end(struct ledger *l)
+{
+	queue_put(l->queue, EVENT_RECONCILE_END, NULL, 0);
+}
+
+/* ---- questions ---- */
+
+int ledger_each_execution(struct ledger *l,
+			  int (*each)(void *arg, const struct ledger_execution *e), void *arg)
+{
+	return query_each_execution(l->query, each, arg);
+}
+
+int ledger_each_expired_file(struct ledger *l, int64_t now_real_ns, int64_t default_ttl_ns,
+			     uint32_t max, int (*each)(void *arg, const struct ledger_file *f),
+			     void *arg)
+{
+	struct query_expired which = {
+		.now_real_ns = now_real_ns,
+		.default_ttl_ns = default_ttl_ns,
+		.max = max,
+	};
+
+	return query_each_expired_file(l->query, &which, each, arg);
+}
+
+int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_real_ns)
+{
+	return query_next_file_expiry(l->query, default_ttl_ns, ret_real_ns);
+}
+
+int ledger_each_release(struct ledger *l, const char *id, uint32_t max,
+			int (*each)(void *arg, const struct ledger_release *r), void *arg)
+{
+	return query_each_release(l->query, id, max, each, arg);
+}
+
+int ledger_usage(struct ledger *l, uint64_t number, uint64_t *ret_files, uint64_t *ret_bytes)
+{
+	return query_usage(l->query, number, ret_files, ret_bytes);
+}

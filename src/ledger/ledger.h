@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ledger: what a filesystem cannot say about its files, in SQLite. Who owns an execution, when it was
+ * last used, how long it lives, which files it has, what was released and why.
+ *
+ * The tree is the truth; the ledger follows it. Events are queued by any thread without touching SQLite,
+ * and one writer thread applies them in batches, one transaction each. The queue is bounded: when it is
+ * full, the caller waits until there is room (an event is never lost while the process lives). After a
+ * crash the last batches may be missing: whoever owns the tree reconciles (below).
+ *
+ * Nothing outside this directory knows SQL. All functions may be called from any thread.
+ */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/macro.h"
+
+struct ledger;
+
+/* Longest execution id, bytes without the NUL. Source: the naming rule of executions, exec/rule.h. */
+#define LEDGER_ID_MAX 128
+
+/* Room for a command name with its NUL. Source: TASK_COMM_LEN in the kernel's include/linux/sched.h. */
+#define LEDGER_COMM_MAX 16
+
+/* Largest file handle kept, bytes. Source: store/handle.h. */
+#define LEDGER_HANDLE_MAX 40
+
+/* "The mount's default" for a ttl_ns; "never" is INT64_MAX. */
+#define LEDGER_TTL_DEFAULT INT64_C(-1)
+#define LEDGER_TTL_NEVER INT64_MAX
+
+/* How the ledger was found; what the caller must do about it. */
+enum ledger_state {
+	LEDGER_CLEAN,	/* closed by ledger_free(): agrees with the tree */
+	LEDGER_UNCLEAN, /* the last process died, or ended before it had reconciled: reconcile */
+	LEDGER_NEW,	/* there was none: reconcile */
+	LEDGER_REPLACED, /* corrupt or no database: set aside under another name: reconcile, report */
+};
+
+struct ledger_open_result {
+	enum ledger_state state;
+	char set_aside
+		[300]; /* LEDGER_REPLACED: the name the old file has now, in the same directory */
+	uint64_t next_number; /* first execution number never used in this ledger, from 1 on */
+};
+
+/*
+ * Open or create the ledger at `path` (absolute), migrate its schema, start the writer thread. Returns 0;
+ * -EPROTONOSUPPORT if a newer version wrote it (nothing is changed); -EBUSY if another process has it;
+ * -EACCES, -EROFS, -ENOSPC, -EIO, -ENOMEM; -EOPNOTSUPP if the filesystem cannot share memory between
+ * processes (SQLite's WAL). A file that is no ledger, or that fails SQLite's quick check, is renamed (with its
+ * -wal and -shm) to PATH.corrupt-SECONDS and replaced. PATH-lock is what keeps other processes out; it stays.
+ * Other programs may read the database while it is open. Call before the process has used SQLite otherwise.
+ */
+int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
+	WARN_UNUSED;
+
+/*
+ * Apply what is queued, mark the ledger clean, close. It is marked clean only if it agrees with the tree: it was
+ * found clean, or a reconcile has ended since. If the disk refuses for some seconds, what is left is given up
+ * and the ledger stays unclean. No other call may be running. ledger_free(NULL) is a no-op.
+ */
+void ledger_free(struct ledger *l);
+
+/*
+ * Wait until everything queued before this call is committed. Returns 0, or the error that keeps the
+ * writer from committing: -ENOSPC, -EIO, -ENOMEM, -EBUSY (another program writes to the database), -EUCLEAN
+ * (it was damaged since it was opened). The writer goes on retrying, and the queue goes on filling.
+ */
+int ledger_sync(struct ledger *l) WARN_UNUSED;
+
+/* ---- events: queued, applied in order; they block only while the queue is full ---- */
+
+struct ledger_owner {
+	uint32_t uid;
+	uint32_t gid;
+	int32_t pid; /* 0: not visible from the daemon's pid namespace */
+	char comm[LEDGER_COMM_MAX];
+};
+
+struct ledger_execution {
+	uint64_t number; /* chosen by the caller, unique over the life of the ledger */
+	char id[LEDGER_ID_MAX + 1];
+	struct ledger_owner owner;
+	int64_t created_real_ns;
+	int64_t activity_real_ns;
+	int64_t ttl_ns; /* or LEDGER_TTL_DEFAULT, LEDGER_TTL_NEVER */
+	bool pinned;
+};
+
+/* An execution became real, or one of its fields changed: insert or replace by number. */
+void ledger_execution_put(struct ledger *l, const struct ledger_execution *e);
+/* It was active. Callers coalesce: about once a second per execution. */
+void ledger_execution_activity(struct ledger *l, uint64_t number, int64_t activity_real_ns);
+
+/* Its row goes without a release on record: found in the ledger at start, but not in the tree. */
+void ledger_execution_forget(struct ledger *l, uint64_t number);
+
+enum ledger_reason {
+	LEDGER_EXPIRED,	 /* time-to-live over */
+	LEDGER_RELEASED, /* somebody released it */
+	LEDGER_EMPTY,	 /* the last file of a directory that batonfs made was removed */
+	LEDGER_EVICTED,	 /* room was needed */
+	LEDGER_REMOVED,	 /* its files were removed or moved away by ordinary calls */
+	LEDGER_REASON_MAX_,
+};
+
+/* "expired", "released", ... */
+const char *ledger_reason_name(enum ledger_reason reason);
+
+struct ledger_release {
+	uint64_t number; /* of the execution; 0 for a file with a lifetime of its own */
+	char id[LEDGER_ID_MAX + 1];
+	char path
+		[256]; /* the file's path below the mount, "" for a whole execution; cut if longer */
+	enum ledger_reason reason;
+	struct ledger_owner by; /* who asked; all zero if batonfs decided */
+	struct ledger_owner owner;
+	int64_t created_real_ns;
+	int64_t activity_real_ns;
+	int64_t released_real_ns;
+	int64_t ttl_ns; /* in force at that moment, resolved: never LEDGER_TTL_DEFAULT */
+	uint64_t bytes;
+	uint64_t files;
+};
+
+/*
+ * An execution ended: its row and its files' rows go, the reason stays (the newest LEDGER_HISTORY_MAX
+ * are kept). With number 0 only the reason is recorded; the file's row goes by ledger_file_gone().
+ * LEDGER_EMPTY is recorded like the others.
+ */
+void ledger_release(struct ledger *l, const struct ledger_release *r);
+
+/* Releases remembered. Source: enough for a day of an execution every second; about 25 MB. */
+#define LEDGER_HISTORY_MAX 86400
+
+struct ledger_file {
+	uint64_t ino;	    /* of the backing inode: the key */
+	uint64_t execution; /* number */
+	uint64_t size_bytes;
+	int64_t ttl_ns;	   /* LEDGER_TTL_DEFAULT unless set on this very file */
+	bool own_lifetime; /* expires by itself: `_` files, and files with a ttl_ns of their own */
+	int64_t activity_real_ns; /* matters for own_lifetime only */
+	uint8_t handle_len;
+	int32_t handle_type;
+	uint8_t handle[LEDGER_HANDLE_MAX];
+};
+
+/* Insert or replace by ino. */
+void ledger_file_put(struct ledger *l, const struct ledger_file *f);
+void ledger_file_size(struct ledger *l, uint64_t ino, uint64_t size_bytes);
+void ledger_file_move(struct ledger *l, uint64_t ino, uint64_t execution);
+void ledger_file_activity(struct ledger *l, uint64_t ino, int64_t activity_real_ns);
+void ledger_file_gone(struct ledger *l, uint64_t ino);
+
+/*
+ * Reconcile: begin, one `seen` for each regular file found in the tree, end. While it runs, other events
+ * go on as always; a file that is reported gone after `begin` is not brought back by a late `seen`, and a
+ * `seen` does not overwrite what a newer `put`, `size` or `move` has said. Files that were released with
+ * their execution are gone in this sense. Of an older row and a `seen`, the later activity counts. `end`
+ * removes the rows of files that neither `seen` nor another event has named since `begin`. A second `begin`
+ * starts over; `seen` and `end` without one are ignored.
+ */
+void ledger_reconcile_begin(struct ledger *l);
+void ledger_reconcile_seen(struct ledger *l, const struct ledger_file *f);
+void ledger_reconcile_end(struct ledger *l);
+
+/*
+ * ---- questions: on a reading connection, block for a moment; not for the path of an open ----
+ *
+ * They answer from what is committed; ledger_sync() first if that matters. `each` is called when the answer is
+ * complete and no lock is held: it may call any function of the ledger. Errors: -ENOMEM, -EIO, -EBUSY, -EUCLEAN.
+ */
+
+/* Every execution row, oldest first. `each` returns 0 to go on; its other values are returned. */
+int ledger_each_execution(struct ledger *l,
+			  int (*each)(void *arg, const struct ledger_execution *e), void *arg)
+	WARN_UNUSED;
+
+/*
+ * Files with a lifetime of their own whose time is over: activity + ttl (default_ttl_ns where
+ * LEDGER_TTL_DEFAULT) <= now. At most `max` of them, longest overdue first. Found by index.
+ */
+int ledger_each_expired_file(struct ledger *l, int64_t now_real_ns, int64_t default_ttl_ns,
+			     uint32_t max, int (*each)(void *arg, const struct ledger_file *f),
+			     void *arg) WARN_UNUSED;
+
+/* When the next such file expires; INT64_MAX if none. */
+int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_real_ns)
+	WARN_UNUSED;
+
+/* The releases recorded under this execution id, newest first, at most `max`. */
+int ledger_each_release(struct ledger *l, const char *id, uint32_t max,
+			int (*each)(void *arg, const struct ledger_release *r), void *arg)
+	WARN_UNUSED;
+
+/* Sums of the file rows of one execution. */
+int ledger_usage(struct ledger *l, uint64_t number, uint64_t *ret_files, uint64_t *ret_bytes)
+	WARN_UNUSED;
+
+struct ledger_stats {
+	uint64_t events;       /* queued since start */
+	uint64_t commits;      /* transactions since start */
+	uint64_t waits;	       /* times a caller waited for room in the queue */
+	uint64_t queued_bytes; /* now */
+	int error;	       /* negative errno of the last commit, 0 if it went well */
+};
+
+void ledger_stats(struct ledger *l, struct ledger_stats *ret);
+
+#endif
