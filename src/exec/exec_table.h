@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of executions, for the modules of this directory only.
+ */
+#ifndef EXEC_EXEC_TABLE_H
+#define EXEC_EXEC_TABLE_H
+
+#include "exec/execution.h"
+
+struct exec_table {
+	/* Constant. */
+	const struct store *store; /* borrowed */
+	struct trash *trash;	   /* borrowed */
+	struct ledger *ledger;	   /* borrowed */
+	struct exec_config config;
+	struct exec_upcalls up;
+
+	struct lock lock;	    /* rank LOCK_EXEC_TABLE */
+	struct execution **buckets; /* lock; owned */
+	uint64_t nbuckets;	    /* lock; a power of two */
+	uint64_t count;		    /* lock; objects in the table */
+
+	_Atomic uint64_t next_number;
+	_Atomic uint64_t active; /* executions that are ACTIVE */
+};
+
+/* Write the whole row. The caller holds e->lock. */
+void exec_save_locked(struct exec_table *t, struct execution *e);
+
+/* VIRTUAL to ACTIVE if it is not. The caller holds e->lock. */
+void exec_activate_locked(struct exec_table *t, struct execution *e, const struct ledger_owner *by);
+
+/* What a release of it would say. The caller holds e->lock. */
+void exec_describe_locked(struct exec_table *t, struct execution *e, struct ledger_release *ret);
+
+/* ACTIVE to VIRTUAL once no name is left. The caller holds e->lock. */
+void exec_deactivate_locked(struct exec_table *t, struct execution *e, enum ledger_reason reason);
+
+/* Take it out of the table: the ID is free for a new object. */
+void exec_table_remove(struct exec_table *t, struct execution *e);
+
+/* The coarse monotonic clock that activity is counted in, and its distance to the real one. */
+int64_t exec_now_mono_ns(void);
+int64_t exec_mono_to_real_ns(int64_t mono_ns);
+
+#endif

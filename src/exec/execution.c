@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Execution objects: the table by ID, reference counts, states, activity and counters. Names are in
+ * names.c, lifetimes in lifetime.c, the end in release.c.
+ *
+ * Reference counts change under the table's lock together with the table. A VIRTUAL object goes with its last
+ * reference, an ACTIVE one stays; only a holder of a reference changes the state, so no object is forgotten.
+ */
+#include "exec/execution.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "exec/exec_table.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+/* Buckets at first. Source: a busy n8n has a few hundred executions on disk at a time. */
+#define BUCKETS_MIN 1024
+
+int64_t exec_now_mono_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t exec_mono_to_real_ns(int64_t mono_ns)
+{
+	return mono_ns + clock_real_ns() - exec_now_mono_ns();
+}
+
+/* FNV-1a, finished by MurmurHash3's mixer: short, alike IDs spread over all bits. */
+static uint64_t hash_id(const char *id)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *id; id++)
+		h = (h ^ (unsigned char)*id) * UINT64_C(0x100000001b3);
+	h = (h ^ (h >> 33)) * UINT64_C(0xff51afd7ed558ccd);
+	h = (h ^ (h >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ (h >> 33);
+}
+
+uint64_t exec_auto_ino(const char *id)
+{
+	return EXEC_INO_BASE |
+	       (hash_id(id) & (EXEC_INO_BASE / 2 - 1)); /* the upper half: control nodes */
+}
+
+int exec_table_new(const struct store *store, struct trash *trash, struct ledger *ledger,
+		   const struct exec_config *config, uint64_t next_number, struct exec_table **ret)
+{
+	_cleanup_free_ struct exec_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->buckets = calloc(BUCKETS_MIN, sizeof(struct execution *));
+	if (!t->buckets)
+		return -ENOMEM;
+	t->nbuckets = BUCKETS_MIN;
+	t->store = store;
+	t->trash = trash;
+	t->ledger = ledger;
+	t->config = *config;
+	atomic_init(&t->next_number, next_number);
+	lock_init(&t->lock, LOCK_EXEC_TABLE);
+	*ret = TAKE_PTR(t);
+	return 0;
+}
+
+static void free_flats(struct exec_flat *f)
+{
+	while (f) {
+		struct exec_flat *next = f->next;
+
+		free(f);
+		f = next;
+	}
+}
+
+static void free_execution(struct execution *e)
+{
+	free_flats(e->flats);
+	(void)pthread_cond_destroy(&e->idle);
+	(void)pthread_cond_destroy(&e->decided);
+	lock_done(&e->lock);
+	free(e);
+}
+
+void exec_table_free(struct exec_table *t)
+{
+	if (!t)
+		return;
+	for (uint64_t i = 0; i < t->nbuckets; i++) {
+		while (t->buckets[i]) {
+			struct execution *e = t->buckets[i];
+
+			t->buckets[i] = e->hash_next;
+			free_execution(e);
+		}
+	}
+	lock_done(&t->lock);
+	free(t->buckets);
+	free(t);
+}
+
+void exec_table_set_upcalls(struct exec_table *t, const struct exec_upcalls *up)
+{
+	t->up = *up;
+}
+
+const struct exec_config *exec_table_config(const struct exec_table *t)
+{
+	return &t->config;
+}
+
+static struct execution **bucket_locked(struct exec_table *t, const char *id)
+{
+	return &t->buckets[hash_id(id) & (t->nbuckets - 1)];
+}
+
+static struct execution *find_locked(struct exec_table *t, const char *id)
+{
+	struct execution *e = *bucket_locked(t, id);
+
+	while (e && strcmp(e->id, id) != 0)
+		e = e->hash_next;
+	return e;
+}
+
+/* Twice the buckets. Without memory the chains get longer, nothing else. */
+static void grow_locked(struct exec_table *t)
+{
+	struct execution **old = t->buckets;
+	uint64_t nold = t->nbuckets;
+	struct execution **grown = calloc(nold * 2, sizeof(*grown));
+
+	if (!grown)
+		return;
+	t->buckets = grown;
+	t->nbuckets = nold * 2;
+	for (uint64_t i = 0; i < nold; i++) {
+		while (old[i]) {
+			struct execution *e = old[i];
+			struct execution **b = bucket_locked(t, e->id);
+
+			old[i] = e->hash_next;
+			e->hash_next = *b;
+			*b = e;
+		}
+	}
+	free(old);
+}
+
+static void unlink_locked(struct exec_table *t, struct execution *e)
+{
+	struct execution **p = bucket_locked(t, e->id);
+
+	while (*p && *p != e)
+		p = &(*p)->hash_next;
+	if (*p) {
+		*p = e->hash_next;
+		t->count--;
+	}
+}
+
+static struct execution *new_execution(const char *id, enum lifetime lifetime)
+{
+	struct execution *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	(void)memccpy(e->id, id, '\0', sizeof(e->id));
+	e->lifetime = lifetime;
+	atomic_init(&e->refs, 1);
+	e->ttl_ns = LEDGER_TTL_DEFAULT;
+	lock_init(&e->lock, LOCK_EXEC);
+	lock_cond_init(&e->idle);
+	lock_cond_init(&e->decided);
+	atomic_store(&e->activity_mono_ns, exec_now_mono_ns());
+	return e;
+}
+
+struct execution *exec_get(struct exec_table *t, const char *id, enum lifetime lifetime)
+{
+	struct execution *e;
+	struct execution **b;
+
+	LOCK_SCOPE(&t->lock);
+	e = find_locked(t, id);
+	if (e) {
+		atomic_fetch_add(&e->refs, 1);
+		return e;
+	}
+	e = new_execution(id, lifetime);
+	if (!e)
+		return NULL;
+	if (t->count >= t->nbuckets)
+		grow_locked(t);
+	b = bucket_locked(t, id);
+	e->hash_next = *b;
+	*b = e;
+	t->count++;
+	return e;
+}
+
+struct execution *exec_lookup(struct exec_table *t, const char *id)
+{
+	struct execution *e;
+
+	LOCK_SCOPE(&t->lock);
+	e = find_locked(t, id);
+	if (!e || atomic_load(&e->state) == EXEC_VIRTUAL)
+		return NULL;
+	atomic_fetch_add(&e->refs, 1);
+	return e;
+}
+
+struct execution *exec_ref(struct execution *e)
+{
+	atomic_fetch_add(&e->refs, 1);
+	return e;
+}
+
+/* Drop a reference that is not the last, without the table's lock. */
+static bool unref_not_last(struct execution *e)
+{
+	uint32_t refs = atomic_load(&e->refs);
+
+	while (refs > 1) {
+		if (atomic_compare_exchange_weak(&e->refs, &refs, refs - 1))
+			return true;
+	}
+	return false;
+}
+
+void exec_unref(struct exec_table *t, struct execution *e)
+{
+	if (!e || unref_not_last(e))
+		return;
+	{
+		LOCK_SCOPE(&t->lock);
+		if (atomic_fetch_sub(&e->refs, 1) > 1)
+			return;
+		if (atomic_load(&e->state) == EXEC_ACTIVE)
+			return; /* stays in the table without references */
+		if (atomic_load(&e->state) != EXEC_RELEASED) /* a released one is out already */
+			unlink_locked(t, e);
+	}
+	free_execution(e);
+}
+
+void exec_table_remove(struct exec_table *t, struct execution *e)
+{
+	LOCK_SCOPE(&t->lock);
+	unlink_locked(t, e);
+}
+
+int exec_each(struct exec_table *t, int (*each)(void *arg, struct execution *e), void *arg)
+{
+	struct execution **list;
+	size_t n = 0;
+	int r = 0;
+
+	{
+		LOCK_SCOPE(&t->lock);
+		list = calloc(t->count + 1, sizeof(struct execution *));
+		for (uint64_t i = 0; list && i < t->nbuckets; i++) {
+			for (struct execution *e = t->buckets[i]; e; e = e->hash_next) {
+				if (atomic_load(&e->state) == EXEC_VIRTUAL)
+					continue;
+				atomic_fetch_add(&e->refs, 1);
+				list[n++] = e;
+			}
+		}
+	}
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (r == 0)
+			r = each(arg, list[i]);
+		exec_unref(t, list[i]);
+	}
+	free(list);
+	return r;
+}
+
+uint64_t exec_count(struct exec_table *t)
+{
+	return atomic_load(&t->active);
+}
+
+void exec_touch(struct execution *e)
+{
+	atomic_store_explicit(&e->activity_mono_ns, exec_now_mono_ns(), memory_order_relaxed);
+	atomic_fetch_add(&e->events, 1);
+}
+
+static void wait_decided(struct execution *e)
+{
+	LOCK_SCOPE(&e->lock);
+	while (atomic_load(&e->state) == EXEC_RELEASING)
+		lock_wait(&e->lock, &e->decided);
+}
+
+/*
+ * Against exec_release(): this side counts itself busy and then reads the state, the other sets the state
+ * and then reads the count; both sequentially consistent, so at least one of them sees the other.
+ */
+int exec_enter(struct execution *e)
+{
+	for (;;) {
+		atomic_fetch_add(&e->busy, 1);
+		switch (atomic_load(&e->state)) {
+		case EXEC_RELEASED:
+			exec_leave(e);
+			return -ESTALE;
+		case EXEC_RELEASING:
+			exec_leave(e);
+			wait_decided(e);
+			continue;
+		default:
+			exec_touch(e);
+			return 0;
+		}
+	}
+}
+
+void exec_leave(struct execution *e)
+{
+	if (atomic_fetch_sub(&e->busy, 1) == 1 && atomic_load(&e->state) == EXEC_RELEASING) {
+		LOCK_SCOPE(&e->lock);
+		(void)pthread_cond_broadcast(&e->idle);
+	}
+}
+
+void exec_opened(struct execution *e)
+{
+	atomic_fetch_add(&e->open, 1);
+	exec_touch(e);
+}
+
+void exec_closed(struct execution *e)
+{
+	exec_touch(e);
+	atomic_fetch_sub(&e->open, 1);
+}
+
+void exec_account(struct execution *e, int64_t files, int64_t bytes)
+{
+	atomic_fetch_add(&e->files, (uint64_t)files);
+	atomic_fetch_add(&e->bytes, (uint64_t)bytes);
+}
+
+uint64_t exec_number(struct execution *e)
+{
+	LOCK_SCOPE(&e->lock);
+	return e->number;
+}
+
+void exec_save_locked(struct exec_table *t, struct execution *e)
+{
+	struct ledger_execution row = {
+		.number = e->number,
+		.owner = e->owner,
+		.created_real_ns = e->created_real_ns,
+		.activity_real_ns = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)),
+		.ttl_ns = e->ttl_ns,
+		.pinned = e->pinned,
+	};
+
+	memcpy(row.id, e->id, sizeof(row.id));
+	e->saved_mono_ns = atomic_load(&e->activity_mono_ns);
+	ledger_execution_put(t->ledger, &row);
+}
+
+void exec_activate_locked(struct exec_table *t, struct execution *e, const struct ledger_owner *by)
+{
+	if (atomic_load(&e->state) != EXEC_VIRTUAL)
+		return;
+	e->number = atomic_fetch_add(&t->next_number, 1);
+	e->owner = *by;
+	e->created_real_ns = clock_real_ns();
+	e->retry_mono_ns = 0;
+	atomic_store(&e->activity_mono_ns, exec_now_mono_ns());
+	atomic_store(&e->state, EXEC_ACTIVE);
+	atomic_fetch_add(&t->active, 1);
+	exec_save_locked(t, e);
+}
+
+void exec_activate(struct exec_table *t, struct execution *e, const struct ledger_owner *by)
+{
+	if (atomic_load(&e->state) != EXEC_VIRTUAL)
+		return;
+	LOCK_SCOPE(&e->lock);
+	exec_activate_locked(t, e, by);
+}
+
+void exec_restore(struct exec_table *t, struct execution *e, const struct ledger_execution *row)
+{
+	int64_t mono;
+
+	LOCK_SCOPE(&e->lock);
+	if (atomic_load(&e->state) != EXEC_VIRTUAL)
+		return;
+	mono = exec_now_mono_ns() - (clock_real_ns() - row->activity_real_ns);
+	e->number = row->number;
+	e->owner = row->owner;
+	e->created_real_ns = row->created_real_ns;
+	e->saved_mono_ns =
+		MIN_OF(mono, exec_now_mono_ns()); /* not in the future, whatever the clock was */
+	atomic_store(&e->activity_mono_ns, e->saved_mono_ns);
+	atomic_store(&e->state, EXEC_ACTIVE);
+	atomic_fetch_add(&t->active, 1);
+}
+
+void exec_restore_marks(struct exec_table *t, struct execution *e, int64_t ttl_ns, bool pinned)
+{
+	LOCK_SCOPE(&e->lock);
+	e->ttl_ns = ttl_ns;
+	e->pinned = pinned;
+	exec_save_locked(t, e);
+}
+
+void exec_describe_locked(struct exec_table *t, struct execution *e, struct ledger_release *ret)
+{
+	*ret = (struct ledger_release){
+		.number = e->number,
+		.owner = e->owner,
+		.created_real_ns = e->created_real_ns,
+		.activity_real_ns = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)),
+		.released_real_ns = clock_ns(CLOCK_REALTIME),
+		.ttl_ns = e->ttl_ns == LEDGER_TTL_DEFAULT ? t->config.ttl_ns : e->ttl_ns,
+		.bytes = atomic_load(&e->bytes),
+		.files = atomic_load(&e->files),
+	};
+	memcpy(ret->id, e->id, sizeof(ret->id));
+}
+
+void exec_deactivate_locked(struct exec_table *t, struct execution *e, enum ledger_reason reason)
+{
+	struct ledger_release r;
+
+	if (atomic_load(&e->state) != EXEC_ACTIVE || e->has_dir || e->flats ||
+	    e->lifetime != LIFETIME_TTL)
+		return;
+	exec_describe_locked(t, e, &r);
+	r.reason = reason;
+	ledger_release(t->ledger, &r);
+	e->number = 0;
+	e->ttl_ns = LEDGER_TTL_DEFAULT;
+	e->pinned = false;
+	atomic_store(&e->bytes, 0);
+	atomic_store(&e->files, 0);
+	atomic_store(&e->state, EXEC_VIRTUAL);
+	atomic_fetch_sub(&t->active, 1);
+}
+
+void exec_info(struct exec_table *t, struct execution *e, struct exec_info *ret)
+{
+	LOCK_SCOPE(&e->lock);
+	*ret = (struct exec_info){
+		.state = (enum exec_state)atomic_load(&e->state),
+		.lifetime = e->lifetime,
+		.number = e->number,
+		.owner = e->owner,
+		.created_real_ns = e->created_real_ns,
+		.activity_real_ns = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)),
+		.ttl_ns = e->ttl_ns == LEDGER_TTL_DEFAULT ? t->config.ttl_ns : e->ttl_ns,
+		.expires_real_ns = INT64_MAX,
+		.pinned = e->pinned,
+		.bytes = atomic_load(&e->bytes),
+		.files = atomic_load(&e->files),
+		.open = atomic_load(&e->open),
+	};
+	if (e->lifetime == LIFETIME_EXTERNAL)
+		ret->ttl_ns = LEDGER_TTL_NEVER;
+	if (!e->pinned && e->lifetime == LIFETIME_TTL && ret->ttl_ns != LEDGER_TTL_NEVER)
+		ret->expires_real_ns = ret->activity_real_ns + ret->ttl_ns;
+	memcpy(ret->id, e->id, sizeof(ret->id));
+}

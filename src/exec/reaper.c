@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reaper. Twice a second it writes down who was active, and releases what is over. "In use" is the
+ * kernel's answer (store/lease.h): the open counters only save asking.
+ */
+#include "exec/reaper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "store/lease.h"
+#include "store/walk.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/lock.h"
+#include "util/log.h"
+
+/* Files of their own lifetime looked at in one tick; the rest follows in the next. */
+#define FILES_PER_TICK 4096
+
+/* Activity is written down when it is this much newer than what the ledger knows. */
+#define SAVE_EVERY_NS NS_PER_S
+
+struct reaper {
+	/* Constant. */
+	struct exec_table *table;  /* borrowed */
+	const struct store *store; /* borrowed */
+	struct ledger *ledger;	   /* borrowed */
+	struct reaper_upcalls up;
+	pthread_t thread;
+
+	struct lock lock; /* rank LOCK_CONTROL: nothing is held when it is taken */
+	pthread_cond_t wake;
+	bool stop; /* lock */
+};
+
+/* 0 free or gone, -EBUSY in use; an answer that cannot be had (-EMFILE) is no permission. */
+static int ask_lease(struct reaper *r, const struct handle *h)
+{
+	int ret = lease_in_use(r->store->fd, h);
+
+	if (ret == 1)
+		return -EBUSY;
+	return ret == -ESTALE || ret == -ENOENT ? 0 : ret;
+}
+
+static int check_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
+{
+	struct reaper *r = arg;
+
+	(void)ret_tag;
+	if (!S_ISREG(w->st->st_mode))
+		return 0;
+	return ask_lease(r, w->handle);
+}
+
+/* Is any file of the execution open or mapped? -EBUSY if so. */
+static int check_in_use(struct reaper *r, struct execution *e)
+{
+	struct handle dir;
+	struct handle h;
+	int ret = 0;
+
+	if (exec_dir(e, &dir) == 0)
+		ret = walk(r->store->fd, &dir, 0, check_entry, r);
+	for (size_t i = 0; ret == 0; i++) {
+		char name[256];
+
+		if (!exec_flat_name(e, i, name, sizeof(name)))
+			break;
+		if (handle_at(r->store->tree_fd, name, &h) == 0)
+			ret = ask_lease(r, &h);
+	}
+	return ret;
+}
+
+static void save_activity(struct reaper *r, struct execution *e)
+{
+	int64_t activity = atomic_load(&e->activity_mono_ns);
+
+	LOCK_SCOPE(&e->lock);
+	if (!e->number || activity - e->saved_mono_ns < SAVE_EVERY_NS)
+		return;
+	e->saved_mono_ns = activity;
+	ledger_execution_activity(r->ledger, e->number,
+				  clock_real_ns() - clock_ns(CLOCK_MONOTONIC_COARSE) + activity);
+}
+
+/* Whether its time is over; `ret_events` is the activity counter the decision rests on. */
+static bool is_over(struct reaper *r, struct execution *e, uint64_t *ret_events)
+{
+	int64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
+	int64_t ttl = exec_ttl(r->table, e);
+
+	*ret_events = atomic_load(&e->events);
+	if (e->lifetime != LIFETIME_TTL || ttl == LEDGER_TTL_NEVER || atomic_load(&e->open) > 0)
+		return false;
+	if (now - atomic_load(&e->activity_mono_ns) < ttl)
+		return false;
+	LOCK_SCOPE(&e->lock);
+	return !e->pinned && e->retry_mono_ns <= now;
+}
+
+static int look_at(void *arg, struct execution *e)
+{
+	struct reaper *r = arg;
+	struct exec_release_args args = { .reason = LEDGER_EXPIRED, .only_if_idle = true };
+	int ret;
+
+	save_activity(r, e);
+	if (!is_over(r, e, &args.events))
+		return 0;
+	ret = check_in_use(r, e);
+	if (ret == 0)
+		ret = exec_release(r->table, e, &args);
+	if (ret == 0) {
+		log_debug("expired execution=%s", e->id);
+	} else if (ret != -ESTALE) {
+		LOCK_SCOPE(&e->lock);
+		e->retry_mono_ns = clock_ns(CLOCK_MONOTONIC_COARSE) + REAPER_RETRY_NS;
+		if (ret != -EBUSY)
+			log_warning("cannot release expired execution=%s error=%s, retrying", e->id,
+				    log_errname(ret));
+	}
+	return 0;
+}
+
+static int expire_file(void *arg, const struct ledger_file *f)
+{
+	struct reaper *r = arg;
+	struct handle h = { .type = f->handle_type, .len = f->handle_len };
+	int ret;
+
+	memcpy(h.bytes, f->handle, f->handle_len);
+	ret = r->up.expire_file(r->up.ctx, f->ino, &h, f->activity_real_ns, f->ttl_ns);
+	if (ret == -EBUSY) /* counts as activity: it lives as long again */
+		ledger_file_activity(r->ledger, f->ino, clock_real_ns());
+	else if (ret < 0)
+		log_warning("cannot remove expired file ino=%llu error=%s, retrying",
+			    (unsigned long long)f->ino, log_errname(ret));
+	return 0;
+}
+
+static void look_at_files(struct reaper *r)
+{
+	int64_t ttl = exec_table_config(r->table)->ttl_ns;
+	int64_t now = clock_real_ns();
+	int64_t next;
+
+	if (ledger_next_file_expiry(r->ledger, ttl, &next) < 0 || next > now)
+		return;
+	if (ledger_sync(r->ledger) < 0) /* what was opened meanwhile must be in the rows */
+		return;
+	if (ledger_each_expired_file(r->ledger, now, ttl, FILES_PER_TICK, expire_file, r) < 0)
+		log_warning("reaper: cannot read the ledger, retrying");
+}
+
+static void *run(void *arg)
+{
+	struct reaper *r = arg;
+
+	for (;;) {
+		int64_t next = clock_mono_ns() + REAPER_TICK_NS;
+
+		{
+			LOCK_SCOPE(&r->lock);
+			while (!r->stop && lock_wait_until(&r->lock, &r->wake, next) == 0)
+				;
+			if (r->stop)
+				return NULL;
+		}
+		if (exec_each(r->table, look_at, r) < 0)
+			log_warning("reaper: out of memory, retrying");
+		look_at_files(r);
+	}
+}
+
+int reaper_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
+	       const struct reaper_upcalls *up, struct reaper **ret)
+{
+	_cleanup_free_ struct reaper *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->table = t;
+	r->store = store;
+	r->ledger = ledger;
+	r->up = *up;
+	lock_init(&r->lock, LOCK_CONTROL);
+	lock_cond_init(&r->wake);
+	err = pthread_create(&r->thread, NULL, run, r);
+	if (err)
+		return -err;
+	*ret = TAKE_PTR(r);
+	return 0;
+}
+
+void reaper_free(struct reaper *r)
+{
+	if (!r)
+		return;
+	{
+		LOCK_SCOPE(&r->lock);
+		r->stop = true;
+		(void)pthread_cond_signal(&r->wake);
+	}
+	(void)pthread_join(r->thread, NULL);
+	(void)pthread_cond_destroy(&r->wake);
+	lock_done(&r->lock);
+	free(r);
+}

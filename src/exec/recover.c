@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Recovery. The tree is the truth: an execution is what has a name at its top; the ledger adds who made it,
+ * and when it was last used. Without a row the owner of the file is taken, and its time starts now.
+ */
+#include "exec/recover.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "exec/exec_table.h"
+#include "store/mark.h"
+#include "store/walk.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+struct rows {
+	struct ledger_execution *items; /* owned; sorted by id */
+	bool *used;			/* owned */
+	size_t n;
+	size_t room;
+};
+
+static void rows_done(struct rows *rows)
+{
+	free(rows->items);
+	free(rows->used);
+}
+
+static int rows_add(void *arg, const struct ledger_execution *e)
+{
+	struct rows *rows = arg;
+
+	if (rows->n == rows->room) {
+		size_t room = rows->room ? rows->room * 2 : 256;
+		struct ledger_execution *grown = reallocarray(rows->items, room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		rows->items = grown;
+		rows->room = room;
+	}
+	rows->items[rows->n++] = *e;
+	return 0;
+}
+
+/* By id, newest number first. */
+static int compare_rows(const void *a, const void *b)
+{
+	const struct ledger_execution *x = a;
+	const struct ledger_execution *y = b;
+	int c = strcmp(x->id, y->id);
+
+	return c ? c : (x->number < y->number) - (x->number > y->number);
+}
+
+static struct ledger_execution *rows_find(struct rows *rows, const char *id)
+{
+	size_t lo = 0;
+	size_t hi = rows->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (strcmp(rows->items[mid].id, id) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == rows->n || strcmp(rows->items[lo].id, id) != 0)
+		return NULL;
+	rows->used[lo] = true;
+	return &rows->items[lo];
+}
+
+static void restore_from_row(struct exec_table *t, struct execution *e, struct rows *rows)
+{
+	struct ledger_execution *row = rows_find(rows, e->id);
+
+	if (row)
+		exec_restore(t, e, row);
+}
+
+static int restore_directory(struct exec_table *t, struct execution *e, int tree_fd,
+			     const char *name, const struct stat *st, const struct ledger_owner *by)
+{
+	_cleanup_close_ int fd =
+		openat(tree_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int64_t ttl = LEDGER_TTL_DEFAULT;
+	int64_t pinned = 0;
+	int64_t ino = 0;
+	struct handle h;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = handle_at(fd, "", &h);
+	if (r < 0)
+		return r;
+	r = mark_get(fd, MARK_AUTO, &ino);
+	r = exec_dir_add(t, e, &h, r == 0 ? (uint64_t)ino : st->st_ino, r == 0, by);
+	if (r < 0)
+		return r;
+	if (mark_get(fd, MARK_TTL, &ttl) < 0)
+		ttl = LEDGER_TTL_DEFAULT;
+	if (mark_get(fd, MARK_PINNED, &pinned) < 0)
+		pinned = 0;
+	exec_restore_marks(t, e, ttl, pinned != 0);
+	return 0;
+}
+
+static int restore_name(struct exec_table *t, int tree_fd, const char *name, struct rows *rows)
+{
+	struct ledger_owner by = { 0 };
+	struct rule_match m;
+	struct execution *e;
+	struct stat st;
+	int r = 0;
+
+	if (fstatat(tree_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	by.uid = st.st_uid;
+	by.gid = st.st_gid;
+	rule_match(PLACE_ROOT, name, S_ISDIR(st.st_mode), &m);
+	e = exec_get(t, m.id, m.lifetime);
+	if (!e)
+		return -ENOMEM;
+	restore_from_row(t, e, rows);
+	if (m.lifetime != LIFETIME_TTL)
+		exec_activate(t, e, &by);
+	else if (S_ISDIR(st.st_mode))
+		r = restore_directory(t, e, tree_fd, name, &st, &by);
+	else
+		r = exec_flat_add(t, e, name, &by);
+	exec_unref(t, e);
+	return r;
+}
+
+/* Rows without a name at the top: n8n's executions live deeper; all others are no more. */
+static void settle_rest(struct exec_table *t, struct ledger *ledger, struct rows *rows,
+			bool keep_external)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		struct execution *e;
+
+		if (rows->used[i])
+			continue;
+		if (!keep_external) {
+			ledger_execution_forget(ledger, rows->items[i].number);
+			continue;
+		}
+		e = exec_get(t, rows->items[i].id, LIFETIME_EXTERNAL);
+		if (e)
+			exec_restore(t, e, &rows->items[i]);
+		exec_unref(t, e);
+	}
+}
+
+static bool is_dot(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
+int recover_executions(struct exec_table *t, const struct store *store, struct ledger *ledger,
+		       bool clean)
+{
+	_cleanup_(rows_done) struct rows rows = { 0 };
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *d;
+	struct stat st;
+	int fd;
+	int r = ledger_each_execution(ledger, rows_add, &rows);
+
+	if (r < 0)
+		return r;
+	rows.used = calloc(rows.n + 1, sizeof(*rows.used));
+	if (!rows.used)
+		return -ENOMEM;
+	if (rows.n > 0)
+		qsort(rows.items, rows.n, sizeof(*rows.items), compare_rows);
+
+	fd = openat(store->tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		(void)safe_close(fd);
+		return -ENOMEM;
+	}
+	while (r == 0 && (errno = 0, d = readdir(dir))) {
+		if (!is_dot(d->d_name))
+			r = restore_name(t, store->tree_fd, d->d_name, &rows);
+	}
+	if (r == 0 && errno)
+		r = -errno;
+	if (r < 0)
+		return r;
+	settle_rest(t, ledger, &rows,
+		    clean && fstatat(store->tree_fd, RULE_N8N, &st, AT_SYMLINK_NOFOLLOW) == 0);
+	return 0;
+}
+
+/* ---- the files, behind the mount ---- */
+
+struct recover {
+	struct exec_table *table;  /* borrowed */
+	const struct store *store; /* borrowed */
+	struct ledger *ledger;	   /* borrowed */
+	bool clean;		   /* constant: only the sums are missing */
+	pthread_t thread;
+	_Atomic bool stop;
+	uint64_t files;
+};
+
+/*
+ * A walk's tag: the execution by its number in the table, and where its directory stands. Numbers are
+ * below 2^56: one a microsecond for two thousand years.
+ */
+#define TAG_PLACE_SHIFT 56
+
+static uint64_t make_tag(uint64_t number, enum place place)
+{
+	return number | (uint64_t)place << TAG_PLACE_SHIFT;
+}
+
+/* The entry's own execution number and place. */
+static int classify(struct recover *rc, const struct walk_entry *w, uint64_t *ret_number,
+		    enum place *ret_place)
+{
+	struct ledger_owner by = { .uid = w->st->st_uid, .gid = w->st->st_gid };
+	struct rule_match m;
+	struct execution *e;
+
+	rule_match((enum place)(w->tag >> TAG_PLACE_SHIFT), w->name, S_ISDIR(w->st->st_mode), &m);
+	*ret_place = m.place;
+	*ret_number = w->tag & ((UINT64_C(1) << TAG_PLACE_SHIFT) - 1);
+	if (m.inherits)
+		return 0;
+	e = exec_get(rc->table, m.id, m.lifetime);
+	if (!e)
+		return -ENOMEM;
+	if (m.lifetime != LIFETIME_TTL)
+		exec_activate(rc->table, e, &by);
+	*ret_number = exec_number(e);
+	exec_unref(rc->table, e);
+	return 0;
+}
+
+static void describe_file(const struct walk_entry *w, uint64_t number, enum place place,
+			  struct ledger_file *f)
+{
+	_cleanup_close_ int fd = openat(w->dirfd, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int64_t ttl;
+
+	*f = (struct ledger_file){
+		.ino = w->st->st_ino,
+		.execution = number,
+		.size_bytes = (uint64_t)w->st->st_size,
+		.ttl_ns = LEDGER_TTL_DEFAULT,
+		.own_lifetime = place == PLACE_OTHER,
+		.activity_real_ns = clock_real_ns(),
+		.handle_len = w->handle->len,
+		.handle_type = w->handle->type,
+	};
+	memcpy(f->handle, w->handle->bytes, w->handle->len);
+	if (fd >= 0 && mark_get(fd, MARK_TTL, &ttl) == 0) {
+		f->ttl_ns = ttl;
+		f->own_lifetime = true;
+	}
+}
+
+static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
+{
+	struct recover *rc = arg;
+	struct ledger_file f;
+	enum place place;
+	uint64_t number;
+	int r;
+
+	if (atomic_load(&rc->stop))
+		return -ECANCELED;
+	r = classify(rc, w, &number, &place);
+	if (r < 0)
+		return r;
+	*ret_tag = make_tag(number, place);
+	if (!S_ISREG(w->st->st_mode) || number == 0)
+		return 0;
+	describe_file(w, number, place, &f);
+	ledger_reconcile_seen(rc->ledger, &f);
+	rc->files++;
+	return 0;
+}
+
+/* The counters start at what changed since the mount; the rest comes from the rows. */
+static int add_usage(void *arg, struct execution *e)
+{
+	struct recover *rc = arg;
+	uint64_t files_before = atomic_load(&e->files);
+	uint64_t bytes_before = atomic_load(&e->bytes);
+	uint64_t number = exec_number(e);
+	uint64_t files;
+	uint64_t bytes;
+
+	if (number && ledger_usage(rc->ledger, number, &files, &bytes) == 0)
+		exec_account(e, (int64_t)(files - files_before), (int64_t)(bytes - bytes_before));
+	return 0;
+}
+
+static void *run(void *arg)
+{
+	struct recover *rc = arg;
+	int64_t start = clock_mono_ns();
+	int r;
+
+	if (rc->clean) {
+		if (exec_each(rc->table, add_usage, rc) < 0)
+			log_warning("out of memory; counts of files are not complete, ignoring");
+		return NULL;
+	}
+	ledger_reconcile_begin(rc->ledger);
+	r = walk(rc->store->fd, &rc->store->tree, make_tag(0, PLACE_ROOT), see, rc);
+	if (r == -ECANCELED)
+		return NULL;
+	if (r < 0) {
+		log_warning(
+			"reconcile stopped error=%s; counts of files are not complete, ignoring",
+			log_errname(r));
+		return NULL;
+	}
+	ledger_reconcile_end(rc->ledger);
+	r = ledger_sync(rc->ledger);
+	if (r == 0)
+		r = exec_each(rc->table, add_usage, rc);
+	if (r < 0)
+		log_warning("reconcile error=%s; counts of files are not complete, ignoring",
+			    log_errname(r));
+	log_info("reconciled the ledger with the tree files=%llu seconds=%.3f",
+		 (unsigned long long)rc->files, (double)(clock_mono_ns() - start) / 1e9);
+	return NULL;
+}
+
+int recover_files_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
+		      bool clean, struct recover **ret)
+{
+	_cleanup_free_ struct recover *rc = calloc(1, sizeof(*rc));
+	int r;
+
+	if (!rc)
+		return -ENOMEM;
+	rc->table = t;
+	rc->store = store;
+	rc->ledger = ledger;
+	rc->clean = clean;
+	r = pthread_create(&rc->thread, NULL, run, rc);
+	if (r)
+		return -r;
+	*ret = TAKE_PTR(rc);
+	return 0;
+}
+
+void recover_files_free(struct recover *r)
+{
+	if (!r)
+		return;
+	atomic_store(&r->stop, true);
+	(void)pthread_join(r->thread, NULL);
+	free(r);
+}

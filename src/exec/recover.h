@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Start: the table of executions from the top of the tree and the ledger, before the mount answers; and the
+ * reconciliation of the ledger's files with the whole tree, behind it, when the ledger was not closed
+ * cleanly.
+ */
+#ifndef EXEC_RECOVER_H
+#define EXEC_RECOVER_H
+
+#include "exec/execution.h"
+
+struct recover;
+
+/*
+ * Fill the table. Looks at the top of the tree only. 0 or -errno.
+ */
+int recover_executions(struct exec_table *t, const struct store *store, struct ledger *ledger,
+		       bool clean) WARN_UNUSED;
+
+/*
+ * Walk the tree in a thread and set the ledger right (only the executions' sums if it was closed cleanly).
+ * Borrows all.
+ */
+int recover_files_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
+		      bool clean, struct recover **ret) WARN_UNUSED;
+/* Stops it if it is still at it: the ledger then is not clean, and the next start does it again. */
+void recover_files_free(struct recover *r);
+
+#endif
