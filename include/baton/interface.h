@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interface that a batonfs mount shows to programs: files under .baton and extended attributes. It
+ * is all there is: no socket, no library. This header names them; `baton` is a client of it.
+ *
+ *     .baton/                         not listed in the root, always there
+ *         version                     "batonfs 0.1.0"
+ *         status.json                 the mount: one JSON object
+ *         executions.json             every real execution: {"executions":[ ... ]}
+ *         executions/ID/              one directory per real execution; ENOENT otherwise
+ *             execution.json          all of the below as one JSON object
+ *             ttl          rw         seconds with up to 3 decimals, or "never"; write "90", "30m",
+ *                                     "never" or "default"
+ *             expires      r          seconds since the epoch with 3 decimals, or "never"
+ *             pinned       rw         0 or 1
+ *             owner        r          "UID GID PID COMM" of the process that made the execution real
+ *             bytes files  r          sums over its regular files
+ *             release      w          write anything: the execution is released
+ *         why/ID                      what is known of an ID, alive or gone, as one JSON object; ENOENT
+ *                                     if nothing is
+ *
+ * Every readable file ends in a newline and is read whole at open. A write is complete in one write(2):
+ * EINVAL (not of the form), ERANGE, EACCES (not the owner of the execution, nor root), ENOENT (gone).
+ *
+ * JSON objects; fields are added, never renamed; times are numbers, seconds since the epoch:
+ *
+ *   an execution   {"execution":"4711","state":"active","lifetime":"ttl"|"files"|"external",
+ *                   "owner":{"uid":1000,"gid":1000,"pid":77,"comm":"node"},
+ *                   "created":1790000000.123,"active":1790000010.5,"expires":1790003610.5 or null,
+ *                   "ttl":3600.0 or null,"pinned":false,"bytes":104857600,"files":1,"open":0}
+ *   why            {"execution":"4711","now":{an execution} or null,
+ *                   "releases":[{"reason":"expired"|"released"|"empty"|"evicted"|"removed",
+ *                     "path":"" or "file.bin", "released":...,"created":...,"active":...,"ttl":3600.0 or null,
+ *                     "owner":{...},"by":{...} or null,"bytes":...,"files":...}, newest first]}
+ *   status.json    {"version":"0.1.0","mountpoint":"/data/tmp","store":"/var/lib/batonfs"|"memory",
+ *                   "pid":1234,"started":...,"passthrough":true,"passthrough_why":"" or why not,
+ *                   "filesystem":"tmpfs"|"ext4"|...,"hugepages":"within_size"|"",
+ *                   "ttl":3600.0 or null,"autodir":true,"threads":4,
+ *                   "executions":2,"bytes":...,"files":...,"open":0,
+ *                   "size":...,"free":...,"inodes_known":...,"trash":0,
+ *                   "requests":{"lookup":1,...},"opens":{"passthrough":1,"daemon":0},
+ *                   "ledger":{"state":"clean"|"unclean"|"new"|"replaced","set_aside":"","events":..,
+ *                             "commits":..,"waits":..,"error":""}}
+ *
+ * Extended attributes, on anything below the root, seen by getxattr(2) and not listed by listxattr(2):
+ *
+ *   user.baton.execution  r     the execution's ID
+ *   user.baton.owner      r     as the file
+ *   user.baton.ttl        rw    on an execution's directory: the execution's; on a regular file: the
+ *                               file's own, which from then on expires by itself ("default" undoes it)
+ *   user.baton.expires    r     of the file if it has a lifetime of its own, else of its execution
+ *   user.baton.pinned     rw    of the execution
+ *   user.baton.bytes, user.baton.files  r   of the execution
+ */
+#ifndef BATON_INTERFACE_H
+#define BATON_INTERFACE_H
+
+#define BATON_VERSION "0.1.0"
+
+/* The type of the mount in /proc/self/mountinfo. */
+#define BATON_FSTYPE "fuse.batonfs"
+
+#define BATON_DIR ".baton"
+#define BATON_XATTR_PREFIX "user.baton."
+
+/* Longest execution ID, bytes. Source: long enough for a UUID with a prefix, short for a file name. */
+#define BATON_ID_MAX 128
+
+#endif

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree under .baton: which names there are, what they show, who may write. The table `kinds` is
+ * the tree; the files of one execution come from the table of attributes (attr.c).
+ *
+ *     .baton ---- version, status.json, executions.json
+ *           +---- executions ---- ID ---- one file per attribute
+ *           +---- why ---- ID
+ *
+ * st_size is 0, as in /proc: clients open these files with direct I/O and read to the end, and
+ * programs that look at the size first know that 0 may mean "unknown", while any other number would
+ * make some of them stop there.
+ *
+ * Nothing here is activity of an execution. No lock is held while exec, the ledger or an upcall is
+ * called.
+ */
+#include "control/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "baton/interface.h"
+#include "control/attr.h"
+#include "control/ctlnode.h"
+#include "control/view.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+_Static_assert(BATON_ID_MAX == RULE_ID_MAX, "the same limit under two names");
+
+struct control {
+	/* Constant. */
+	struct view view;
+	struct ctlnode_table *nodes; /* owned */
+	int64_t start_real_ns;
+};
+
+enum kind {
+	KIND_NONE,
+	KIND_ROOT,
+	KIND_VERSION,
+	KIND_STATUS,
+	KIND_LIST,
+	KIND_EXECUTIONS,
+	KIND_WHY,
+	KIND_EXECUTION, /* a directory per ID */
+	KIND_ATTR,	/* a file per ID and attribute */
+	KIND_REASON,	/* a file per ID */
+	KIND_MAX_,
+};
+
+struct kind_row {
+	const char *name; /* NULL: any ID that `exists` knows */
+	enum kind parent;
+	mode_t mode; /* KIND_ATTR: without the attribute's */
+	int (*exists)(const struct view *v, const char *id);
+	/* KIND_ATTR: the attribute's get() */
+	int (*read)(const struct view *v, const char *id, char **ret_text);
+};
+
+static const struct kind_row kinds[KIND_MAX_] = {
+	[KIND_ROOT] = { BATON_DIR, KIND_NONE, S_IFDIR | 0555, NULL, NULL },
+	[KIND_VERSION] = { "version", KIND_ROOT, S_IFREG | 0444, NULL, view_version },
+	[KIND_STATUS] = { "status.json", KIND_ROOT, S_IFREG | 0444, NULL, view_status },
+	[KIND_LIST] = { "executions.json", KIND_ROOT, S_IFREG | 0444, NULL, view_executions },
+	[KIND_EXECUTIONS] = { "executions", KIND_ROOT, S_IFDIR | 0555, NULL, NULL },
+	[KIND_WHY] = { "why", KIND_ROOT, S_IFDIR | 0555, NULL, NULL },
+	[KIND_EXECUTION] = { NULL, KIND_EXECUTIONS, S_IFDIR | 0555, view_has_execution, NULL },
+	[KIND_ATTR] = { NULL, KIND_EXECUTION, S_IFREG, NULL, NULL },
+	[KIND_REASON] = { NULL, KIND_WHY, S_IFREG | 0444, view_knows, view_why },
+};
+
+static const struct ctlnode_key root_key = { .kind = KIND_ROOT };
+
+/* ---- names and attributes ---- */
+
+static mode_t mode_of(const struct ctlnode_key *key)
+{
+	mode_t mode = kinds[key->kind].mode;
+
+	return key->kind == KIND_ATTR ? mode | attr_at(key->attr)->mode : mode;
+}
+
+static bool has_parent(enum kind kind, const struct ctlnode_key *dir)
+{
+	return kind != KIND_NONE && kinds[kind].parent == (enum kind)dir->kind;
+}
+
+/* A file of an execution. Whether that still exists is for fill() to ask. */
+static int child_attr(const struct ctlnode_key *dir, const char *name, struct ctlnode_key *ret)
+{
+	int attr = attr_index(name, ATTR_TREE);
+
+	if (attr < 0)
+		return -ENOENT;
+	*ret = *dir;
+	ret->kind = KIND_ATTR;
+	ret->attr = (uint8_t)attr;
+	return 0;
+}
+
+static int child_id(struct control *c, enum kind kind, const char *name, struct ctlnode_key *ret)
+{
+	int r = rule_is_id(name) ? kinds[kind].exists(&c->view, name) : -ENOENT;
+
+	if (r < 0)
+		return r;
+	*ret = (struct ctlnode_key){ .kind = (uint8_t)kind };
+	(void)memccpy(ret->id, name, '\0', sizeof(ret->id));
+	return 0;
+}
+
+/* The child `name` of a directory. */
+static int child(struct control *c, const struct ctlnode_key *dir, const char *name,
+		 struct ctlnode_key *ret)
+{
+	if (!S_ISDIR(mode_of(dir)))
+		return -ENOTDIR;
+	if (dir->kind == KIND_EXECUTION)
+		return child_attr(dir, name, ret);
+	for (int i = 0; i < KIND_MAX_; i++) {
+		if (!has_parent((enum kind)i, dir))
+			continue;
+		if (!kinds[i].name)
+			return child_id(c, (enum kind)i, name, ret);
+		if (strcmp(kinds[i].name, name) == 0) {
+			*ret = (struct ctlnode_key){ .kind = (uint8_t)i };
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static void fill_basic(const struct ctlnode_key *key, struct stat *ret)
+{
+	*ret = (struct stat){ .st_ino = ctlnode_ino(key), .st_mode = mode_of(key) };
+	ret->st_nlink = S_ISDIR(ret->st_mode) ? 2 : 1;
+	ret->st_blksize = 4096; /* a page, as everywhere in FUSE */
+}
+
+static void fill_times(struct stat *st, int64_t real_ns)
+{
+	st->st_mtim =
+		(struct timespec){ .tv_sec = real_ns / NS_PER_S, .tv_nsec = real_ns % NS_PER_S };
+	st->st_atim = st->st_mtim;
+	st->st_ctim = st->st_mtim;
+}
+
+/* -ENOENT: the execution is gone. */
+static int fill(struct control *c, const struct ctlnode_key *key, struct stat *ret)
+{
+	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
+	struct stat st;
+	int r;
+
+	fill_basic(key, &st);
+	fill_times(&st, c->start_real_ns);
+	if (key->kind == KIND_EXECUTION || key->kind == KIND_ATTR) {
+		r = view_one(&c->view, key->id, &one);
+		if (r < 0)
+			return r;
+		st.st_uid = one.info.owner.uid;
+		st.st_gid = one.info.owner.gid;
+		fill_times(&st, one.info.activity_real_ns);
+	}
+	*ret = st;
+	return 0;
+}
+
+int control_lookup(struct control *c, uint64_t dir, const char *name, uint64_t *ret_node,
+		   struct stat *ret_st)
+{
+	struct ctlnode_key parent;
+	struct ctlnode_key key;
+	struct stat st;
+	int r = ctlnode_find(c->nodes, dir, &parent);
+
+	if (r == 0)
+		r = child(c, &parent, name, &key);
+	if (r == 0)
+		r = fill(c, &key, &st);
+	if (r == 0)
+		r = ctlnode_lookup(c->nodes, &key, ret_node);
+	if (r == 0)
+		*ret_st = st;
+	return r;
+}
+
+void control_forget(struct control *c, uint64_t node, uint64_t n)
+{
+	ctlnode_forget(c->nodes, node, n);
+}
+
+int control_getattr(struct control *c, uint64_t node, struct stat *ret_st)
+{
+	struct ctlnode_key key;
+	int r = ctlnode_find(c->nodes, node, &key);
+
+	return r < 0 ? r : fill(c, &key, ret_st);
+}
+
+/* ---- directories ---- */
+
+struct listing {
+	uint64_t offset;
+	bool (*emit)(void *arg, const char *name, const struct stat *st, uint64_t next);
+	void *arg;
+};
+
+static bool emit_key(const struct listing *l, const struct ctlnode_key *key, const char *name,
+		     uint64_t next)
+{
+	struct stat st;
+
+	fill_basic(key, &st);
+	return l->emit(l->arg, name, &st, next);
+}
+
+/*
+ * The offset is the number in the ledger of the last execution told: it stays with the execution,
+ * and new ones have higher numbers, so that none that is there all the time is skipped or told
+ * twice.
+ */
+static int list_executions(struct control *c, const struct listing *l)
+{
+	_cleanup_view_list_ struct view_list list = VIEW_LIST_NONE;
+	struct ctlnode_key key = { .kind = KIND_EXECUTION };
+	int r = view_list(&c->view, l->offset, &list);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		memcpy(key.id, list.infos[i].id, sizeof(key.id));
+		if (!emit_key(l, &key, key.id, list.infos[i].number))
+			break;
+	}
+	return r;
+}
+
+/* The offset is 1 + the index of the last attribute told. */
+static int list_attrs(struct control *c, const struct ctlnode_key *dir, const struct listing *l)
+{
+	struct ctlnode_key key = *dir;
+	const struct attr *a;
+	int r = view_has_execution(&c->view, dir->id);
+
+	key.kind = KIND_ATTR;
+	for (uint64_t i = l->offset; r == 0 && (a = attr_at(i)); i++) {
+		key.attr = (uint8_t)i;
+		if ((a->scope & ATTR_TREE) && !emit_key(l, &key, a->name, i + 1))
+			break;
+	}
+	return r;
+}
+
+/* The offset is 1 + the kind of the last name told. */
+static int list_kinds(const struct ctlnode_key *dir, const struct listing *l)
+{
+	for (uint64_t i = l->offset; i < KIND_MAX_; i++) {
+		struct ctlnode_key key = { .kind = (uint8_t)i };
+
+		if (!has_parent((enum kind)i, dir) || !kinds[i].name)
+			continue;
+		if (!emit_key(l, &key, kinds[i].name, i + 1))
+			break;
+	}
+	return 0;
+}
+
+int control_readdir(struct control *c, uint64_t dir, uint64_t offset,
+		    bool (*emit)(void *arg, const char *name, const struct stat *st, uint64_t next),
+		    void *arg)
+{
+	struct listing l = { .offset = offset, .emit = emit, .arg = arg };
+	struct ctlnode_key key;
+	int r = ctlnode_find(c->nodes, dir, &key);
+
+	if (r < 0)
+		return r;
+	if (!S_ISDIR(mode_of(&key)))
+		return -ENOTDIR;
+	if (key.kind == KIND_EXECUTIONS)
+		return list_executions(c, &l);
+	if (key.kind == KIND_EXECUTION)
+		return list_attrs(c, &key, &l);
+	return list_kinds(&key, &l);
+}
+
+/* ---- reading and writing ---- */
+
+static struct attr_target target_of_one(const struct view_one *one)
+{
+	return (struct attr_target){ .execs = one->execs, .exec = one->exec, .info = one->info };
+}
+
+static int read_attr(struct control *c, const struct ctlnode_key *key, char **ret_text)
+{
+	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
+	struct attr_target target;
+	int r = view_one(&c->view, key->id, &one);
+
+	if (r < 0)
+		return r;
+	target = target_of_one(&one);
+	return attr_get(attr_at(key->attr), &target, ret_text);
+}
+
+/* Takes `text` over. */
+static int append_newline(char *text, char **ret_text, size_t *ret_len)
+{
+	size_t len = strlen(text);
+	char *line = realloc(text, len + 2);
+
+	if (!line) {
+		free(text);
+		return -ENOMEM;
+	}
+	line[len] = '\n';
+	line[len + 1] = '\0';
+	*ret_text = line;
+	*ret_len = len + 1;
+	return 0;
+}
+
+int control_read(struct control *c, uint64_t node, const struct control_caller *caller,
+		 char **ret_text, size_t *ret_len)
+{
+	struct ctlnode_key key;
+	char *text = NULL;
+	int r = ctlnode_find(c->nodes, node, &key);
+
+	(void)caller; /* for now everybody may see everything */
+	if (r < 0)
+		return r;
+	if (S_ISDIR(mode_of(&key)))
+		return -EISDIR;
+	if (key.kind == KIND_ATTR)
+		r = read_attr(c, &key, &text);
+	else
+		r = kinds[key.kind].read(&c->view, key.id, &text);
+	if (r < 0)
+		return r;
+	return append_newline(text, ret_text, ret_len);
+}
+
+static int change(struct control *c, const struct attr *a, const struct attr_target *t,
+		  struct attr_change *ch)
+{
+	int r = attr_set(a, t, ch);
+
+	if (ch->root_changed && c->view.up.root_changed)
+		c->view.up.root_changed(c->view.up.ctx);
+	return r;
+}
+
+int control_write(struct control *c, uint64_t node, const struct control_caller *caller,
+		  const char *text, size_t len)
+{
+	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
+	struct attr_change ch = { .by = &caller->who, .text = text, .len = len };
+	struct attr_target target;
+	struct ctlnode_key key;
+	int r = ctlnode_find(c->nodes, node, &key);
+
+	if (r < 0)
+		return r;
+	if (S_ISDIR(mode_of(&key)))
+		return -EISDIR;
+	if (!(mode_of(&key) & 0222))
+		return -EACCES;
+	r = view_one(&c->view, key.id, &one);
+	if (r < 0)
+		return r;
+	target = target_of_one(&one);
+	return change(c, attr_at(key.attr), &target, &ch);
+}
+
+/* ---- extended attributes ---- */
+
+static void target_of(struct control *c, const struct control_subject *s, struct attr_target *ret)
+{
+	*ret = (struct attr_target){ .execs = c->view.execs, .exec = s->exec, .file = s };
+	exec_info(c->view.execs, s->exec, &ret->info);
+}
+
+int control_xattr_get(struct control *c, const struct control_subject *s, const char *name,
+		      char *buf, size_t len)
+{
+	_cleanup_free_ char *text = NULL;
+	int i = attr_index(name, ATTR_XATTR);
+	struct attr_target t;
+	size_t n;
+	int r;
+
+	if (i < 0)
+		return -ENODATA;
+	target_of(c, s, &t);
+	r = attr_get(attr_at((size_t)i), &t, &text);
+	if (r < 0)
+		return r;
+	n = strlen(text);
+	if (len > 0 && n > len)
+		return -ERANGE;
+	if (len > 0)
+		memcpy(buf, text, n);
+	return (int)n;
+}
+
+int control_xattr_set(struct control *c, const struct control_subject *s,
+		      const struct control_caller *caller, const char *name, const char *value,
+		      size_t len)
+{
+	struct attr_change ch = { .by = &caller->who, .text = value, .len = len };
+	int i = attr_index(name, ATTR_XATTR);
+	struct attr_target t;
+
+	if (i < 0)
+		return -EOPNOTSUPP;
+	target_of(c, s, &t);
+	return change(c, attr_at((size_t)i), &t, &ch);
+}
+
+/* ---- beginning and end ---- */
+
+int control_new(struct exec_table *execs, struct ledger *ledger, const struct control_upcalls *up,
+		struct control **ret)
+{
+	_cleanup_free_ struct control *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->view = (struct view){ .execs = execs, .ledger = ledger, .up = *up };
+	c->start_real_ns = clock_real_ns();
+	r = ctlnode_table_new(&root_key, &c->nodes);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+void control_free(struct control *c)
+{
+	if (!c)
+		return;
+	ctlnode_table_free(c->nodes);
+	free(c);
+}

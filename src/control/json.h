@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What include/baton/interface.h calls "an execution" and so on, as JSON. Functions that return
+ * json_t return a new reference, or NULL without memory; what is made from a NULL is NULL, so only
+ * the end of the chain, json_to_text(), needs a check. Pure functions.
+ */
+#ifndef CONTROL_JSON_H
+#define CONTROL_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exec/execution.h"
+#include "ledger/ledger.h"
+
+/*
+ * At most `max` bytes of `s`, with U+FFFD for each byte that is not part of valid UTF-8;
+ * malloc()ed. The names of processes and files are bytes, JSON is text. NULL: out of memory.
+ */
+char *json_utf8_dup(const char *s, size_t max);
+
+/* One member of an object. */
+struct json_field {
+	const char *key; /* borrowed */
+	json_t *value;	 /* a reference to be taken over; NULL: out of memory */
+};
+
+/* An object; takes all the values over, also if it fails. */
+json_t *json_of_fields(const struct json_field *fields, size_t n);
+
+/* Nanoseconds in seconds, rounded to milliseconds; null for INT64_MAX ("never"). */
+json_t *json_of_ns(int64_t ns);
+json_t *json_of_execution(const struct exec_info *info);
+json_t *json_of_release(const struct ledger_release *r);
+json_t *json_of_ledger(const struct ledger_stats *stats);
+
+/* One line without its newline, malloc()ed. Takes `value` over, also if it is NULL. 0, -ENOMEM. */
+int json_to_text(json_t *value, char **ret) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking at executions and releases, and the files that tell of more than one execution's
+ * attributes: version, status.json, executions.json, why/ID. Looking is no activity.
+ *
+ * Stateless but for what is passed in; may be called from any thread, without locks.
+ */
+#ifndef CONTROL_VIEW_H
+#define CONTROL_VIEW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/control.h"
+#include "exec/execution.h"
+#include "util/cleanup.h"
+
+/* What there is to look at; constant. */
+struct view {
+	struct exec_table *execs; /* borrowed */
+	struct ledger *ledger;	  /* borrowed */
+	struct control_upcalls up;
+};
+
+/* One real execution, held. */
+struct view_one {
+	struct exec_table *execs; /* borrowed */
+	struct execution *exec;	  /* owned reference */
+	struct exec_info info;
+};
+
+#define VIEW_ONE_NONE ((struct view_one){ .exec = NULL })
+
+/* -ENOENT: there is none now. */
+int view_one(const struct view *v, const char *id, struct view_one *one) WARN_UNUSED;
+void view_one_done(struct view_one *one);
+#define _cleanup_view_one_ _cleanup_(view_one_done)
+
+/* All real executions by rising number, those above `after` only. */
+struct view_list {
+	struct exec_info *infos; /* owned */
+	size_t n;
+	size_t room;
+};
+
+#define VIEW_LIST_NONE ((struct view_list){ .infos = NULL })
+
+/* -ENOMEM. */
+int view_list(const struct view *v, uint64_t after, struct view_list *list) WARN_UNUSED;
+void view_list_done(struct view_list *list);
+#define _cleanup_view_list_ _cleanup_(view_list_done)
+
+/*
+ * 0 if there is such an execution; for view_knows(), also if releases of one are on record.
+ * -ENOENT.
+ */
+int view_has_execution(const struct view *v, const char *id) WARN_UNUSED;
+int view_knows(const struct view *v, const char *id) WARN_UNUSED;
+
+/*
+ * Texts without the last newline, malloc()ed. `id` counts for view_why() only. -ENOENT, -ENOMEM,
+ * -EIO.
+ */
+int view_version(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
+int view_status(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
+int view_executions(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
+int view_why(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
+
+#endif
