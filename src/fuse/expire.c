@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a file with a lifetime of its own. The reaper finds it by its handle; where it stands now, the
+ * kernel says. It goes only if nobody has it open or mapped, which is decided under the inode's lock, so
+ * that an open that comes meanwhile finds it either whole or gone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fuse/fs.h"
+#include "fuse/node.h"
+#include "store/lease.h"
+#include "store/trash.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+struct doomed {
+	struct fs *fs;
+	uint64_t ino;
+	const struct handle *handle;
+	struct stat st;
+	char path[PATH_MAX]; /* below tree/ */
+	const char *name;    /* its last component */
+	int dirfd;	     /* owned */
+};
+
+/* Where is it? -ENOENT: nowhere any more. */
+static int locate(struct doomed *d)
+{
+	_cleanup_close_ int fd = store_open_handle(d->fs->store, d->handle, O_PATH | O_NOFOLLOW);
+	char dir[PATH_MAX];
+	char *slash;
+	int r;
+
+	if (fd < 0)
+		return fd == -ESTALE ? -ENOENT : fd;
+	if (fstat(fd, &d->st) < 0)
+		return -errno;
+	if (d->st.st_ino != d->ino || d->st.st_nlink == 0 || !S_ISREG(d->st.st_mode))
+		return -ENOENT;
+	r = node_path(d->fs, fd, d->path, sizeof(d->path));
+	if (r < 0)
+		return r;
+	slash = strrchr(d->path, '/');
+	d->name = slash ? slash + 1 : d->path;
+	(void)snprintf(dir, sizeof(dir), "./%.*s", slash ? (int)(slash - d->path) : 0, d->path);
+	d->dirfd =
+		openat(d->fs->store->tree_fd, dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return d->dirfd < 0 ? -errno : 0;
+}
+
+static int take(struct doomed *d)
+{
+	struct inode *inode = itable_peek(d->fs->itable, d->ino, d->handle);
+	int r = 0;
+
+	if (inode) {
+		LOCK_SCOPE(itable_lock(d->fs->itable, inode));
+		r = inode->nopen > 0 ? -EBUSY : lease_in_use(d->fs->store->fd, d->handle);
+		if (r == 0)
+			r = exec_trash_inode(d->fs->execs, d->dirfd, d->name, d->ino);
+	} else {
+		r = lease_in_use(d->fs->store->fd, d->handle);
+		if (r == 0)
+			r = exec_trash_inode(d->fs->execs, d->dirfd, d->name, d->ino);
+	}
+	if (inode) {
+		if (r == 0 && d->st.st_nlink == 1)
+			node_orphan(d->fs, inode, -1);
+		itable_unref(d->fs->itable, inode);
+	}
+	return r == 1 ? -EBUSY : r;
+}
+
+/* The kernel's name for the directory, if it knows it. */
+static void tell_kernel(struct doomed *d)
+{
+	struct handle h;
+	struct stat st;
+	struct inode *dir;
+	struct execution *e = NULL;
+	uint64_t ino;
+
+	if (d->name == d->path) {
+		notify_gone(d->fs->notify, FUSE_ROOT_ID, d->name);
+		return;
+	}
+	if (fstat(d->dirfd, &st) < 0 || handle_at(d->dirfd, "", &h) < 0)
+		return;
+	ino = st.st_ino;
+	if (strchr(d->path, '/') == d->name - 1) { /* in an execution's own directory */
+		char id[RULE_ID_MAX + 1];
+
+		(void)snprintf(id, sizeof(id), "%.*s", (int)(d->name - 1 - d->path), d->path);
+		e = exec_lookup(d->fs->execs, id);
+		if (e && !exec_dir_is_auto(e, &ino))
+			ino = st.st_ino;
+	}
+	dir = itable_peek(d->fs->itable, ino, &h);
+	if (dir) {
+		notify_gone(d->fs->notify, itable_nodeid(d->fs->itable, dir), d->name);
+		itable_unref(d->fs->itable, dir);
+	}
+	if (e && exec_vanish(d->fs->execs, e))
+		fs_root_changed(d->fs);
+	exec_unref(d->fs->execs, e);
+}
+
+/* Its execution loses it. */
+static void account(struct doomed *d, const char *id)
+{
+	struct execution *e = exec_lookup(d->fs->execs, id);
+
+	if (!e)
+		return;
+	exec_account(e, -1, -(int64_t)d->st.st_size);
+	if (d->name == d->path && e->lifetime == LIFETIME_TTL)
+		exec_flat_drop(d->fs->execs, e, d->name);
+	exec_unref(d->fs->execs, e);
+}
+
+static void record(struct doomed *d, const char *id, int64_t activity_real_ns, int64_t ttl_ns)
+{
+	struct ledger_release r = {
+		.reason = LEDGER_EXPIRED,
+		.owner = { .uid = d->st.st_uid, .gid = d->st.st_gid },
+		.created_real_ns = d->st.st_ctim.tv_sec * NS_PER_S,
+		.activity_real_ns = activity_real_ns,
+		.released_real_ns = clock_ns(CLOCK_REALTIME),
+		.ttl_ns = ttl_ns == LEDGER_TTL_DEFAULT ? exec_table_config(d->fs->execs)->ttl_ns
+						       : ttl_ns,
+		.bytes = (uint64_t)d->st.st_size,
+		.files = 1,
+	};
+
+	(void)snprintf(r.id, sizeof(r.id), "%s", id);
+	(void)snprintf(r.path, sizeof(r.path), "%.*s", (int)sizeof(r.path) - 1, d->path);
+	ledger_release(d->fs->ledger, &r);
+}
+
+int fs_expire_file(void *ctx, uint64_t ino, const struct handle *h, int64_t activity_real_ns,
+		   int64_t ttl_ns)
+{
+	struct doomed d = { .fs = ctx, .ino = ino, .handle = h, .dirfd = -1 };
+	struct rule_match m;
+	int r = locate(&d);
+
+	if (r == 0)
+		r = take(&d);
+	if (r == 0) {
+		rule_match_path(d.path, false, &m);
+		record(&d, m.id, activity_real_ns, ttl_ns);
+		account(&d, m.id);
+		tell_kernel(&d);
+	}
+	if ((r == 0 && d.st.st_nlink == 1) || r == -ENOENT || r == -ESTALE) {
+		ledger_file_gone(d.fs->ledger, ino);
+		r = 0;
+	}
+	(void)safe_close(d.dirfd);
+	return r;
+}

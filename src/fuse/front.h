@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FUSE front from outside, for main.c: no FUSE types.
+ */
+#ifndef FUSE_FRONT_H
+#define FUSE_FRONT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "control/control.h"
+#include "exec/execution.h"
+#include "store/store.h"
+
+struct fs;
+
+struct fs_config {
+	bool passthrough; /* wanted */
+	uid_t uid;	  /* of new files; (uid_t)-1: the caller's */
+	gid_t gid;
+	uint32_t fmask; /* instead of the caller's umask; UINT32_MAX: the caller's */
+	uint32_t dmask;
+};
+
+/* Borrows all. Serves nothing before session.h mounts it. */
+int fs_new(const struct fs_config *config, const struct store *store, struct exec_table *execs,
+	   struct ledger *ledger, struct fs **ret) WARN_UNUSED;
+void fs_free(struct fs *fs);
+static inline void fs_freep(struct fs **fs)
+{
+	fs_free(*fs);
+}
+
+/* What answers on .baton; borrowed. Before the mount. */
+void fs_set_control(struct fs *fs, struct control *control);
+
+/* Whether contents bypass the daemon, known after session_start(). *ret_why: why not, "" if they do. */
+bool fs_passthrough(const struct fs *fs, const char **ret_why);
+
+/* The upcalls of the layers below; ctx is the fs. */
+void fs_exec_gone(void *ctx, const char *name);
+int fs_expire_file(void *ctx, uint64_t ino, const struct handle *h, int64_t activity_real_ns,
+		   int64_t ttl_ns);
+void fs_status(void *ctx, json_t *object);
+void fs_root_changed(void *ctx);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The front as a whole: made and unmade, the threads' identities, and the upcalls of the layers below.
+ */
+#include "fuse/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "fuse/node.h"
+#include "store/lease.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+int fs_new(const struct fs_config *config, const struct store *store, struct exec_table *execs,
+	   struct ledger *ledger, struct fs **ret)
+{
+	_cleanup_(fs_freep) struct fs *fs = calloc(1, sizeof(*fs));
+	struct stat st;
+	int r;
+
+	if (!fs)
+		return -ENOMEM;
+	fs->config = *config;
+	fs->store = store;
+	fs->execs = execs;
+	fs->ledger = ledger;
+	fs->start_real_ns = clock_real_ns();
+	if (fstat(store->tree_fd, &st) < 0)
+		return -errno;
+	r = itable_new(&store->tree, st.st_ino, node_evict, fs, &fs->itable);
+	if (r == 0)
+		r = dircache_new(store->fd, &fs->dirs);
+	if (r == 0)
+		r = backing_new(fs->itable, &fs->backing);
+	if (r == 0)
+		r = notify_new(&fs->notify);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(fs);
+	return 0;
+}
+
+void fs_free(struct fs *fs)
+{
+	if (!fs)
+		return;
+	notify_free(fs->notify);
+	if (fs->backing)
+		backing_set_device(fs->backing, -1);
+	itable_free(fs->itable);
+	backing_free(fs->backing);
+	dircache_free(fs->dirs);
+	free(fs);
+}
+
+void fs_set_control(struct fs *fs, struct control *control)
+{
+	fs->control = control;
+}
+
+bool fs_passthrough(const struct fs *fs, const char **ret_why)
+{
+	*ret_why = fs->passthrough_why;
+	return fs->config.passthrough;
+}
+
+int fs_thread_cred(struct cred **ret)
+{
+	/* A thread's identity is the thread's: the one piece of state that cannot be passed in. */
+	static __thread struct cred cred;
+	static __thread bool ready;
+	int r;
+
+	if (!ready) {
+		r = cred_thread_init(&cred);
+		if (r < 0)
+			return r;
+		ready = true;
+	}
+	*ret = &cred;
+	return 0;
+}
+
+int fs_assume(struct fs *fs, fuse_req_t req, bool new_dir)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	uint32_t mask = new_dir ? fs->config.dmask : fs->config.fmask;
+	struct cred *cred;
+	int r = fs_thread_cred(&cred);
+
+	if (r < 0)
+		return r;
+	cred_assume(cred, fs->config.uid == (uid_t)-1 ? ctx->uid : fs->config.uid,
+		    fs->config.gid == (gid_t)-1 ? ctx->gid : fs->config.gid,
+		    mask == UINT32_MAX ? ctx->umask : mask);
+	return 0;
+}
+
+/* ---- upcalls ---- */
+
+void fs_exec_gone(void *ctx, const char *name)
+{
+	struct fs *fs = ctx;
+
+	notify_gone(fs->notify, FUSE_ROOT_ID, name);
+}
+
+/*
+ * Attributes and cached listing of the root. This takes no lock in the kernel that a waiting client could
+ * hold, so any thread may send it, and before its reply.
+ */
+void fs_root_changed(void *ctx)
+{
+	struct fs *fs = ctx;
+
+	lock_assert_none();
+	if (fs->session)
+		(void)fuse_lowlevel_notify_inval_inode(fs->session, FUSE_ROOT_ID, 0,
+						       0); /* -ENOENT: not cached */
+}
+
+void fs_status(void *ctx, json_t *object)
+{
+#define X(name) #name,
+	static const char *const names[FS_OP_MAX_] = { FS_OPS(X) };
+#undef X
+	struct fs *fs = ctx;
+	json_t *requests = json_object();
+	struct statvfs sv;
+
+	for (size_t i = 0; i < FS_OP_MAX_; i++)
+		(void)json_object_set_new(requests, names[i],
+					  json_integer((json_int_t)atomic_load(&fs->requests[i])));
+	(void)json_object_set_new(object, "requests", requests);
+	(void)json_object_set_new(object, "opens",
+				  json_pack("{s:I,s:I}", "passthrough",
+					    (json_int_t)atomic_load(&fs->opens_passthrough),
+					    "daemon", (json_int_t)atomic_load(&fs->opens_daemon)));
+	(void)json_object_set_new(object, "passthrough", json_boolean(fs->config.passthrough));
+	(void)json_object_set_new(object, "passthrough_why", json_string(fs->passthrough_why));
+	(void)json_object_set_new(object, "inodes_known",
+				  json_integer((json_int_t)itable_count(fs->itable)));
+	(void)json_object_set_new(object, "started",
+				  json_real((double)(fs->start_real_ns / NS_PER_MS) / 1e3));
+	if (fstatvfs(fs->store->fd, &sv) == 0) {
+		(void)json_object_set_new(object, "size",
+					  json_integer((json_int_t)(sv.f_blocks * sv.f_frsize)));
+		(void)json_object_set_new(object, "free",
+					  json_integer((json_int_t)(sv.f_bavail * sv.f_frsize)));
+	}
+}

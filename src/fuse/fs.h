@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FUSE front from inside: what all its modules share. One `struct fs` per mount; it borrows the layers below and
+ * owns the inode table, the directory cache and the notifier.
+ *
+ *     ops.c        the table of operations        node.c      an inode and its execution
+ *     op_*.c       the operations                 target.c    a name in a directory, entered
+ *     itable.c     inodes the kernel knows        backing.c   passthrough
+ *     reply.h      the one way to answer          notify.c    the kernel's cache
+ *     session.c    mount, threads
+ */
+#ifndef FUSE_FS_H
+#define FUSE_FS_H
+
+#ifndef FUSE_USE_VERSION
+#define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 17)
+#endif
+
+#include <fuse_lowlevel.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/control.h"
+#include "exec/execution.h"
+#include "fuse/backing.h"
+#include "fuse/front.h"
+#include "fuse/itable.h"
+#include "fuse/notify.h"
+#include "store/cred.h"
+#include "store/dircache.h"
+#include "store/store.h"
+
+/*
+ * How long the kernel may keep names and attributes, seconds. The store is ours alone and every change of
+ * our own is announced, so: a day. Source: any value that makes refreshing negligible.
+ */
+#define CACHE_SECONDS 86400.0
+
+/* FUSE operations that are counted; the order of the protocol's opcodes does not matter. */
+#define FS_OPS(X)                                                                                  \
+	X(lookup)                                                                                  \
+	X(forget) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir)           \
+		X(symlink) X(rename) X(link) X(open) X(read) X(write) X(release) X(fsync)          \
+			X(readdir) X(fsyncdir) X(statfs) X(setxattr) X(getxattr) X(listxattr)      \
+				X(removexattr) X(create) X(tmpfile) X(fallocate)                   \
+					X(copy_file_range) X(lseek) X(ioctl)
+
+enum fs_op {
+#define X(name) FS_OP_##name,
+	FS_OPS(X)
+#undef X
+		FS_OP_MAX_
+};
+
+struct fs {
+	/* Constant while requests are served. */
+	struct fs_config config;
+	const struct store *store;    /* borrowed */
+	struct exec_table *execs;     /* borrowed */
+	struct ledger *ledger;	      /* borrowed */
+	struct control *control;      /* borrowed */
+	struct fuse_session *session; /* borrowed; set by session.c */
+	struct itable *itable;	      /* owned */
+	struct dircache *dirs;	      /* owned */
+	struct notify *notify;	      /* owned */
+	struct backing *backing;      /* owned */
+	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
+	int64_t start_real_ns;
+
+	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
+	_Atomic uint64_t requests[FS_OP_MAX_];
+	_Atomic uint64_t opens_passthrough;
+	_Atomic uint64_t opens_daemon;
+};
+
+/* After INIT, before anything else: can files of this store be passed through? Sets passthrough_why if not. */
+void fs_probe_passthrough(struct fs *fs);
+
+/* The table of operations. */
+extern const struct fuse_lowlevel_ops fs_ops;
+
+static inline struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static inline void fs_count(struct fs *fs, enum fs_op op)
+{
+	atomic_fetch_add_explicit(&fs->requests[op], 1, memory_order_relaxed);
+}
+
+/* This thread's identity (store/cred.h), made at its first request. 0 or -errno. */
+int fs_thread_cred(struct cred **ret) WARN_UNUSED;
+
+/* Become the caller of `req` for what is created next: new_dir picks dmask, else fmask. 0 or -errno. */
+int fs_assume(struct fs *fs, fuse_req_t req, bool new_dir) WARN_UNUSED;
+
+#endif

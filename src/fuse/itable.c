@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inode table: an array in reserved address space, committed in chunks as it grows and given back chunk
+ * by chunk when all objects of one are free; and a hash by ino (linear hashing: one bucket is split per
+ * insertion, so no request ever waits for a rehash).
+ *
+ *     index = chunk * CHUNK_INODES + slot          index 0 is never used, index 1 is the root
+ */
+#include "fuse/itable.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "util/cleanup.h"
+
+/* The root's node id. Source: FUSE_ROOT_ID in linux/fuse.h. */
+#define ROOT_INDEX 1
+
+/* Inodes committed and given back together: 1024 of 144 bytes, 36 pages. */
+#define CHUNK_INODES 1024
+#define NCHUNKS (ITABLE_MAX / CHUNK_INODES)
+
+/* Locks shared by all inodes. Source: many times the threads; 48 KiB. */
+#define STRIPES 1024
+
+/* Buckets at first; the array of buckets is reserved for ITABLE_MAX. */
+#define BUCKETS_MIN 1024
+
+struct chunk {
+	uint32_t used;	/* objects alive */
+	uint32_t fresh; /* slots never used since the chunk was committed start here */
+	uint32_t free;	/* index + 1 of the first freed slot */
+};
+
+struct itable {
+	/* Constant. */
+	struct inode *inodes; /* reserved */
+	uint32_t *buckets;    /* reserved; index + 1 of the first inode */
+	itable_evict_fn *evict;
+	void *ctx; /* borrowed */
+
+	struct lock lock;     /* rank LOCK_ITABLE */
+	struct chunk *chunks; /* lock; owned; NCHUNKS of them, zero pages until used */
+	uint32_t chunks_open; /* lock: chunks below this may be in use */
+	uint32_t hint;	      /* lock: no chunk below this has room */
+	uint32_t generation;  /* lock: of the next object */
+	uint64_t level;	      /* lock: buckets before the current round of splits, a power of two */
+	uint64_t split;	      /* lock: next bucket to split */
+	_Atomic uint64_t count; /* changes under lock */
+
+	struct lock stripes[STRIPES]; /* rank LOCK_INODE */
+};
+
+static void *reserve(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int commit(void *p, size_t size)
+{
+	return mprotect(p, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+}
+
+static uint32_t index_of(const struct itable *t, const struct inode *inode)
+{
+	return (uint32_t)(inode - t->inodes);
+}
+
+uint64_t itable_nodeid(const struct itable *t, const struct inode *inode)
+{
+	return (uint64_t)inode->generation << 32 | index_of(t, inode);
+}
+
+struct lock *itable_lock(struct itable *t, const struct inode *inode)
+{
+	return &t->stripes[index_of(t, inode) % STRIPES];
+}
+
+uint64_t itable_count(struct itable *t)
+{
+	return atomic_load(&t->count);
+}
+
+/* ---- the hash ---- */
+
+static uint64_t mix(uint64_t ino)
+{
+	ino *= UINT64_C(0x9e3779b97f4a7c15);
+	return ino ^ (ino >> 32);
+}
+
+static uint32_t *bucket_locked(struct itable *t, uint64_t ino)
+{
+	uint64_t b = mix(ino) & (t->level - 1);
+
+	if (b < t->split)
+		b = mix(ino) & (t->level * 2 - 1);
+	return &t->buckets[b];
+}
+
+static int grow_hash_locked(struct itable *t)
+{
+	uint32_t *old = &t->buckets[t->split];
+	uint32_t i = *old;
+	int r;
+
+	if ((t->split & (BUCKETS_MIN - 1)) == 0) {
+		r = commit(&t->buckets[t->level + t->split], BUCKETS_MIN * sizeof(*t->buckets));
+		if (r < 0)
+			return r;
+	}
+	*old = 0;
+	t->split++;
+	while (i) {
+		struct inode *inode = &t->inodes[i - 1];
+		uint32_t next = inode->hash_next;
+		uint32_t *b = bucket_locked(t, inode->ino);
+
+		inode->hash_next = *b;
+		*b = i;
+		i = next;
+	}
+	if (t->split == t->level) {
+		t->level *= 2;
+		t->split = 0;
+	}
+	return 0;
+}
+
+static void hash_insert_locked(struct itable *t, struct inode *inode)
+{
+	uint32_t *b;
+
+	if (atomic_load(&t->count) > t->level + t->split && t->level + t->split < ITABLE_MAX)
+		(void)grow_hash_locked(t); /* without memory the chains get longer */
+	b = bucket_locked(t, inode->ino);
+	inode->hash_next = *b;
+	*b = index_of(t, inode) + 1;
+}
+
+static void hash_remove_locked(struct itable *t, struct inode *inode)
+{
+	uint32_t *p = bucket_locked(t, inode->ino);
+
+	while (*p && *p != index_of(t, inode) + 1)
+		p = &t->inodes[*p - 1].hash_next;
+	if (*p)
+		*p = inode->hash_next;
+}
+
+static struct inode *hash_find_locked(struct itable *t, uint64_t ino, const struct handle *h)
+{
+	uint32_t i = *bucket_locked(t, ino);
+
+	for (; i; i = t->inodes[i - 1].hash_next) {
+		struct inode *inode = &t->inodes[i - 1];
+		uint32_t flags = atomic_load(&inode->flags);
+
+		if (inode->ino != ino || flags & INODE_ORPHAN)
+			continue;
+		if (flags & INODE_AUTO || handle_equal(&inode->handle, h))
+			return inode;
+	}
+	return NULL;
+}
+
+/* ---- the array ---- */
+
+static int slot_alloc_locked(struct itable *t, struct inode **ret)
+{
+	struct chunk *c;
+	uint32_t index;
+	int r;
+
+	while (t->hint < NCHUNKS && t->chunks[t->hint].used == CHUNK_INODES)
+		t->hint++;
+	if (t->hint == NCHUNKS)
+		return -ENFILE;
+	c = &t->chunks[t->hint];
+	if (t->hint >= t->chunks_open) {
+		r = commit(&t->inodes[t->hint * CHUNK_INODES], CHUNK_INODES * sizeof(struct inode));
+		if (r < 0)
+			return r;
+		t->chunks_open = t->hint + 1;
+	}
+	if (c->free) {
+		index = c->free - 1;
+		c->free = t->inodes[index].hash_next;
+	} else {
+		index = t->hint * CHUNK_INODES + c->fresh++;
+	}
+	c->used++;
+	*ret = &t->inodes[index];
+	return 0;
+}
+
+static void slot_free_locked(struct itable *t, struct inode *inode)
+{
+	uint32_t index = index_of(t, inode);
+	uint32_t chunk = index / CHUNK_INODES;
+	struct chunk *c = &t->chunks[chunk];
+
+	memset(inode, 0, sizeof(*inode));
+	inode->hash_next = c->free;
+	c->free = index + 1;
+	c->used--;
+	t->hint = MIN_OF(t->hint, chunk);
+	if (c->used == 0 && chunk > 0) {
+		c->free = 0;
+		c->fresh = 0;
+		(void)madvise(&t->inodes[chunk * CHUNK_INODES], CHUNK_INODES * sizeof(struct inode),
+			      MADV_DONTNEED);
+	}
+}
+
+int itable_lookup(struct itable *t, const struct inode *like, struct inode **ret, bool *ret_new)
+{
+	struct inode *inode;
+	uint32_t generation;
+	int r;
+
+	LOCK_SCOPE(&t->lock);
+	inode = hash_find_locked(t, like->ino, &like->handle);
+	if (inode) {
+		inode->nlookup++;
+		*ret = inode;
+		*ret_new = false;
+		return 0;
+	}
+	r = slot_alloc_locked(t, &inode);
+	if (r < 0)
+		return r;
+	generation = t->generation++ & INT32_MAX; /* the top bit is for control nodes */
+	*inode = *like;
+	inode->generation = generation;
+	inode->nlookup = 1;
+	inode->nopen = inode->nopen_write = 0;
+	inode->backing_id = 0;
+	inode->fd = -1;
+	atomic_fetch_add(&t->count, 1);
+	hash_insert_locked(t, inode);
+	*ret = inode;
+	*ret_new = true;
+	return 0;
+}
+
+struct inode *itable_peek(struct itable *t, uint64_t ino, const struct handle *h)
+{
+	struct inode *inode;
+
+	LOCK_SCOPE(&t->lock);
+	inode = hash_find_locked(t, ino, h);
+	if (inode)
+		inode->nlookup++;
+	return inode;
+}
+
+struct inode *itable_find(struct itable *t, uint64_t nodeid)
+{
+	uint32_t index = (uint32_t)nodeid;
+	struct inode *inode = &t->inodes[index];
+
+	/* The kernel names only inodes it holds a lookup on: chunks of those are committed and stay. */
+	if (index == 0 ||
+	    index / CHUNK_INODES >= __atomic_load_n(&t->chunks_open, __ATOMIC_RELAXED))
+		return NULL;
+	return inode->generation == nodeid >> 32 ? inode : NULL;
+}
+
+struct inode *itable_ref(struct itable *t, uint64_t nodeid)
+{
+	struct inode *inode;
+
+	LOCK_SCOPE(&t->lock);
+	inode = itable_find(t, nodeid);
+	if (!inode || inode->nlookup == 0)
+		return NULL;
+	inode->nlookup++;
+	return inode;
+}
+
+void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n)
+{
+	struct inode *inode = itable_find(t, nodeid);
+
+	if (!inode || index_of(t, inode) == ROOT_INDEX)
+		return;
+	{
+		LOCK_SCOPE(&t->lock);
+		inode->nlookup -= MIN_OF(n, inode->nlookup);
+		if (inode->nlookup > 0)
+			return;
+		hash_remove_locked(t, inode);
+	}
+	t->evict(t->ctx, inode); /* nobody can find it any more */
+	{
+		LOCK_SCOPE(&t->lock);
+		atomic_fetch_sub(&t->count, 1);
+		slot_free_locked(t, inode);
+	}
+}
+
+void itable_orphan(struct itable *t, struct inode *inode)
+{
+	LOCK_SCOPE(&t->lock);
+	atomic_fetch_or(&inode->flags, INODE_ORPHAN);
+}
+
+void itable_adopt(struct itable *t, struct inode *inode)
+{
+	LOCK_SCOPE(&t->lock);
+	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_ORPHAN);
+}
+
+int itable_new(const struct handle *root, uint64_t root_ino, itable_evict_fn *evict, void *ctx,
+	       struct itable **ret)
+{
+	_cleanup_(freep) struct itable *t = calloc(1, sizeof(*t));
+	struct inode *inode;
+
+	if (!t)
+		return -ENOMEM;
+	t->inodes = reserve((size_t)ITABLE_MAX * sizeof(struct inode));
+	t->buckets = reserve((size_t)ITABLE_MAX * sizeof(uint32_t));
+	t->chunks = mmap(NULL, NCHUNKS * sizeof(struct chunk), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!t->inodes || !t->buckets || t->chunks == MAP_FAILED ||
+	    commit(t->buckets, BUCKETS_MIN * sizeof(*t->buckets)) < 0 ||
+	    commit(t->inodes, CHUNK_INODES * sizeof(struct inode)) < 0)
+		return -ENOMEM; /* the process ends; the reservations with it */
+	t->chunks_open = 1;
+	t->level = BUCKETS_MIN;
+	t->generation = 1;
+	t->evict = evict;
+	t->ctx = ctx;
+	lock_init(&t->lock, LOCK_ITABLE);
+	for (size_t i = 0; i < STRIPES; i++)
+		lock_init(&t->stripes[i], LOCK_INODE);
+
+	t->chunks[0].used = 2;
+	t->chunks[0].fresh = 2;
+	inode = &t->inodes[ROOT_INDEX];
+	*inode = (struct inode){
+		.ino = root_ino,
+		.mode = S_IFDIR,
+		.nlookup = 1,
+		.fd = -1,
+		.handle = *root,
+		.place = PLACE_ROOT,
+	};
+	atomic_store(&t->count, 1);
+	*ret = TAKE_PTR(t);
+	return 0;
+}
+
+void itable_free(struct itable *t)
+{
+	if (!t)
+		return;
+	for (uint32_t i = ROOT_INDEX; i < t->chunks_open * CHUNK_INODES; i++) {
+		if (t->chunks[i / CHUNK_INODES].used > 0 && t->inodes[i].nlookup > 0)
+			t->evict(t->ctx, &t->inodes[i]);
+	}
+	(void)munmap(t->inodes, (size_t)ITABLE_MAX * sizeof(struct inode));
+	(void)munmap(t->buckets, (size_t)ITABLE_MAX * sizeof(uint32_t));
+	(void)munmap(t->chunks, NCHUNKS * sizeof(struct chunk));
+	for (size_t i = 0; i < STRIPES; i++)
+		lock_done(&t->stripes[i]);
+	lock_done(&t->lock);
+	free(t);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inodes that the kernel knows: node ids, lookup counts, handles. No descriptor is held per inode.
+ *
+ * A node id is (generation << 32 | index): the index finds the object in an array that never moves, the
+ * generation tells a late request for a forgotten inode from a request for its successor. Node id 1 is the
+ * root. Control nodes (control/) have the top bit set and are not in this table.
+ *
+ * An object lives while its lookup count is not 0. The kernel sends no request for an inode after its last
+ * FORGET; the threads of this process that act on their own hold a count, too (itable_ref).
+ */
+#ifndef FUSE_ITABLE_H
+#define FUSE_ITABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "exec/execution.h"
+#include "store/handle.h"
+#include "util/lock.h"
+
+/* Inodes known at a time, at most. Source: 2^26 of 144 bytes are 9 GiB, more than a host gives to a daemon. */
+#define ITABLE_MAX (UINT32_C(1) << 26)
+
+enum inode_flag {
+	/*
+	 * An execution's directory that batonfs makes: its handle is the execution's (exec_dir()), which may
+	 * have none (virtual). Its ino is batonfs's own and the key in the table.
+	 */
+	INODE_AUTO = 1u << 0,
+	INODE_ORPHAN = 1u << 1, /* no name left; fd may hold it. Never found by lookup again */
+	INODE_TIMED = 1u << 2,	/* a file with a lifetime of its own */
+	INODE_DIRTY_MAP =
+		1u << 3, /* was open for reading and writing: a mapping may change it unseen */
+	INODE_CACHED = 1u << 4, /* open through the daemon: no passthrough until closed */
+	INODE_WARM = 1u << 5,	/* in backing.c's ring of ids that stay registered */
+	INODE_SETID = 1u << 6, /* has set-id bits: writing must clear them, so it goes through us */
+};
+
+struct inode {
+	/* Constant while the object lives, but for INODE_AUTO's. */
+	uint64_t ino;	     /* shown by stat; key in the table */
+	uint32_t generation; /* of this object; high half of the node id */
+	uint32_t mode;	     /* S_IFMT only */
+
+	/* itable.lock */
+	uint64_t nlookup;
+	uint32_t hash_next; /* index + 1; 0 ends the chain. Also the free list */
+
+	/* inode lock (itable_lock()) */
+	uint32_t nopen;
+	uint32_t nopen_write;
+	int32_t backing_id;	 /* 0: none registered */
+	int32_t fd;		 /* O_PATH descriptor of an orphan, -1 otherwise; owned */
+	uint32_t exec_epoch;	 /* as of which `exec` is right */
+	struct execution *exec;	 /* owned reference; NULL for the root */
+	uint64_t size_accounted; /* bytes of a regular file that its execution was charged */
+	uint32_t touched_s;	 /* last second its activity was written down (INODE_TIMED) */
+	uint8_t place;		 /* enum place */
+	struct handle handle;	 /* not for INODE_AUTO */
+
+	_Atomic uint32_t flags; /* enum inode_flag; changes under the inode lock */
+};
+
+struct itable;
+
+/* Called, without locks, for an inode whose last lookup is gone: give back what it holds. */
+typedef void itable_evict_fn(void *ctx, struct inode *inode);
+
+int itable_new(const struct handle *root, uint64_t root_ino, itable_evict_fn *evict, void *ctx,
+	       struct itable **ret) WARN_UNUSED;
+/* Evicts everything first. */
+void itable_free(struct itable *t);
+
+uint64_t itable_nodeid(const struct itable *t, const struct inode *inode);
+
+/* The object of a node id. NULL if the kernel has forgotten it: -ESTALE. Takes no reference. */
+struct inode *itable_find(struct itable *t, uint64_t nodeid);
+
+/*
+ * The inode with this key, one lookup more on it; made from `like` (ino, mode, handle, flags, place, exec
+ * and size_accounted are copied; the reference to exec is taken over) if there is none. For an
+ * INODE_AUTO key the handle does not count, otherwise an object with the same ino and another handle is
+ * another inode (its number was used again). *ret_new tells; if not new, like->exec stays the caller's.
+ * 0, -ENOMEM, -ENFILE (ITABLE_MAX).
+ */
+int itable_lookup(struct itable *t, const struct inode *like, struct inode **ret, bool *ret_new)
+	WARN_UNUSED;
+
+/* The live inode with this ino and handle, one lookup more; NULL if the kernel does not know it. */
+struct inode *itable_peek(struct itable *t, uint64_t ino, const struct handle *h);
+
+/* The same by node id; NULL if it is forgotten. */
+struct inode *itable_ref(struct itable *t, uint64_t nodeid);
+
+/* Give lookups back. A count larger than what is there is taken as all of it. */
+void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n);
+static inline void itable_unref(struct itable *t, struct inode *inode)
+{
+	itable_forget(t, itable_nodeid(t, inode), 1);
+}
+
+/* It has no name any more: not to be found by itable_lookup() again. */
+void itable_orphan(struct itable *t, struct inode *inode);
+
+/* A nameless file got a name. */
+void itable_adopt(struct itable *t, struct inode *inode);
+
+/* The lock of one inode: striped, so never take two. */
+struct lock *itable_lock(struct itable *t, const struct inode *inode);
+
+/* Objects alive. */
+uint64_t itable_count(struct itable *t);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An inode as the operations use it: its backing file, its attributes, its execution.
+ */
+#ifndef FUSE_NODE_H
+#define FUSE_NODE_H
+
+#include "fuse/fs.h"
+
+/* The inode of a request; NULL if the kernel has forgotten it: answer -ESTALE. */
+static inline struct inode *node_find(struct fs *fs, fuse_ino_t nodeid)
+{
+	return itable_find(fs->itable, nodeid);
+}
+
+/* Its execution, with a reference for the caller. NULL for the root. */
+struct execution *node_exec(struct fs *fs, struct inode *inode);
+
+/*
+ * Give it another execution and place (a rename or link): opens and bytes move along. Takes over the
+ * reference to e.
+ */
+void node_set_exec(struct fs *fs, struct inode *inode, struct execution *e, enum place place);
+
+/* An INODE_AUTO whose execution was released: the ID starts again with a new one. */
+void node_rebind(struct fs *fs, struct inode *inode);
+
+/* Whether it is the execution's own directory, virtual or not. */
+bool node_is_exec_dir(struct inode *inode, struct execution *e);
+
+/* Its handle. -ENOENT: a directory that is virtual at present. */
+int node_handle(struct fs *fs, struct inode *inode, struct handle *ret) WARN_UNUSED;
+
+/* Open the backing file; flags as open(2). A descriptor for the caller, -ENOENT, -ESTALE, -errno. */
+int node_open(struct fs *fs, struct inode *inode, int flags) WARN_UNUSED;
+
+/* A descriptor for calls that take O_PATH ones. Cached for directories; give it back with node_put(). */
+int node_get(struct fs *fs, struct inode *inode, struct dirref *ret) WARN_UNUSED;
+void node_put(struct fs *fs, struct dirref *ref);
+
+/* The attributes as the mount shows them. Virtual directories have some, too. */
+int node_stat(struct fs *fs, struct inode *inode, struct stat *ret) WARN_UNUSED;
+
+/* Turn the backing file's attributes into the mount's, and remember what they tell. */
+void node_show(struct inode *inode, struct stat *st);
+
+/* How long the kernel may keep the attributes, seconds. `ask`: find out whether a mapping is left. */
+double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask);
+
+/* Charge the execution with the file's size as it is now. */
+void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes);
+
+/* The row of a regular file in the ledger: new, or its execution changed. */
+void node_record(struct fs *fs, struct inode *inode, struct execution *e, uint64_t size_bytes,
+		 int64_t ttl_ns);
+
+/* A file with a lifetime of its own was used: write it down, once a second at most. */
+void node_touch(struct fs *fs, struct inode *inode);
+
+/* Its last name is gone. fd (O_PATH, taken over) keeps it reachable until it is forgotten. */
+void node_orphan(struct fs *fs, struct inode *inode, int fd);
+
+/* itable_evict_fn: ctx is the fs. */
+void node_evict(void *ctx, struct inode *inode);
+
+/* The path below tree/ of the file behind fd, by the kernel's word; -ENOENT if it has none. */
+int node_path(struct fs *fs, int fd, char *buf, size_t len) WARN_UNUSED;
+
+/* Who sends the request: the process, not the thread. Reads /proc: for rare occasions. */
+void node_caller(fuse_req_t req, struct ledger_owner *ret);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attributes.
+ */
+#include "fuse/op.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "fuse/node.h"
+#include "fuse/reply.h"
+#include "store/procfd.h"
+#include "util/cleanup.h"
+
+static void reply_stat(fuse_req_t req, struct fs *fs, struct inode *inode)
+{
+	struct stat st;
+	int r = node_stat(fs, inode, &st);
+
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_attr(req, &st, node_attr_seconds(fs, inode, true));
+}
+
+void op_getattr(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode;
+
+	(void)fi;
+	fs_count(fs, FS_OP_getattr);
+	if (is_control(nodeid)) {
+		opc_getattr(req, nodeid);
+		return;
+	}
+	inode = node_find(fs, nodeid);
+	if (inode)
+		reply_stat(req, fs, inode);
+	else
+		reply_err(req, -ESTALE);
+}
+
+static int set_times(int fd, const struct stat *attr, int to_set)
+{
+	struct procfd path = procfd(fd);
+	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
+
+	if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+		ts[0].tv_nsec = UTIME_NOW;
+	else if (to_set & FUSE_SET_ATTR_ATIME)
+		ts[0] = attr->st_atim;
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		ts[1].tv_nsec = UTIME_NOW;
+	else if (to_set & FUSE_SET_ATTR_MTIME)
+		ts[1] = attr->st_mtim;
+	if (utimensat(fd, "", ts, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOENT) /* AT_EMPTY_PATH: Linux 5.8 */
+		return -errno;
+	return utimensat(AT_FDCWD, path.name, ts, 0) < 0 ? -errno : 0;
+}
+
+/* Whoever may not keep them loses the set-id bits by changing the content. */
+int attr_drop_setid(int fd)
+{
+	struct procfd path = procfd(fd);
+	struct stat st;
+	mode_t mode;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	mode = st.st_mode & ~(mode_t)S_ISUID;
+	if (mode & S_IXGRP)
+		mode &= ~(mode_t)S_ISGID;
+	if (mode == st.st_mode)
+		return 0;
+	return chmod(path.name, mode & 07777) < 0 ? -errno : 0;
+}
+
+static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t size)
+{
+	_cleanup_close_ int fd = node_open(fs, inode, O_WRONLY | O_NONBLOCK);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (ftruncate(fd, size) < 0)
+		return -errno;
+	node_account_size(fs, inode, (uint64_t)size);
+	if (!(atomic_load(&inode->flags) & INODE_SETID) || fuse_req_ctx(req)->uid == 0)
+		return 0;
+	r = attr_drop_setid(fd);
+	return r;
+}
+
+/* Mode, owner and times, through an O_PATH descriptor. */
+static int set_meta(int fd, const struct stat *attr, int to_set)
+{
+	struct procfd path = procfd(fd);
+	int r;
+
+	if (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) {
+		uid_t uid = to_set & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1;
+		gid_t gid = to_set & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1;
+
+		if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+	}
+	if (to_set & FUSE_SET_ATTR_MODE && chmod(path.name, attr->st_mode & 07777) < 0)
+		return -errno;
+	if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |
+		      FUSE_SET_ATTR_MTIME_NOW)) {
+		r = set_times(fd, attr, to_set);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* What is set on a directory that is not there makes it. */
+static int make_real(fuse_req_t req, struct fs *fs, struct inode *inode)
+{
+	struct ledger_owner by;
+	struct execution *e = node_exec(fs, inode);
+	struct handle h;
+	bool made = false;
+	int r = exec_enter(e);
+
+	if (r == 0) {
+		r = fs_assume(fs, req, true);
+		if (r == 0) {
+			node_caller(req, &by);
+			r = exec_materialise(fs->execs, e, &by, &h, &made);
+		}
+		exec_leave(e);
+	}
+	exec_unref(fs->execs, e);
+	if (made)
+		fs_root_changed(fs);
+	return r;
+}
+
+int attr_get_real(fuse_req_t req, struct fs *fs, struct inode *inode, struct dirref *ret)
+{
+	for (;;) {
+		int r = node_get(fs, inode, ret);
+
+		if (r != -ENOENT || !(atomic_load(&inode->flags) & INODE_AUTO))
+			return r;
+		r = make_real(req, fs, inode);
+		if (r == -ESTALE)
+			node_rebind(fs, inode);
+		else if (r < 0)
+			return r;
+	}
+}
+
+void op_setattr(fuse_req_t req, fuse_ino_t nodeid, struct stat *attr, int to_set,
+		struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode;
+	struct dirref ref;
+	int r = 0;
+
+	(void)fi;
+	fs_count(fs, FS_OP_setattr);
+	if (is_control(nodeid)) { /* O_TRUNC of a shell's redirection: nothing to do */
+		opc_getattr(req, nodeid);
+		return;
+	}
+	inode = node_find(fs, nodeid);
+	if (!inode) {
+		reply_err(req, -ESTALE);
+		return;
+	}
+	if (to_set & FUSE_SET_ATTR_SIZE)
+		r = set_size(req, fs, inode, attr->st_size);
+	if (r == 0 && to_set & ~FUSE_SET_ATTR_SIZE) {
+		r = attr_get_real(req, fs, inode, &ref);
+		if (r == 0) {
+			r = set_meta(ref.fd, attr, to_set);
+			node_put(fs, &ref);
+		}
+	}
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_stat(req, fs, inode);
+}
+
+void op_readlink(fuse_req_t req, fuse_ino_t nodeid)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode = is_control(nodeid) ? NULL : node_find(fs, nodeid);
+	_cleanup_close_ int fd = -1;
+	char target[PATH_MAX + 1];
+	ssize_t n;
+
+	fs_count(fs, FS_OP_readlink);
+	fd = inode ? node_open(fs, inode, O_PATH | O_NOFOLLOW) : -ESTALE;
+	if (fd < 0) {
+		reply_err(req, fd);
+		return;
+	}
+	n = readlinkat(fd, "", target, sizeof(target) - 1);
+	if (n < 0) {
+		reply_err(req, -errno);
+		return;
+	}
+	target[n] = '\0';
+	lock_assert_none();
+	(void)fuse_reply_readlink(req, target);
+}
+
+void op_statfs(fuse_req_t req, fuse_ino_t nodeid)
+{
+	struct fs *fs = fs_of(req);
+	struct statvfs sv;
+
+	(void)nodeid;
+	fs_count(fs, FS_OP_statfs);
+	if (fstatvfs(fs->store->fd, &sv) < 0) {
+		reply_err(req, -errno);
+		return;
+	}
+	lock_assert_none();
+	(void)fuse_reply_statfs(req, &sv);
+}

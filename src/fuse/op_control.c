@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations on .baton and on user.baton.* attributes: decode for control/, reply for it.
+ *
+ * A text is made whole at open and read from there. What changes executions is answered behind the
+ * notifications it caused (notify_then()): when `baton release` returns, the names are gone for everybody.
+ */
+#include "fuse/op.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "baton/interface.h"
+#include "fuse/node.h"
+#include "fuse/reply.h"
+#include "store/mark.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* An open control file. */
+struct text {
+	char *bytes; /* owned; NULL: opened for writing only */
+	size_t len;
+};
+
+static struct control_caller caller_of(fuse_req_t req)
+{
+	struct control_caller c;
+
+	node_caller(req, &c.who);
+	return c;
+}
+
+void opc_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param e = { 0 };
+	int r = 0;
+
+	if (parent == FUSE_ROOT_ID) {
+		e.ino = CONTROL_DIR_NODE;
+		e.entry_timeout = CACHE_SECONDS;
+		r = control_getattr(fs->control, CONTROL_DIR_NODE, &e.attr);
+	} else {
+		r = control_lookup(fs->control, parent, name, &e.ino, &e.attr);
+	}
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
+	lock_assert_none();
+	if (fuse_reply_entry(req, &e) < 0)
+		control_forget(fs->control, e.ino, 1);
+}
+
+void opc_getattr(fuse_req_t req, fuse_ino_t nodeid)
+{
+	struct stat st;
+	int r = control_getattr(fs_of(req)->control, nodeid, &st);
+
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_attr(req, &st, 0);
+}
+
+void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct control_caller caller = caller_of(req);
+	struct text *t = calloc(1, sizeof(*t));
+	int r = t ? 0 : -ENOMEM;
+
+	if (r == 0 && (fi->flags & O_ACCMODE) != O_WRONLY)
+		r = control_read(fs->control, nodeid, &caller, &t->bytes, &t->len);
+	if (r < 0) {
+		free(t);
+		reply_err(req, r);
+		return;
+	}
+	fi->fh = (uint64_t)(uintptr_t)t;
+	fi->direct_io = 1; /* sizes are not known beforehand, contents change */
+	fi->noflush = 1;
+	lock_assert_none();
+	if (fuse_reply_open(req, fi) < 0) {
+		free(t->bytes);
+		free(t);
+	}
+}
+
+void opc_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	const struct text *t = (const struct text *)(uintptr_t)fi->fh;
+	size_t at = MIN_OF((size_t)off, t->len);
+
+	reply_buf(req, t->bytes + at, MIN_OF(size, t->len - at));
+}
+
+void opc_release(fuse_req_t req, struct fuse_file_info *fi)
+{
+	struct text *t = (struct text *)(uintptr_t)fi->fh;
+
+	if (t)
+		free(t->bytes);
+	free(t);
+	reply_err(req, 0);
+}
+
+/* An answer that waits for the notifier. */
+struct answer {
+	fuse_req_t req;
+	int err;	/* negative errno, or 0 */
+	size_t written; /* of a write; 0: an attribute was set */
+};
+
+static void send_answer(void *arg)
+{
+	struct answer *a = arg;
+
+	if (a->err < 0 || a->written == 0)
+		reply_err(a->req, a->err);
+	else
+		reply_write(a->req, a->written);
+	free(a);
+}
+
+static void answer_later(fuse_req_t req, int err, size_t written)
+{
+	struct answer *a = malloc(sizeof(*a));
+
+	if (!a) {
+		reply_err(req, err < 0 ? err : -ENOMEM);
+		return;
+	}
+	*a = (struct answer){ .req = req, .err = err, .written = written };
+	notify_then(fs_of(req)->notify, send_answer, a);
+}
+
+void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct control_caller caller = caller_of(req);
+	char text[CONTROL_WRITE_MAX + 1];
+	size_t len = fuse_buf_size(in);
+	struct fuse_bufvec out = FUSE_BUFVEC_INIT(sizeof(text) - 1);
+	ssize_t n;
+	int r;
+
+	(void)fi;
+	if (len > CONTROL_WRITE_MAX) {
+		reply_err(req, -EINVAL);
+		return;
+	}
+	out.buf[0].mem = text;
+	n = fuse_buf_copy(&out, in, 0);
+	if (n < 0) {
+		reply_err(req, (int)n);
+		return;
+	}
+	text[n] = '\0';
+	r = control_write(fs->control, nodeid, &caller, text, (size_t)n);
+	answer_later(req, r, (size_t)n);
+}
+
+/* ---- listings ---- */
+
+struct control_listing {
+	fuse_req_t req;
+	char *buf;
+	size_t size;
+	size_t used;
+	bool plus;
+};
+
+static bool emit(void *arg, const char *name, const struct stat *st, uint64_t next)
+{
+	struct control_listing *l = arg;
+	struct fuse_entry_param e = { .attr = *st };
+	size_t room = l->size - l->used;
+	char *at = l->buf + l->used;
+	size_t need = l->plus ? fuse_add_direntry_plus(l->req, at, room, name, &e, (off_t)next)
+			      : fuse_add_direntry(l->req, at, room, name, st, (off_t)next);
+
+	if (need > room)
+		return false;
+	l->used += need;
+	return true;
+}
+
+void opc_readdir(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool plus)
+{
+	_cleanup_free_ char *buf = malloc(size);
+	struct control_listing l = { .req = req, .buf = buf, .size = size, .plus = plus };
+	int r = buf ? control_readdir(fs_of(req)->control, nodeid, (uint64_t)off, emit, &l)
+		    : -ENOMEM;
+
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_buf(req, l.buf, l.used);
+}
+
+/* ---- attributes ---- */
+
+struct file_ttl {
+	struct fs *fs;
+	struct inode *inode;
+	struct execution *exec;
+};
+
+/* A lifetime of a file's own: in its mark first, then in the ledger. */
+static int set_file_ttl(void *arg, int64_t ttl_ns)
+{
+	struct file_ttl *f = arg;
+	struct dirref ref;
+	struct stat st;
+	int r = node_stat(f->fs, f->inode, &st);
+
+	if (r == 0)
+		r = node_get(f->fs, f->inode, &ref);
+	if (r < 0)
+		return r;
+	r = ttl_ns == LEDGER_TTL_DEFAULT ? mark_clear(ref.fd, MARK_TTL)
+					 : mark_set(ref.fd, MARK_TTL, ttl_ns);
+	node_put(f->fs, &ref);
+	if (r == 0)
+		node_record(f->fs, f->inode, f->exec, (uint64_t)st.st_size, ttl_ns);
+	return r;
+}
+
+/* Fill in what the attributes are asked of. The reference in s->exec is the caller's to give back. */
+static int make_subject(struct fs *fs, struct inode *inode, struct control_subject *s,
+			struct file_ttl *file)
+{
+	struct dirref ref;
+	struct stat st;
+	int64_t ttl;
+	int r;
+
+	*s = (struct control_subject){ .file_ttl_ns = LEDGER_TTL_DEFAULT };
+	s->exec = node_exec(fs, inode);
+	if (!s->exec)
+		return -ENODATA; /* the root */
+	r = node_stat(fs, inode, &st);
+	if (r < 0)
+		return r;
+	s->uid = st.st_uid;
+	s->is_file = S_ISREG(inode->mode);
+	s->is_exec_dir = node_is_exec_dir(inode, s->exec);
+	s->own_lifetime = atomic_load(&inode->flags) & INODE_TIMED;
+	s->file_active_real_ns =
+		MAX_OF((int64_t)inode->touched_s, (int64_t)st.st_ctim.tv_sec) * NS_PER_S;
+	if (s->is_file && s->own_lifetime && node_get(fs, inode, &ref) == 0) {
+		if (mark_get(ref.fd, MARK_TTL, &ttl) == 0)
+			s->file_ttl_ns = ttl;
+		node_put(fs, &ref);
+	}
+	*file = (struct file_ttl){ .fs = fs, .inode = inode, .exec = s->exec };
+	s->ctx = file;
+	s->set_file_ttl = set_file_ttl;
+	return 0;
+}
+
+void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t size)
+{
+	struct fs *fs = fs_of(req);
+	struct control_subject s;
+	struct file_ttl file;
+	char value[512];
+	int r = make_subject(fs, inode, &s, &file);
+
+	if (r == 0)
+		r = control_xattr_get(fs->control, &s, name + strlen(BATON_XATTR_PREFIX), value,
+				      sizeof(value));
+	exec_unref(fs->execs, s.exec);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_xattr(req, value, (size_t)r, size);
+}
+
+void opc_setxattr(fuse_req_t req, struct inode *inode, const char *name, const char *value,
+		  size_t size)
+{
+	struct fs *fs = fs_of(req);
+	struct control_caller caller = caller_of(req);
+	struct control_subject s;
+	struct file_ttl file;
+	int r = make_subject(fs, inode, &s, &file);
+
+	if (r == 0)
+		r = control_xattr_set(fs->control, &s, &caller, name + strlen(BATON_XATTR_PREFIX),
+				      value, size);
+	exec_unref(fs->execs, s.exec);
+	answer_later(req, r == -ENODATA ? -EOPNOTSUPP : r, 0);
+}

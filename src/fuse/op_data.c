@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contents. Files open in passthrough are read, written and mapped by the kernel alone; what still comes
+ * here for them (fsync, fallocate, seeking for holes, copying) works on a descriptor opened for the one
+ * request.
+ */
+#include "fuse/op.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "fuse/node.h"
+#include "fuse/reply.h"
+#include "util/cleanup.h"
+
+/* A descriptor for one request: the open's own, or a new one. */
+struct data_fd {
+	int fd;
+	bool owned;
+};
+
+static void data_fd_done(struct data_fd *d)
+{
+	if (d->owned)
+		(void)safe_close(d->fd);
+}
+
+static int data_open(fuse_req_t req, fuse_ino_t nodeid, const struct fuse_file_info *fi, int flags,
+		     struct data_fd *ret)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode = is_control(nodeid) ? NULL : node_find(fs, nodeid);
+
+	if (!inode)
+		return is_control(nodeid) ? -EINVAL : -ESTALE;
+	if (fi && fi->fh && S_ISREG(inode->mode)) {
+		*ret = (struct data_fd){ .fd = (int)fi->fh };
+		return 0;
+	}
+	ret->fd = node_open(fs, inode, flags);
+	if (ret->fd < 0)
+		return ret->fd;
+	ret->owned = true;
+	return 0;
+}
+
+void op_read(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
+
+	fs_count(fs_of(req), FS_OP_read);
+	if (is_control(nodeid)) {
+		opc_read(req, size, off, fi);
+		return;
+	}
+	if (!fi->fh) {
+		reply_err(req, -EIO); /* the kernel reads passthrough files itself */
+		return;
+	}
+	buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	buf.buf[0].fd = (int)fi->fh;
+	buf.buf[0].pos = off;
+	lock_assert_none();
+	(void)fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
+}
+
+void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off_t off,
+		  struct fuse_file_info *fi)
+{
+	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
+	struct fs *fs = fs_of(req);
+	struct inode *inode;
+	ssize_t n;
+
+	fs_count(fs, FS_OP_write);
+	if (is_control(nodeid)) {
+		opc_write(req, nodeid, in, fi);
+		return;
+	}
+	inode = node_find(fs, nodeid);
+	if (!inode || !fi->fh) {
+		reply_err(req, inode ? -EIO : -ESTALE);
+		return;
+	}
+	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	out.buf[0].fd = (int)fi->fh;
+	out.buf[0].pos = off;
+	n = fuse_buf_copy(&out, in, 0);
+	if (n >= 0 && atomic_load(&inode->flags) & INODE_SETID && fuse_req_ctx(req)->uid != 0)
+		(void)!attr_drop_setid(
+			(int)fi->fh); /* the data is written, whatever becomes of the bits */
+	if (n < 0)
+		reply_err(req, (int)n);
+	else
+		reply_write(req, (size_t)n);
+}
+
+static int sync_fd(int fd, bool datasync)
+{
+	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t nodeid, int datasync, struct fuse_file_info *fi)
+{
+	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
+	int r = data_open(req, nodeid, fi, O_RDONLY | O_NONBLOCK, &d);
+
+	fs_count(fs_of(req), FS_OP_fsync);
+	reply_err(req, r < 0 ? r : sync_fd(d.fd, datasync));
+}
+
+void op_fsyncdir(fuse_req_t req, fuse_ino_t nodeid, int datasync, struct fuse_file_info *fi)
+{
+	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
+	int r = is_control(nodeid) ? 0 : data_open(req, nodeid, fi, O_RDONLY | O_DIRECTORY, &d);
+
+	fs_count(fs_of(req), FS_OP_fsyncdir);
+	if (r == -ENOENT || is_control(nodeid))
+		r = 0; /* nothing there, nothing to sync */
+	else if (r == 0)
+		r = sync_fd(d.fd, datasync);
+	reply_err(req, r);
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t nodeid, int mode, off_t offset, off_t length,
+		  struct fuse_file_info *fi)
+{
+	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
+	int r = data_open(req, nodeid, fi, O_RDWR | O_NONBLOCK, &d);
+
+	fs_count(fs_of(req), FS_OP_fallocate);
+	if (r == 0 && fallocate(d.fd, mode, offset, length) < 0)
+		r = -errno;
+	reply_err(req, r);
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in, off_t off_in,
+			struct fuse_file_info *fi_in, fuse_ino_t nodeid_out, off_t off_out,
+			struct fuse_file_info *fi_out, size_t len, int flags)
+{
+	_cleanup_(data_fd_done) struct data_fd in = { .fd = -1 };
+	_cleanup_(data_fd_done) struct data_fd out = { .fd = -1 };
+	ssize_t n = 0;
+	int r;
+
+	fs_count(fs_of(req), FS_OP_copy_file_range);
+	r = data_open(req, nodeid_in, fi_in, O_RDONLY | O_NONBLOCK, &in);
+	if (r == 0)
+		r = data_open(req, nodeid_out, fi_out, O_WRONLY | O_NONBLOCK, &out);
+	if (r == 0) {
+		n = copy_file_range(in.fd, &off_in, out.fd, &off_out, len, (unsigned int)flags);
+		r = n < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_write(req, (size_t)n);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t nodeid, off_t off, int whence, struct fuse_file_info *fi)
+{
+	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
+	int r = data_open(req, nodeid, fi, O_RDONLY | O_NONBLOCK, &d);
+	off_t at;
+
+	fs_count(fs_of(req), FS_OP_lseek);
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
+	at = lseek(d.fd, off, whence);
+	if (at < 0) {
+		reply_err(req, -errno);
+		return;
+	}
+	lock_assert_none();
+	(void)fuse_reply_lseek(req, at);
+}
+
+/* chattr(1) and the like; the kernel has checked who may. All other ioctls are not ours to forward. */
+void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned flags, const void *in_buf, size_t in_bufsz,
+	      size_t out_bufsz)
+{
+	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
+	union {
+		long flags;
+		struct fsxattr attr;
+	} value = { 0 };
+	size_t out = cmd == FS_IOC_GETFLAGS	? sizeof(int)
+		     : cmd == FS_IOC_FSGETXATTR ? sizeof(value.attr)
+						: 0;
+	size_t in = cmd == FS_IOC_SETFLAGS     ? sizeof(int)
+		    : cmd == FS_IOC_FSSETXATTR ? sizeof(value.attr)
+					       : 0;
+	int r;
+
+	(void)arg;
+	(void)flags;
+	fs_count(fs_of(req), FS_OP_ioctl);
+	if (!(out || in) || in_bufsz < in || out_bufsz < out) {
+		reply_err(req, -ENOTTY);
+		return;
+	}
+	r = data_open(req, nodeid, fi, O_RDONLY | O_NONBLOCK, &d);
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
+	if (in)
+		memcpy(&value, in_buf, in);
+	if (ioctl(d.fd, cmd, &value) < 0) {
+		reply_err(req, -errno);
+		return;
+	}
+	lock_assert_none();
+	(void)fuse_reply_ioctl(req, 0, &value, out);
+}

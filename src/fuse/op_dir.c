@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listings. There are no open directories here (opendir answers ENOSYS, and the kernel stops asking): each
+ * request opens the directory, goes to the offset, which is the backing filesystem's own cookie, and reads.
+ */
+#include "fuse/op.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fuse/reply.h"
+#include "fuse/target.h"
+#include "util/cleanup.h"
+
+/* Most a reply holds, bytes. Source: FUSE_MAX_MAX_PAGES (256) pages of 4 KiB in the kernel. */
+#define REPLY_MAX (1024 * 1024)
+
+/* Entries are read from the backing directory in pieces of this size. */
+#define READ_BYTES 32768
+
+/* A reply under construction. */
+struct listing {
+	fuse_req_t req;
+	struct fs *fs;
+	struct inode *dir;
+	int fd;
+	bool plus;
+	char *buf;
+	size_t size;
+	size_t used;
+};
+
+static bool is_dot(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
+/* Directories that batonfs made have a number of their own. */
+static uint64_t shown_ino(struct listing *l, const char *name, uint64_t ino)
+{
+	struct execution *e;
+
+	if (l->dir->place != PLACE_ROOT || !rule_is_id(name))
+		return ino;
+	e = exec_lookup(l->fs->execs, name);
+	if (e) {
+		uint64_t own;
+
+		if (exec_dir_is_auto(e, &own))
+			ino = own;
+		exec_unref(l->fs->execs, e);
+	}
+	return ino;
+}
+
+static bool add_plain(struct listing *l, const char *name, uint64_t ino, uint32_t type, off_t next)
+{
+	struct stat st = { .st_ino = ino, .st_mode = type << 12 };
+	size_t room = l->size - l->used;
+	size_t need = fuse_add_direntry(l->req, l->buf + l->used, room, name, &st, next);
+
+	if (need > room)
+		return false;
+	l->used += need;
+	return true;
+}
+
+static bool add_plus(struct listing *l, const char *name, uint64_t ino, uint32_t type, off_t next)
+{
+	struct fuse_entry_param e = { .attr = { .st_ino = ino, .st_mode = type << 12 } };
+	size_t room = l->size - l->used;
+	size_t need;
+
+	/* Room first: a lookup that does not fit would have to be given back. */
+	if (fuse_add_direntry_plus(l->req, NULL, 0, name, &e, next) > room)
+		return false;
+	if (!is_dot(name) && entry_lookup(l->fs, l->dir, l->fd, name, &e) < 0)
+		e = (struct fuse_entry_param){ .attr = { .st_ino = ino, .st_mode = type << 12 } };
+	need = fuse_add_direntry_plus(l->req, l->buf + l->used, room, name, &e, next);
+	l->used += need;
+	return true;
+}
+
+static bool add(struct listing *l, const char *name, uint64_t ino, uint32_t type, off_t next)
+{
+	if (l->plus)
+		return add_plus(l, name, ino, type, next);
+	return add_plain(l, name, shown_ino(l, name, ino), type, next);
+}
+
+/* What a virtual directory holds. */
+static int list_nothing(struct listing *l, off_t off)
+{
+	if (off < 1 && !add(l, ".", l->dir->ino, DT_DIR, 1))
+		return 0;
+	if (off < 2)
+		(void)add(l, "..", FUSE_ROOT_ID, DT_DIR, 2);
+	return 0;
+}
+
+static int list_fd(struct listing *l, off_t off)
+{
+	char chunk[READ_BYTES] __attribute__((aligned(8)));
+
+	if (off && lseek(l->fd, off, SEEK_SET) < 0)
+		return -errno;
+	for (;;) {
+		long n = syscall(SYS_getdents64, l->fd, chunk, MIN_OF(sizeof(chunk), l->size));
+
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		for (long at = 0; at < n;) {
+			struct dirent64 *d = (struct dirent64 *)(void *)(chunk + at);
+
+			if (!add(l, d->d_name, d->d_ino, d->d_type, d->d_off))
+				return 0;
+			at += d->d_reclen;
+		}
+	}
+}
+
+static void list(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool plus)
+{
+	struct fs *fs = fs_of(req);
+	_cleanup_free_ char *buf = NULL;
+	_cleanup_close_ int fd = -1;
+	struct listing l = { .req = req, .fs = fs, .plus = plus };
+	int r;
+
+	fs_count(fs, FS_OP_readdir);
+	if (is_control(nodeid)) {
+		opc_readdir(req, nodeid, size, off, plus);
+		return;
+	}
+	l.size = MIN_OF(size, (size_t)REPLY_MAX);
+	l.buf = buf = malloc(l.size);
+	l.dir = node_find(fs, nodeid);
+	if (!buf || !l.dir) {
+		reply_err(req, buf ? -ESTALE : -ENOMEM);
+		return;
+	}
+	l.fd = fd = node_open(fs, l.dir, O_RDONLY | O_DIRECTORY);
+	if (fd == -ENOENT && atomic_load(&l.dir->flags) & INODE_AUTO)
+		r = list_nothing(&l, off);
+	else
+		r = fd < 0 ? fd : list_fd(&l, off);
+	if (r == -ESTALE || r == -ENOENT) /* removed, but somebody's working directory: empty */
+		r = 0;
+	if (r < 0 && l.used == 0)
+		reply_err(req, r);
+	else
+		reply_buf(req, l.buf, l.used);
+}
+
+void op_readdir(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off,
+		struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, nodeid, size, off, false);
+}
+
+void op_readdirplus(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, nodeid, size, off, true);
+}

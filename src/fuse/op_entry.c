@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names: lookup, and everything that makes one but open files (op_open.c).
+ */
+#include "fuse/op.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "baton/interface.h"
+#include "fuse/reply.h"
+#include "fuse/target.h"
+#include "util/cleanup.h"
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param e = { 0 };
+	struct dirref ref = { .fd = -1, .slot = -1 };
+	struct inode *dir;
+	int r;
+
+	fs_count(fs, FS_OP_lookup);
+	if (is_control(parent) || (parent == FUSE_ROOT_ID && strcmp(name, BATON_DIR) == 0)) {
+		opc_lookup(req, parent, name);
+		return;
+	}
+	dir = node_find(fs, parent);
+	r = dir ? node_get(fs, dir, &ref) : -ESTALE;
+	if (r == 0 || r == -ENOENT) /* a virtual directory is empty */
+		r = entry_lookup(fs, dir, ref.fd, name, &e);
+	node_put(fs, &ref);
+	if (r == -ENOENT) { /* the kernel remembers that, too: nobody makes names but through it */
+		e = (struct fuse_entry_param){ .entry_timeout = CACHE_SECONDS };
+		r = 0;
+	}
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_entry(req, fs, &e);
+}
+
+static void forget_one(struct fs *fs, fuse_ino_t nodeid, uint64_t nlookup)
+{
+	fs_count(fs, FS_OP_forget);
+	if (is_control(nodeid))
+		control_forget(fs->control, nodeid, nlookup);
+	else
+		itable_forget(fs->itable, nodeid, nlookup);
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t nodeid, uint64_t nlookup)
+{
+	forget_one(fs_of(req), nodeid, nlookup);
+	fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		forget_one(fs_of(req), forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+/* What mknod, mkdir and symlink have in common; `make` creates the name. */
+struct maker {
+	mode_t mode;
+	dev_t rdev;
+	const char *link;
+};
+
+static int make_node(int dirfd, const char *name, const struct maker *m)
+{
+	return mknodat(dirfd, name, m->mode, m->rdev) < 0 ? -errno : 0;
+}
+
+static int make_dir(int dirfd, const char *name, const struct maker *m)
+{
+	return mkdirat(dirfd, name, m->mode) < 0 ? -errno : 0;
+}
+
+static int make_link(int dirfd, const char *name, const struct maker *m)
+{
+	return symlinkat(m->link, dirfd, name) < 0 ? -errno : 0;
+}
+
+static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, bool is_dir,
+			int (*make)(int dirfd, const char *name, const struct maker *m),
+			const struct maker *m)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param e = { 0 };
+	struct inode *inode;
+	struct target t;
+	int r;
+
+	if (is_control(parent)) {
+		reply_err(req, -EPERM);
+		return;
+	}
+	r = target_enter(fs, req, parent, name, is_dir, true, &t);
+	if (r == 0) {
+		r = fs_assume(fs, req, is_dir);
+		if (r == 0)
+			r = make(t.ref.fd, name, m);
+		if (r == 0)
+			r = target_entry(fs, &t, name, -1, &inode, &e);
+		if (r == 0)
+			target_created(fs, &t, req, name, inode, &e.attr);
+		else
+			target_vanish(fs, &t);
+		target_leave(fs, &t);
+	}
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_entry(req, fs, &e);
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	fs_count(fs_of(req), FS_OP_mknod);
+	create_name(req, parent, name, false, make_node,
+		    &(struct maker){ .mode = mode, .rdev = rdev });
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	fs_count(fs_of(req), FS_OP_mkdir);
+	create_name(req, parent, name, true, make_dir, &(struct maker){ .mode = mode });
+}
+
+void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	fs_count(fs_of(req), FS_OP_symlink);
+	create_name(req, parent, name, false, make_link, &(struct maker){ .link = link });
+}
+
+/*
+ * A link in another execution hands the file over: from now on it is that one's to account for. Its other
+ * names stay valid; whoever releases one of them does not touch the others.
+ */
+static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *name,
+		  struct inode *inode, const struct stat *st)
+{
+	struct ledger_owner by = { 0 };
+	struct execution *old = node_exec(fs, inode);
+
+	if (atomic_load(&t->exec->state) == EXEC_VIRTUAL)
+		node_caller(req, &by);
+	if (t->dir->place == PLACE_ROOT && t->exec->lifetime == LIFETIME_TTL)
+		(void)!exec_flat_add(fs->execs, t->exec, name,
+				     &by); /* -ENOMEM: not released with it */
+	else if (t->own_exec)
+		exec_activate(fs->execs, t->exec, &by);
+	if (S_ISREG(inode->mode) && (old != t->exec || st->st_nlink == 1)) {
+		if (st->st_nlink == 1) /* a file from O_TMPFILE: its first name */
+			exec_account(old, 1, 0);
+		node_set_exec(fs, inode, exec_ref(t->exec), t->place);
+		node_record(fs, inode, t->exec, (uint64_t)st->st_size, LEDGER_TTL_DEFAULT);
+	}
+	exec_unref(fs->execs, old);
+}
+
+static int link_inode(struct fs *fs, struct inode *inode, struct target *t, const char *name,
+		      struct fuse_entry_param *e)
+{
+	_cleanup_close_ int fd = node_open(fs, inode, O_PATH | O_NOFOLLOW);
+	int orphan;
+
+	if (fd < 0)
+		return fd;
+	if (linkat(fd, "", t->ref.fd, name, AT_EMPTY_PATH) < 0)
+		return -errno;
+	if (fstat(fd, &e->attr) < 0)
+		return -errno;
+	{ /* the first name of a nameless file */
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		orphan = TAKE_FD(inode->fd);
+		itable_adopt(fs->itable, inode);
+	}
+	(void)safe_close(orphan);
+	return 0;
+}
+
+void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char *newname)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param e = { 0 };
+	struct inode *inode = node_find(fs, nodeid);
+	struct target t;
+	int r;
+
+	fs_count(fs, FS_OP_link);
+	if (is_control(nodeid) || is_control(newparent)) {
+		reply_err(req, -EPERM);
+		return;
+	}
+	r = inode ? target_enter(fs, req, newparent, newname, false, true, &t) : -ESTALE;
+	if (r == 0) {
+		r = link_inode(fs, inode, &t, newname, &e);
+		if (r == 0) {
+			adopt(fs, &t, req, newname, inode, &e.attr);
+			node_show(inode, &e.attr);
+			e.ino = nodeid;
+			e.entry_timeout = CACHE_SECONDS;
+			e.attr_timeout = node_attr_seconds(fs, inode, false);
+			(void)itable_ref(fs->itable, nodeid); /* the entry counts as a lookup */
+		} else {
+			target_vanish(fs, &t);
+		}
+		target_leave(fs, &t);
+	}
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_entry(req, fs, &e);
+}

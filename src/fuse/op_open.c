@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From open to release.
+ *
+ * An open in passthrough leaves nothing here but counts: fi->fh is 0, the kernel works on the backing file.
+ * An open through the daemon has a descriptor, which is fi->fh (never 0: that is stdin). All opens of an
+ * inode at a time are of one kind, as the kernel demands; only direct I/O may stand beside passthrough.
+ */
+#include "fuse/op.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fuse/reply.h"
+#include "fuse/target.h"
+#include "store/procfd.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* Flags of open(2) that the kernel has dealt with before it asks us. */
+#define HANDLED_FLAGS                                                                              \
+	(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_DIRECT | O_NOFOLLOW | O_NOATIME)
+
+static bool writes(const struct fuse_file_info *fi)
+{
+	return (fi->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* Register the backing file, if it is not. The caller holds the inode's lock. 0 or -errno. */
+static int register_locked(struct fs *fs, struct inode *inode, int fd)
+{
+	_cleanup_close_ int own = -1;
+	int id;
+
+	if (inode->backing_id)
+		return 0;
+	if (fd < 0 && inode->fd >= 0) {
+		fd = inode->fd;
+	} else if (fd < 0) {
+		own = store_open_handle(fs->store, &inode->handle, O_PATH);
+		if (own < 0)
+			return own;
+		fd = own;
+	}
+	id = backing_register(fs->backing, fd);
+	if (id < 0)
+		return id;
+	inode->backing_id = id;
+	return 0;
+}
+
+static int open_backing(struct fs *fs, struct inode *inode, int fd, int flags)
+{
+	int r;
+
+	if (fd >= 0) {
+		r = fcntl(fd, F_DUPFD_CLOEXEC, 1);
+		return r < 0 ? -errno : r;
+	}
+	return node_open(fs, inode, flags & ~HANDLED_FLAGS);
+}
+
+static void count_open_locked(struct inode *inode, const struct fuse_file_info *fi)
+{
+	inode->nopen++;
+	if (writes(fi))
+		inode->nopen_write++;
+	exec_opened(inode->exec);
+}
+
+/*
+ * Passthrough, if it is to be had. `fd` >= 0: the file is open already (borrowed). Returns 1 if it is, 0 if
+ * the daemon must serve this open, -errno.
+ */
+static int open_passthrough(struct fs *fs, struct inode *inode, int fd, struct fuse_file_info *fi)
+{
+	int r;
+
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	if (!fs->config.passthrough || atomic_load(&inode->flags) & INODE_CACHED)
+		return 0;
+	if (writes(fi) && atomic_load(&inode->flags) & INODE_SETID)
+		return 0;
+	r = register_locked(fs, inode, fd);
+	if (r == -ESTALE)
+		return r;
+	if (r < 0) {
+		if (inode->nopen > 0) /* a new kind beside passthrough opens is not allowed */
+			return r;
+		log_debug("op=open ino=%llu passthrough error=%s, serving it ourselves",
+			  (unsigned long long)inode->ino, log_errname(r));
+		return 0;
+	}
+	if ((fi->flags & O_ACCMODE) == O_RDWR)
+		atomic_fetch_or(&inode->flags, INODE_DIRTY_MAP);
+	fi->backing_id = inode->backing_id;
+	fi->fh = 0;
+	count_open_locked(inode, fi);
+	return 1;
+}
+
+static int open_daemon(struct fs *fs, struct inode *inode, int fd, struct fuse_file_info *fi)
+{
+	int own = open_backing(fs, inode, fd, fi->flags);
+
+	if (own < 0)
+		return own;
+	fi->fh = (uint64_t)own;
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	if (inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED)) {
+		fi->direct_io = 1; /* stands beside passthrough */
+		fi->parallel_direct_writes = 1;
+	} else {
+		atomic_fetch_or(&inode->flags, INODE_CACHED);
+		fi->keep_cache =
+			!fs->config
+				 .passthrough; /* else others may have changed it past the cache */
+	}
+	count_open_locked(inode, fi);
+	return 0;
+}
+
+/* Open the inode for this request. */
+static int open_inode(struct fs *fs, struct inode *inode, int fd, struct fuse_file_info *fi)
+{
+	int r = open_passthrough(fs, inode, fd, fi);
+
+	fi->noflush =
+		1; /* nothing to flush: writes are in the backing file when write(2) returns */
+	if (r == 1) {
+		atomic_fetch_add_explicit(&fs->opens_passthrough, 1, memory_order_relaxed);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	atomic_fetch_add_explicit(&fs->opens_daemon, 1, memory_order_relaxed);
+	return open_daemon(fs, inode, fd, fi);
+}
+
+/* Undo open_inode(): at release, or if the kernel did not take the open. */
+static void close_inode(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
+{
+	bool keep = false;
+	int drop = 0;
+
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		inode->nopen--;
+		if (writes(fi))
+			inode->nopen_write--;
+		exec_closed(inode->exec);
+		if (inode->nopen == 0) {
+			uint32_t flags = atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_CACHED);
+
+			if (flags & INODE_ORPHAN) {
+				drop = inode->backing_id;
+				inode->backing_id = 0;
+			} else if (inode->backing_id && !(flags & INODE_WARM)) {
+				keep = true;
+				atomic_fetch_or(&inode->flags, INODE_WARM);
+			}
+		}
+	}
+	backing_unregister(fs->backing, drop);
+	if (keep)
+		backing_keep(fs->backing, inode);
+	if (fi->fh)
+		(void)safe_close((int)fi->fh);
+}
+
+/* O_TRUNC comes with the open (FUSE_CAP_ATOMIC_O_TRUNC). */
+static int truncate_inode(struct fs *fs, fuse_req_t req, struct inode *inode)
+{
+	_cleanup_close_ int fd = node_open(fs, inode, O_WRONLY | O_TRUNC | O_NONBLOCK);
+
+	if (fd < 0)
+		return fd;
+	node_account_size(fs, inode, 0);
+	if (atomic_load(&inode->flags) & INODE_SETID && fuse_req_ctx(req)->uid != 0)
+		return attr_drop_setid(fd);
+	return 0;
+}
+
+void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode;
+	int r;
+
+	fs_count(fs, FS_OP_open);
+	if (is_control(nodeid)) {
+		opc_open(req, nodeid, fi);
+		return;
+	}
+	inode = node_find(fs, nodeid);
+	r = inode ? 0 : -ESTALE;
+	if (r == 0 && fi->flags & O_TRUNC)
+		r = truncate_inode(fs, req, inode);
+	if (r == 0)
+		r = open_inode(fs, inode, -1, fi);
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
+	node_touch(fs, inode);
+	lock_assert_none();
+	if (fuse_reply_open(req, fi) < 0)
+		close_inode(fs, inode, fi);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode;
+	struct stat st;
+
+	fs_count(fs, FS_OP_release);
+	if (is_control(nodeid)) {
+		opc_release(req, fi);
+		return;
+	}
+	inode = node_find(fs, nodeid);
+	if (inode) {
+		if (writes(fi) &&
+		    (fi->fh ? fstat((int)fi->fh, &st) == 0 : node_stat(fs, inode, &st) == 0) &&
+		    !(atomic_load(&inode->flags) & INODE_ORPHAN))
+			node_account_size(fs, inode, (uint64_t)st.st_size);
+		node_touch(fs, inode);
+		close_inode(fs, inode, fi);
+	}
+	reply_err(req, inode ? 0 : -ESTALE);
+}
+
+/* ---- creation ---- */
+
+static void reply_create(fuse_req_t req, struct fs *fs, struct inode *inode,
+			 const struct fuse_entry_param *e, struct fuse_file_info *fi)
+{
+	lock_assert_none();
+	if (fuse_reply_create(req, e, fi) <
+	    0) { /* interrupted: the kernel knows neither open nor entry */
+		close_inode(fs, inode, fi);
+		itable_forget(fs->itable, e->ino, 1);
+	}
+}
+
+static int create_file(struct fs *fs, fuse_req_t req, struct target *t, const char *name,
+		       mode_t mode, int flags)
+{
+	int fd;
+	int r = fs_assume(fs, req, false);
+
+	if (r < 0)
+		return r;
+	fd = openat(t->ref.fd, name,
+		    O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK |
+			    (flags & (O_ACCMODE | O_EXCL | O_TRUNC)),
+		    mode);
+	return fd < 0 ? -errno : fd;
+}
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param e = { 0 };
+	_cleanup_close_ int fd = -1;
+	struct inode *inode = NULL;
+	struct target t;
+	int r;
+
+	fs_count(fs, FS_OP_create);
+	if (is_control(parent)) {
+		reply_err(req, -EPERM);
+		return;
+	}
+	r = target_enter(fs, req, parent, name, false, true, &t);
+	if (r == 0) {
+		fd = create_file(fs, req, &t, name, mode, fi->flags);
+		r = fd < 0 ? fd : target_entry(fs, &t, name, fd, &inode, &e);
+		if (r == 0) {
+			target_created(fs, &t, req, name, inode, &e.attr);
+			r = open_inode(fs, inode, fd, fi);
+			if (r < 0)
+				itable_unref(fs->itable, inode);
+		} else {
+			target_vanish(fs, &t);
+		}
+		target_leave(fs, &t);
+	}
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_create(req, fs, inode, &e, fi);
+}
+
+/* A nameless file: reached through a descriptor until somebody links it. */
+static int make_nameless(struct fs *fs, struct target *t, int fd, struct inode **ret_inode,
+			 struct fuse_entry_param *e)
+{
+	struct procfd path = procfd(fd);
+	int keep;
+	int r = target_entry(fs, t, "", fd, ret_inode, e);
+
+	if (r < 0)
+		return r;
+	keep = open(path.name, O_PATH | O_CLOEXEC);
+	if (keep < 0) {
+		r = -errno;
+		itable_unref(fs->itable, *ret_inode);
+		return r;
+	}
+	node_orphan(fs, *ret_inode, keep);
+	return 0;
+}
+
+void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param e = { 0 };
+	_cleanup_close_ int fd = -1;
+	struct inode *inode = NULL;
+	struct target t;
+	int r;
+
+	fs_count(fs, FS_OP_tmpfile);
+	r = is_control(parent) ? -EPERM
+			       : target_enter(fs, req, parent, "#tmpfile", false, true, &t);
+	if (r == 0) {
+		r = fs_assume(fs, req, false);
+		if (r == 0) {
+			fd = openat(t.ref.fd, ".",
+				    O_TMPFILE | O_RDWR | O_CLOEXEC | (fi->flags & O_EXCL), mode);
+			r = fd < 0 ? -errno : make_nameless(fs, &t, fd, &inode, &e);
+		}
+		if (r == 0) {
+			r = open_inode(fs, inode, fd, fi);
+			if (r < 0)
+				itable_unref(fs->itable, inode);
+		} else {
+			target_vanish(fs, &t);
+		}
+		target_leave(fs, &t);
+	}
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_create(req, fs, inode, &e, fi);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Extended attributes: the backing file's own, the computed user.baton.* ones (op_control.c), and the
+ * store's marks, which do not exist for clients.
+ */
+#include "fuse/op.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "baton/interface.h"
+#include "fuse/node.h"
+#include "fuse/reply.h"
+#include "store/mark.h"
+#include "store/procfd.h"
+#include "util/cleanup.h"
+
+static bool is_baton(const char *name)
+{
+	return strncmp(name, BATON_XATTR_PREFIX, strlen(BATON_XATTR_PREFIX)) == 0;
+}
+
+/* The inode, if attributes of that name can be had of it. 0 or -errno. */
+static int find(fuse_req_t req, fuse_ino_t nodeid, const char *name, struct inode **ret)
+{
+	if (is_control(nodeid) || (name && mark_is_name(name)))
+		return -EOPNOTSUPP;
+	*ret = node_find(fs_of(req), nodeid);
+	return *ret ? 0 : -ESTALE;
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, size_t size)
+{
+	struct fs *fs = fs_of(req);
+	_cleanup_free_ char *buf = NULL;
+	struct inode *inode;
+	struct dirref ref;
+	ssize_t n = 0;
+	int r = find(req, nodeid, name, &inode);
+
+	fs_count(fs, FS_OP_getxattr);
+	if (r == 0 && is_baton(name)) {
+		opc_getxattr(req, inode, name, size);
+		return;
+	}
+	if (r == 0 && size) {
+		buf = malloc(MIN_OF(size, (size_t)XATTR_SIZE_MAX));
+		r = buf ? 0 : -ENOMEM;
+	}
+	if (r == 0)
+		r = node_get(fs, inode, &ref);
+	if (r == 0) {
+		struct procfd path = procfd(ref.fd);
+
+		n = getxattr(path.name, name, buf, size ? MIN_OF(size, (size_t)XATTR_SIZE_MAX) : 0);
+		r = n < 0 ? -errno : 0;
+		node_put(fs, &ref);
+	}
+	if (r < 0)
+		reply_err(req, r == -ENOENT ? -ENODATA : r); /* a virtual directory has none */
+	else
+		reply_xattr(req, buf, (size_t)n, size);
+}
+
+/* Take the marks out of a list of names. Returns its new length. */
+static size_t hide_marks(char *list, size_t len)
+{
+	size_t out = 0;
+
+	for (size_t at = 0; at < len;) {
+		size_t n = strlen(list + at) + 1;
+
+		if (!mark_is_name(list + at)) {
+			memmove(list + out, list + at, n);
+			out += n;
+		}
+		at += n;
+	}
+	return out;
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t nodeid, size_t size)
+{
+	struct fs *fs = fs_of(req);
+	_cleanup_free_ char *list = malloc(XATTR_LIST_MAX);
+	struct inode *inode;
+	struct dirref ref;
+	ssize_t n = 0;
+	int r = list ? find(req, nodeid, NULL, &inode) : -ENOMEM;
+
+	fs_count(fs, FS_OP_listxattr);
+	if (r == 0)
+		r = node_get(fs, inode, &ref);
+	if (r == 0) {
+		struct procfd path = procfd(ref.fd);
+
+		n = listxattr(path.name, list, XATTR_LIST_MAX);
+		r = n < 0 ? -errno : 0;
+		node_put(fs, &ref);
+	}
+	if (r == -ENOENT || is_control(nodeid))
+		r = 0; /* virtual, control: none */
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_xattr(req, list, hide_marks(list, (size_t)n), size);
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, const char *value,
+		 size_t size, int flags)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode;
+	struct dirref ref;
+	int r = find(req, nodeid, name, &inode);
+
+	fs_count(fs, FS_OP_setxattr);
+	if (r == 0 && is_baton(name)) {
+		opc_setxattr(req, inode, name, value, size);
+		return;
+	}
+	if (r == 0)
+		r = attr_get_real(req, fs, inode, &ref);
+	if (r == 0) {
+		struct procfd path = procfd(ref.fd);
+
+		r = setxattr(path.name, name, value, size, flags) < 0 ? -errno : 0;
+		node_put(fs, &ref);
+	}
+	reply_err(req, r);
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t nodeid, const char *name)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode;
+	struct dirref ref;
+	int r = find(req, nodeid, name, &inode);
+
+	fs_count(fs, FS_OP_removexattr);
+	if (r == 0 && is_baton(name))
+		r = -EPERM;
+	if (r == 0)
+		r = node_get(fs, inode, &ref);
+	if (r == 0) {
+		struct procfd path = procfd(ref.fd);
+
+		r = removexattr(path.name, name) < 0 ? -errno : 0;
+		node_put(fs, &ref);
+	}
+	reply_err(req, r == -ENOENT ? -ENODATA : r);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session. Threads of our own instead of libfuse's loop: a fixed number, each with its buffer and its
+ * identity (store/cred.h) for life, woken by a signal when the session ends.
+ */
+#include "fuse/session.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "fuse/fs.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/lock.h"
+#include "util/log.h"
+
+/* Interrupts a thread's read of /dev/fuse; its handler does nothing. */
+#define WAKE_SIGNAL SIGUSR1
+
+/* How long a thread may take to finish its request once woken, before it is woken again. */
+#define WAKE_AGAIN_NS (20 * NS_PER_MS)
+
+struct session {
+	struct fs *fs;		 /* borrowed */
+	struct fuse_session *se; /* owned */
+	char *mountpoint;	 /* owned */
+	pthread_t *threads;	 /* owned */
+	unsigned int nthreads;	 /* wanted */
+	unsigned int started;
+	bool mounted;
+	void (*on_end)(void *arg);
+	void *arg;
+	_Atomic bool ended;
+};
+
+static void nothing(int signo)
+{
+	(void)signo;
+}
+
+/* libfuse speaks of what it cannot do; the result says it, too. */
+PRINTF(2, 0) static void log_libfuse(enum fuse_log_level level, const char *fmt, va_list args)
+{
+	char line[512];
+
+	(void)level;
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return;
+	(void)vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("libfuse: %s", line);
+}
+
+/* Commas and backslashes would end the option. */
+static void escape(const char *from, char *to, size_t len)
+{
+	size_t at = 0;
+
+	for (; *from && at + 2 < len; from++) {
+		if (*from == ',' || *from == '\\')
+			to[at++] = '\\';
+		to[at++] = *from;
+	}
+	to[at] = '\0';
+}
+
+static int make_session(struct session *s, const struct session_config *c)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	char source[512];
+	char options[1024];
+	int n;
+
+	escape(c->source, source, sizeof(source));
+	n = snprintf(options, sizeof(options),
+		     "allow_other,default_permissions,subtype=batonfs,fsname=%s%s%s", source,
+		     c->options[0] ? "," : "", c->options);
+
+	if (n < 0 || (size_t)n >= sizeof(options))
+		return -EINVAL;
+	if (fuse_opt_add_arg(&args, "batonfs") || fuse_opt_add_arg(&args, "-o") ||
+	    fuse_opt_add_arg(&args, options) || (c->debug && fuse_opt_add_arg(&args, "-d"))) {
+		fuse_opt_free_args(&args);
+		return -ENOMEM;
+	}
+	s->se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), s->fs);
+	fuse_opt_free_args(&args);
+	return s->se ? 0 : -EINVAL;
+}
+
+int session_mount(const struct session_config *c, struct fs *fs, struct session **ret)
+{
+	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->fs = fs;
+	s->nthreads = c->threads;
+	s->mountpoint = strdup(c->mountpoint);
+	s->threads = calloc(c->threads, sizeof(*s->threads));
+	if (!s->mountpoint || !s->threads)
+		return -ENOMEM;
+	fuse_set_log_func(log_libfuse);
+	r = make_session(s, c);
+	if (r < 0)
+		return r;
+	errno = 0;
+	if (fuse_session_mount(s->se, c->mountpoint) != 0)
+		return errno ? -errno : -EIO;
+	s->mounted = true;
+	fs->session = s->se;
+	notify_set_session(fs->notify, s->se);
+	backing_set_device(fs->backing, fuse_session_fd(s->se));
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+static void end(struct session *s)
+{
+	if (!atomic_exchange(&s->ended, true) && s->on_end)
+		s->on_end(s->arg);
+}
+
+/* One request. 0 to go on, 1 at the end, -errno. */
+static int serve_one(struct session *s, struct fuse_buf *buf)
+{
+	int n = fuse_session_receive_buf(s->se, buf);
+
+	if (n == -EINTR || n == -EAGAIN)
+		return 0;
+	if (n <= 0)
+		return n < 0 && n != -ENODEV ? n : 1;
+	fuse_session_process_buf(s->se, buf);
+	return 0;
+}
+
+static void *serve(void *arg)
+{
+	struct session *s = arg;
+	struct fuse_buf buf = { 0 };
+	int r = 0;
+
+	while (r == 0 && !fuse_session_exited(s->se))
+		r = serve_one(s, &buf);
+	if (r < 0)
+		log_error("reading requests: error=%s", log_errname(r));
+	free(buf.mem);
+	end(s);
+	return NULL;
+}
+
+int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	struct fuse_buf buf = { 0 };
+	int r;
+
+	s->on_end = on_end;
+	s->arg = arg;
+	(void)sigaction(WAKE_SIGNAL, &sa, NULL); /* no SA_RESTART: read(2) is to return */
+	r = serve_one(s, &buf);			 /* INIT: comes before everything else */
+	free(buf.mem);
+	if (r != 0)
+		return r < 0 ? r : -ENODEV;
+	fs_probe_passthrough(s->fs);
+	for (; s->started < s->nthreads; s->started++) {
+		r = pthread_create(&s->threads[s->started], NULL, serve, s);
+		if (r && s->started == 0)
+			return -r;
+		if (r) {
+			log_warning("threads=%u: only %u could be started, ignoring", s->nthreads,
+				    s->started);
+			break;
+		}
+	}
+	return 0;
+}
+
+void session_unmount(struct session *s)
+{
+	if (!s->mounted)
+		return;
+	s->mounted = false;
+	fuse_session_exit(s->se);
+	if (atomic_load(&s->ended)) /* unmounted from outside: there may be another mount by now */
+		return;
+	if (umount2(s->mountpoint, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
+		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+static void join(pthread_t thread)
+{
+	for (;;) {
+		struct timespec ts;
+		int64_t until = clock_ns(CLOCK_REALTIME) + WAKE_AGAIN_NS;
+
+		ts.tv_sec = until / NS_PER_S;
+		ts.tv_nsec = until % NS_PER_S;
+		(void)pthread_kill(thread, WAKE_SIGNAL);
+		if (pthread_timedjoin_np(thread, NULL, &ts) == 0)
+			return;
+	}
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	if (s->se) {
+		session_unmount(s);
+		fuse_session_exit(s->se);
+	}
+	for (unsigned int i = 0; i < s->started; i++)
+		join(s->threads[i]);
+	if (s->fs->session) {
+		s->fs->session = NULL;
+		notify_set_session(s->fs->notify, NULL);
+		backing_set_device(s->fs->backing, -1);
+	}
+	if (s->se)
+		fuse_session_destroy(s->se);
+	free(s->threads);
+	free(s->mountpoint);
+	free(s);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FUSE session: mount, the threads that serve requests, unmount.
+ */
+#ifndef FUSE_SESSION_H
+#define FUSE_SESSION_H
+
+#include <stdbool.h>
+
+#include "util/macro.h"
+
+struct fs;
+struct session;
+
+struct session_config {
+	const char *source;	/* shown as the mount's source; borrowed */
+	const char *mountpoint; /* absolute; borrowed */
+	const char *options;	/* generic mount options, "nosuid,nodev"; borrowed */
+	unsigned int threads;
+	bool debug; /* libfuse's own tracing */
+};
+
+/*
+ * Mount in the calling thread's namespace; requests wait until session_start(). Returns 0, -ENODEV (no
+ * /dev/fuse), -EPERM, -EBUSY, or another -errno; nothing is left mounted then.
+ */
+int session_mount(const struct session_config *config, struct fs *fs, struct session **ret)
+	WARN_UNUSED;
+
+/*
+ * Start the threads and return when the connection is set up, that is when passthrough is known to work or
+ * not. `on_end` is called once, from one of them, when the mount is gone (fusermount3 -u).
+ */
+int session_start(struct session *s, void (*on_end)(void *arg), void *arg) WARN_UNUSED;
+
+/* Detach the mount if it is there: new opens fail. In the namespace of session_mount(). */
+void session_unmount(struct session *s);
+
+/* Join the threads, whatever they wait for, and give everything back. session_free(NULL) is a no-op. */
+void session_free(struct session *s);
+static inline void session_freep(struct session **s)
+{
+	session_free(*s);
+}
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Targets and entries: where names, executions and inodes meet.
+ */
+#include "fuse/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "store/mark.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* The directory of an INODE_AUTO parent, made if need be; its execution is entered. */
+static int open_auto(struct fs *fs, fuse_req_t req, struct target *t, bool make)
+{
+	struct ledger_owner by;
+	struct handle h;
+	int r = exec_dir(t->parent_exec, &h);
+
+	if (r == -ENOENT && make) {
+		r = fs_assume(fs, req, true);
+		if (r < 0)
+			return r;
+		node_caller(req, &by);
+		r = exec_materialise(fs->execs, t->parent_exec, &by, &h, &t->root_changed);
+	}
+	return r < 0 ? r : dircache_get(fs->dirs, itable_nodeid(fs->itable, t->dir), &h, &t->ref);
+}
+
+static int open_parent(struct fs *fs, fuse_req_t req, struct target *t, bool make)
+{
+	bool is_auto = atomic_load(&t->dir->flags) & INODE_AUTO;
+
+	for (;;) {
+		t->parent_exec = node_exec(fs, t->dir);
+		if (!t->parent_exec || exec_enter(t->parent_exec) == 0)
+			break;
+		exec_unref(fs->execs, t->parent_exec);
+		t->parent_exec = NULL;
+		if (!is_auto)
+			return -ENOENT; /* released: this directory is being deleted */
+		node_rebind(fs, t->dir);
+	}
+	return is_auto ? open_auto(fs, req, t, make) : node_get(fs, t->dir, &t->ref);
+}
+
+static int enter_child(struct fs *fs, struct target *t, const char *name, bool is_dir)
+{
+	struct rule_match m;
+
+	rule_match(t->dir->place, name, is_dir, &m);
+	t->place = m.place;
+	if (m.inherits) {
+		t->exec = t->parent_exec;
+		return 0;
+	}
+	for (;;) {
+		t->exec = exec_get(fs->execs, m.id, m.lifetime);
+		if (!t->exec)
+			return -ENOMEM;
+		if (exec_enter(t->exec) == 0)
+			break;
+		exec_unref(fs->execs, t->exec); /* released: the ID starts again */
+	}
+	t->own_exec = true;
+	return 0;
+}
+
+int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, bool is_dir,
+		 bool make, struct target *ret)
+{
+	int r;
+
+	*ret = (struct target){ .dir = node_find(fs, parent), .ref = { .fd = -1, .slot = -1 } };
+	if (!ret->dir)
+		return -ESTALE;
+	r = open_parent(fs, req, ret, make);
+	if (r == 0)
+		r = enter_child(fs, ret, name, is_dir);
+	if (r < 0)
+		target_leave(fs, ret);
+	return r;
+}
+
+void target_leave(struct fs *fs, struct target *t)
+{
+	node_put(fs, &t->ref);
+	if (t->own_exec && t->exec) {
+		exec_leave(t->exec);
+		exec_unref(fs->execs, t->exec);
+	}
+	if (t->parent_exec) {
+		exec_leave(t->parent_exec);
+		exec_unref(fs->execs, t->parent_exec);
+	}
+	if (t->root_changed)
+		fs_root_changed(fs);
+	*t = (struct target){ .ref = { .fd = -1, .slot = -1 } };
+}
+
+void target_vanish(struct fs *fs, struct target *t)
+{
+	if (!t->dir || !(atomic_load(&t->dir->flags) & INODE_AUTO))
+		return;
+	if ((int64_t)atomic_load(&t->parent_exec->files) > 0) /* not empty: saves a system call */
+		return;
+	if (exec_vanish(fs->execs, t->parent_exec)) {
+		dircache_drop(fs->dirs, itable_nodeid(fs->itable, t->dir));
+		t->root_changed = true;
+	}
+}
+
+/* ---- entries ---- */
+
+static void fill_entry(struct fs *fs, struct inode *inode, const struct stat *st,
+		       struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){
+		.ino = itable_nodeid(fs->itable, inode),
+		.attr = *st,
+		.entry_timeout = CACHE_SECONDS,
+	};
+	node_show(inode, &ret->attr);
+	ret->attr_timeout = node_attr_seconds(fs, inode, false);
+}
+
+/* Regular files carry a lifetime of their own in a mark; seen when the inode becomes known. */
+static bool has_own_ttl(int dirfd, const char *name, int fd)
+{
+	_cleanup_close_ int own =
+		fd >= 0 ? -1 : openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int64_t ttl;
+
+	return mark_get(fd >= 0 ? fd : own, MARK_TTL, &ttl) == 0;
+}
+
+/* Find or make the inode. The reference to e is taken over. */
+static int make_inode(struct fs *fs, struct inode *like, struct execution *e, const struct stat *st,
+		      struct inode **ret_inode, bool *ret_new)
+{
+	int r;
+
+	like->mode = st->st_mode & S_IFMT;
+	like->exec = e;
+	like->exec_epoch = atomic_load(&fs->exec_epoch);
+	like->size_accounted = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	r = itable_lookup(fs->itable, like, ret_inode, ret_new);
+	if (r < 0 || !*ret_new)
+		exec_unref(fs->execs, e);
+	return r;
+}
+
+static int stat_entry(int dirfd, const char *name, int fd, struct stat *st, struct handle *h)
+{
+	int r = fd >= 0 ? fstat(fd, st) : fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW);
+
+	if (r < 0)
+		return -errno;
+	return fd >= 0 ? handle_at(fd, "", h) : handle_at(dirfd, name, h);
+}
+
+/* An execution's directory that batonfs made is known by the number it gave it. */
+static void mark_auto(struct inode *dir, struct inode *like, const struct stat *st,
+		      struct execution *e)
+{
+	uint64_t ino;
+
+	if (dir->place == PLACE_ROOT && like->place == PLACE_TREE && S_ISDIR(st->st_mode) &&
+	    exec_dir_is_auto(e, &ino)) {
+		like->ino = ino;
+		atomic_store(&like->flags, INODE_AUTO);
+	}
+}
+
+int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
+		 struct inode **ret_inode, struct fuse_entry_param *ret)
+{
+	struct inode like = { .place = (uint8_t)t->place };
+	struct stat st;
+	bool is_new;
+	int r = stat_entry(t->ref.fd, name, fd, &st, &like.handle);
+
+	if (r < 0)
+		return r;
+	like.ino = st.st_ino;
+	mark_auto(t->dir, &like, &st, t->exec);
+	r = make_inode(fs, &like, exec_ref(t->exec), &st, ret_inode, &is_new);
+	if (r < 0)
+		return r;
+	fill_entry(fs, *ret_inode, &st, ret);
+	return 0;
+}
+
+/* The directory of an execution that is not there: an empty one, if IDs of this shape are virtual. */
+static int lookup_virtual(struct fs *fs, struct inode *dir, const char *name,
+			  struct fuse_entry_param *ret)
+{
+	struct inode like = { .place = PLACE_TREE, .flags = INODE_AUTO };
+	struct stat st = { .st_mode = S_IFDIR };
+	struct execution *e;
+	struct inode *inode;
+	bool is_new;
+	int r;
+
+	if (dir->place != PLACE_ROOT || !exec_table_config(fs->execs)->autodir ||
+	    !rule_is_n8n_id(name))
+		return -ENOENT;
+	e = exec_get(fs->execs, name, LIFETIME_TTL);
+	if (!e)
+		return -ENOMEM;
+	like.ino = exec_auto_ino(name);
+	r = make_inode(fs, &like, e, &st, &inode, &is_new);
+	if (r == 0)
+		r = node_stat(fs, inode, &st);
+	if (r < 0)
+		return r;
+	fill_entry(fs, inode, &st, ret);
+	return 0;
+}
+
+/* The execution of an entry that is looked up. */
+static struct execution *entry_exec(struct fs *fs, struct inode *dir, const struct rule_match *m)
+{
+	return m->inherits ? node_exec(fs, dir) : exec_get(fs->execs, m->id, m->lifetime);
+}
+
+int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
+		 struct fuse_entry_param *ret)
+{
+	struct inode like = { 0 };
+	struct execution *e;
+	struct rule_match m;
+	struct inode *inode;
+	struct stat st;
+	bool is_new;
+	int r = dirfd < 0 ? -ENOENT : stat_entry(dirfd, name, -1, &st, &like.handle);
+
+	if (r == -ENOENT)
+		return lookup_virtual(fs, dir, name, ret);
+	if (r < 0)
+		return r;
+	rule_match(dir->place, name, S_ISDIR(st.st_mode), &m);
+	e = entry_exec(fs, dir, &m);
+	if (!e)
+		return -ENOMEM;
+	like.ino = st.st_ino;
+	like.place = (uint8_t)m.place;
+	mark_auto(dir, &like, &st, e);
+	r = make_inode(fs, &like, e, &st, &inode, &is_new);
+	if (r < 0)
+		return r;
+	if (is_new && S_ISREG(st.st_mode) &&
+	    (m.place == PLACE_OTHER || has_own_ttl(dirfd, name, -1)))
+		atomic_fetch_or(&inode->flags, INODE_TIMED);
+	fill_entry(fs, inode, &st, ret);
+	return 0;
+}
+
+/* ---- creation ---- */
+
+/* A new name at the top of the tree belongs to its execution's list. */
+static int add_top(struct fs *fs, struct target *t, const char *name, struct inode *inode,
+		   const struct ledger_owner *by)
+{
+	if (t->exec->lifetime != LIFETIME_TTL) {
+		exec_activate(fs->execs, t->exec, by);
+		return 0;
+	}
+	if (S_ISDIR(inode->mode))
+		return exec_dir_add(fs->execs, t->exec, &inode->handle, inode->ino, false, by);
+	return exec_flat_add(fs->execs, t->exec, name, by);
+}
+
+void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char *name,
+		    struct inode *inode, const struct stat *st)
+{
+	struct ledger_owner by = { 0 };
+	int r = 0;
+
+	if (atomic_load(&t->exec->state) == EXEC_VIRTUAL)
+		node_caller(req, &by);
+	if (t->dir->place == PLACE_ROOT)
+		r = add_top(fs, t, name, inode, &by);
+	else if (t->own_exec)
+		exec_activate(fs->execs, t->exec, &by);
+	if (r < 0)
+		log_warning(
+			"op=create name=%s error=%s; it will not be released with its execution, ignoring",
+			name, log_errname(r));
+	if (S_ISREG(inode->mode)) {
+		exec_account(t->exec, 1, st->st_size);
+		node_record(fs, inode, t->exec, (uint64_t)st->st_size, LEDGER_TTL_DEFAULT);
+	}
+}

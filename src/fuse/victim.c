@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Victims.
+ */
+#include "fuse/victim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "util/cleanup.h"
+
+int victim_find(int dirfd, const char *name, struct victim *ret)
+{
+	int r;
+
+	if (dirfd < 0)
+		return -ENOENT;
+	ret->fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (ret->fd < 0)
+		return -errno;
+	r = fstat(ret->fd, &ret->st) < 0 ? -errno : handle_at(ret->fd, "", &ret->handle);
+	if (r < 0)
+		victim_done(ret);
+	return r;
+}
+
+void victim_done(struct victim *v)
+{
+	v->fd = safe_close(v->fd);
+}
+
+/* The inode if the kernel knows it, with a reference. */
+static struct inode *peek(struct fs *fs, struct target *t, const struct victim *v)
+{
+	bool is_auto = false;
+	uint64_t ino;
+
+	if (S_ISDIR(v->st.st_mode) && t->dir->place == PLACE_ROOT)
+		is_auto = exec_dir_is_auto(t->exec, &ino);
+	return itable_peek(fs->itable, is_auto ? ino : v->st.st_ino, &v->handle);
+}
+
+static void file_gone(struct fs *fs, struct target *t, struct inode *inode, const struct victim *v)
+{
+	struct execution *e = inode ? node_exec(fs, inode) : exec_ref(t->exec);
+	uint64_t size = inode ? inode->size_accounted : (uint64_t)v->st.st_size;
+
+	exec_account(e, -1, -(int64_t)size);
+	exec_unref(fs->execs, e);
+	ledger_file_gone(fs->ledger, v->st.st_ino);
+}
+
+void victim_gone(struct fs *fs, struct target *t, const char *name, struct victim *v)
+{
+	bool last = S_ISDIR(v->st.st_mode) || v->st.st_nlink <= 1;
+	struct inode *inode = last ? peek(fs, t, v) : NULL;
+
+	if (last && S_ISREG(v->st.st_mode))
+		file_gone(fs, t, inode, v);
+	if (t->dir->place == PLACE_ROOT && t->exec->lifetime == LIFETIME_TTL) {
+		if (S_ISDIR(v->st.st_mode))
+			exec_dir_drop(fs->execs, t->exec, LEDGER_REMOVED);
+		else
+			exec_flat_drop(fs->execs, t->exec, name);
+	}
+	if (inode && !(atomic_load(&inode->flags) & INODE_AUTO)) /* those may come back */
+		node_orphan(fs, inode, TAKE_FD(v->fd));
+	if (inode)
+		itable_unref(fs->itable, inode);
+	target_vanish(fs, t);
+}
