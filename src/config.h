@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What batonfs is told on its command line, as batonfs itself, as mount(8)'s helper, or from fstab. One
+ * table of options drives parsing, --help and the error messages. For main.c only.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "util/macro.h"
+
+enum passthrough_wish {
+	PASSTHROUGH_AUTO,
+	PASSTHROUGH_OFF,
+	PASSTHROUGH_ON,
+};
+
+struct config {
+	const char *source;	/* borrowed from argv */
+	const char *mountpoint; /* borrowed from argv */
+	bool foreground;
+	bool debug;
+	bool fake; /* mount -f: check the command line only */
+	bool help;
+	bool version;
+	int64_t ttl_ns; /* INT64_MAX: never */
+	bool autodir;
+	int passthrough;  /* enum passthrough_wish */
+	uint64_t threads; /* 0: by the number of CPUs */
+	uint32_t uid;	  /* UINT32_MAX: the caller's */
+	uint32_t gid;
+	uint32_t umask; /* UINT32_MAX: the caller's */
+	uint32_t fmask;
+	uint32_t dmask;
+	bool suid;
+	bool dev;
+	bool exec;
+	bool readonly;
+	bool noatime;
+};
+
+/* Why the command line cannot be used, for one line to a person. */
+struct config_error {
+	char text[512];
+};
+
+/* 0, or -EINVAL and *error. */
+int config_parse(int argc, char **argv, struct config *ret, struct config_error *error) WARN_UNUSED;
+void config_help(FILE *out);
+
+#endif

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * batonfs: build the layers from the bottom up, serve until the mount is gone or a signal comes, and take
+ * them down again from the top. Everything that can be refused is refused before the mount.
+ *
+ * Exit status: 0 unmounted, 1 failed (trying again may help), 2 command line, source or mountpoint cannot be
+ * used as they are (it will not).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "baton/interface.h"
+#include "config.h"
+#include "control/control.h"
+#include "exec/execution.h"
+#include "exec/reaper.h"
+#include "exec/recover.h"
+#include "fuse/front.h"
+#include "fuse/session.h"
+#include "ledger/ledger.h"
+#include "mountpoint_check.h"
+#include "store/store.h"
+#include "store/trash.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/sdnotify.h"
+
+enum {
+	EXIT_UNMOUNTED = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+};
+
+/* Threads that serve requests. Source: two for each CPU keep it busy while one waits for the store. */
+#define THREADS_MIN 4
+#define THREADS_MAX 16
+
+/* Everything the process owns, in the order it is made. */
+struct daemon {
+	struct config config;
+	char *mountpoint;
+	char *options;
+	struct store store;
+	struct ledger *ledger;
+	struct ledger_open_result ledger_state;
+	struct trash *trash;
+	struct exec_table *execs;
+	struct fs *fs;
+	struct control *control;
+	struct session *session;
+	struct reaper *reaper;
+	struct recover *recover;
+	pthread_t main_thread;
+	int parent_fd; /* -1 in the foreground: where the parent waits for the exit status */
+};
+
+/* ---- the parent ---- */
+
+/*
+ * Go on as a child; the parent waits until the mount answers, or for the error. Returns in the child only.
+ */
+static int daemonize(void)
+{
+	int fds[2];
+	unsigned char status = EXIT_FAILED;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid > 0) {
+		(void)close(fds[1]);
+		while (read(fds[0], &status, 1) < 0 && errno == EINTR)
+			;
+		_exit(status);
+	}
+	(void)close(fds[0]);
+	(void)setsid();
+	return fds[1];
+}
+
+/* Let the parent go; from then on there is no terminal to write to. */
+static void detach(struct daemon *d, unsigned char status)
+{
+	_cleanup_close_ int null = -1;
+	struct stat st;
+
+	if (d->parent_fd < 0)
+		return;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (status == EXIT_UNMOUNTED && null >= 0) {
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+		if (fstat(STDERR_FILENO, &st) == 0 &&
+		    !S_ISREG(st.st_mode)) { /* a file was meant as a log */
+			log_to_syslog();
+			(void)dup2(null, STDERR_FILENO);
+		}
+	}
+	(void)!write(d->parent_fd, &status, 1);
+	d->parent_fd = safe_close(d->parent_fd);
+}
+
+/* ---- the process ---- */
+
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit); /* what there is will do */
+	}
+}
+
+/* The signals main waits for; blocked in every thread. */
+static void prepare_signals(sigset_t *set)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGIO, SIG_IGN); /* leases, see store/lease.h */
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)sigemptyset(set);
+	(void)sigaddset(set, SIGTERM);
+	(void)sigaddset(set, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static int exit_status(int err)
+{
+	switch (err) {
+	case 0:
+		return EXIT_UNMOUNTED;
+	case -EINVAL:
+	case -ENOENT:
+	case -ENOTDIR:
+	case -ENOTEMPTY:
+	case -EOPNOTSUPP:
+	case -EPROTONOSUPPORT:
+		return EXIT_USAGE;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static unsigned int thread_count(const struct config *c)
+{
+	unsigned int n = (unsigned int)get_nprocs() * 2;
+
+	if (c->threads)
+		return (unsigned int)c->threads;
+	return MIN_OF(MAX_OF(n, (unsigned int)THREADS_MIN), (unsigned int)THREADS_MAX);
+}
+
+/* ---- upcalls ---- */
+
+static void add_status(void *ctx, json_t *object)
+{
+	struct daemon *d = ctx;
+	static const char *const states[] = {
+		[LEDGER_CLEAN] = "clean",
+		[LEDGER_UNCLEAN] = "unclean",
+		[LEDGER_NEW] = "new",
+		[LEDGER_REPLACED] = "replaced",
+	};
+	const struct config *c = &d->config;
+	json_t *ledger = json_object_get(object, "ledger");
+
+	(void)json_object_set_new(ledger, "state", json_string(states[d->ledger_state.state]));
+	(void)json_object_set_new(ledger, "set_aside", json_string(d->ledger_state.set_aside));
+	fs_status(d->fs, object);
+	(void)json_object_set_new(object, "mountpoint", json_string(d->mountpoint));
+	(void)json_object_set_new(object, "store",
+				  json_string(d->store.memory ? "memory" : d->store.path));
+	(void)json_object_set_new(object, "pid", json_integer(getpid()));
+	(void)json_object_set_new(object, "filesystem", json_string(d->store.filesystem));
+	(void)json_object_set_new(object, "hugepages",
+				  json_string(d->store.huge ? "within_size" : ""));
+	(void)json_object_set_new(object, "ttl",
+				  c->ttl_ns == INT64_MAX ? json_null()
+							 : json_real((double)c->ttl_ns / 1e9));
+	(void)json_object_set_new(object, "autodir", json_boolean(c->autodir));
+	(void)json_object_set_new(object, "threads", json_integer(thread_count(c)));
+	(void)json_object_set_new(object, "trash",
+				  json_integer((json_int_t)trash_pending(d->trash)));
+}
+
+static void root_changed(void *ctx)
+{
+	fs_root_changed(((struct daemon *)ctx)->fs);
+}
+
+static void mount_ended(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)pthread_kill(d->main_thread, SIGTERM);
+}
+
+/* ---- from the bottom up ---- */
+
+static int open_ledger(struct daemon *d)
+{
+	static const char *const texts[] = {
+		[LEDGER_UNCLEAN] =
+			"the last batonfs did not end cleanly; checking the ledger against the tree",
+		[LEDGER_REPLACED] =
+			"the ledger was damaged and is set aside; building it anew from the tree",
+	};
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (asprintf(&path, "%s/ledger.db", d->store.path) < 0)
+		return -ENOMEM;
+	r = ledger_open(path, &d->ledger, &d->ledger_state);
+	if (r == -EPROTONOSUPPORT)
+		log_error("store %s: its ledger was written by a newer batonfs; use that one",
+			  d->store.path);
+	else if (r < 0)
+		log_error("store %s: cannot open ledger.db: %s", d->store.path, strerror(-r));
+	else if (d->ledger_state.state == LEDGER_REPLACED)
+		log_warning("%s set_aside=%s", texts[LEDGER_REPLACED], d->ledger_state.set_aside);
+	else if (d->ledger_state.state == LEDGER_UNCLEAN)
+		log_notice("%s", texts[LEDGER_UNCLEAN]);
+	return r;
+}
+
+static int open_store(struct daemon *d)
+{
+	struct store_error error;
+	int r = store_open(d->config.source, &d->store, &error);
+
+	if (r < 0) {
+		log_error("%s", error.text);
+		return r;
+	}
+	if (!d->store.memory && strncmp(d->store.path, d->mountpoint, strlen(d->mountpoint)) == 0 &&
+	    (d->store.path[strlen(d->mountpoint)] == '/' ||
+	     !d->store.path[strlen(d->mountpoint)])) {
+		log_error("store %s is below the mountpoint %s, which would hide it", d->store.path,
+			  d->mountpoint);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int build_executions(struct daemon *d)
+{
+	struct exec_config config = {
+		.ttl_ns = d->config.ttl_ns,
+		.autodir = d->config.autodir,
+		.dir_mode = d->config.dmask == UINT32_MAX ? 01777 : 0777 & ~d->config.dmask,
+	};
+	int r = trash_new(d->store.trash_fd, &d->trash);
+
+	if (r == 0)
+		r = exec_table_new(&d->store, d->trash, d->ledger, &config,
+				   d->ledger_state.next_number, &d->execs);
+	if (r == 0)
+		r = recover_executions(d->execs, &d->store, d->ledger,
+				       d->ledger_state.state == LEDGER_CLEAN);
+	if (r < 0)
+		log_error("store %s: cannot read its tree: %s", d->store.path, strerror(-r));
+	return r;
+}
+
+static int build_front(struct daemon *d)
+{
+	struct fs_config config = {
+		.passthrough = d->config.passthrough != PASSTHROUGH_OFF,
+		.uid = d->config.uid,
+		.gid = d->config.gid,
+		.fmask = d->config.fmask,
+		.dmask = d->config.dmask,
+	};
+	struct control_upcalls control_up = { .ctx = d,
+					      .status = add_status,
+					      .root_changed = root_changed };
+	struct exec_upcalls exec_up;
+	int r = fs_new(&config, &d->store, d->execs, d->ledger, &d->fs);
+
+	if (r == 0)
+		r = control_new(d->execs, d->ledger, &control_up, &d->control);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return r;
+	}
+	fs_set_control(d->fs, d->control);
+	exec_up = (struct exec_upcalls){ .ctx = d->fs, .gone = fs_exec_gone };
+	exec_table_set_upcalls(d->execs, &exec_up);
+	return 0;
+}
+
+static int mount_front(struct daemon *d)
+{
+	struct session_config config = {
+		.source = d->store.memory ? "memory" : d->store.path,
+		.mountpoint = d->mountpoint,
+		.options = d->options,
+		.threads = thread_count(&d->config),
+	};
+	int r = store_leave(&d->store);
+
+	if (r == 0)
+		r = session_mount(&config, d->fs, &d->session);
+	if (store_enter(&d->store) < 0 && r == 0)
+		r = -EIO;
+	if (r == -EPERM || r == -EACCES)
+		log_error("no privilege to mount at %s; run batonfs as root (CAP_SYS_ADMIN)",
+			  d->mountpoint);
+	else if (r < 0)
+		log_error("cannot mount at %s: %s", d->mountpoint, strerror(-r));
+	if (r < 0)
+		return r;
+	r = session_start(d->session, mount_ended, d);
+	if (r < 0)
+		log_error("cannot serve %s: %s", d->mountpoint, strerror(-r));
+	return r;
+}
+
+static int check_passthrough(struct daemon *d)
+{
+	const char *why;
+
+	if (fs_passthrough(d->fs, &why) || d->config.passthrough == PASSTHROUGH_OFF)
+		return 0;
+	if (d->config.passthrough == PASSTHROUGH_ON) {
+		log_error("passthrough=on: %s", why);
+		return -EOPNOTSUPP;
+	}
+	log_warning("no passthrough: %s; contents go through the daemon, which is slower", why);
+	return 0;
+}
+
+static int start_background(struct daemon *d)
+{
+	struct reaper_upcalls up = { .ctx = d->fs, .expire_file = fs_expire_file };
+	bool clean = d->ledger_state.state == LEDGER_CLEAN;
+	int r = reaper_new(d->execs, &d->store, d->ledger, &up, &d->reaper);
+
+	if (r == 0)
+		r = recover_files_new(d->execs, &d->store, d->ledger, clean, &d->recover);
+	if (r < 0)
+		log_error("cannot start threads: %s", strerror(-r));
+	return r;
+}
+
+static int build(struct daemon *d)
+{
+	struct mountpoint_error error;
+	int r = mountpoint_check_device(&error);
+
+	if (r == 0)
+		r = mountpoint_check(d->config.mountpoint, &d->mountpoint, &error);
+	if (r < 0) {
+		log_error("%s", error.text);
+		return r == -ENOENT && !d->mountpoint && access("/dev/fuse", F_OK) < 0 ? -ENXIO : r;
+	}
+	if (asprintf(&d->options, "%s,%s,%s%s%s", d->config.suid ? "suid" : "nosuid",
+		     d->config.dev ? "dev" : "nodev", d->config.exec ? "exec" : "noexec",
+		     d->config.readonly ? ",ro" : "", d->config.noatime ? ",noatime" : "") < 0)
+		return -ENOMEM;
+	r = open_store(d);
+	if (r == 0)
+		r = open_ledger(d);
+	if (r == 0)
+		r = build_executions(d);
+	if (r == 0)
+		r = build_front(d);
+	if (r == 0)
+		r = mount_front(d);
+	if (r == 0)
+		r = check_passthrough(d);
+	if (r == 0)
+		r = start_background(d);
+	return r;
+}
+
+/* ---- and down again ---- */
+
+static void take_down(struct daemon *d)
+{
+	if (d->session) {
+		(void)!store_leave(
+			&d->store); /* what is mounted can be unmounted only where it is */
+		session_unmount(d->session);
+		(void)!store_enter(&d->store);
+	}
+	recover_files_free(d->recover);
+	reaper_free(d->reaper);
+	session_free(d->session);
+	fs_free(d->fs);
+	control_free(d->control);
+	exec_table_free(d->execs);
+	trash_free(d->trash);
+	ledger_free(d->ledger);
+	if (d->store.path)
+		store_close(&d->store);
+	free(d->options);
+	free(d->mountpoint);
+}
+
+static int run(struct daemon *d)
+{
+	const char *why;
+	sigset_t signals;
+	int signo = 0;
+	int r;
+
+	d->main_thread = pthread_self();
+	prepare_signals(&signals);
+	raise_limits();
+	(void)umask(0);
+	r = build(d);
+	if (r == 0) {
+		(void)!chdir("/"); /* keeps no other filesystem busy */
+		log_info(
+			"mounted mountpoint=%s store=%s filesystem=%s passthrough=%s executions=%llu",
+			d->mountpoint, d->store.memory ? "memory" : d->store.path,
+			d->store.filesystem, fs_passthrough(d->fs, &why) ? "yes" : "no",
+			(unsigned long long)exec_count(d->execs));
+		sdnotify("READY=1\nSTATUS=mounted");
+		detach(d, EXIT_UNMOUNTED);
+		while (sigwait(&signals, &signo) != 0)
+			;
+		sdnotify("STOPPING=1");
+		log_info("ending mountpoint=%s", d->mountpoint);
+	}
+	take_down(d);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { .parent_fd = -1,
+			    .store = { .ns = { -1, -1 },
+				       .fd = -1,
+				       .lock_fd = -1,
+				       .tree_fd = -1,
+				       .trash_fd = -1 } };
+	struct config_error error;
+	int r;
+
+	if (config_parse(argc, argv, &d.config, &error) < 0) {
+		fprintf(stderr, "batonfs: %s\n", error.text);
+		return EXIT_USAGE;
+	}
+	if (d.config.help)
+		config_help(stdout);
+	if (d.config.version)
+		printf("batonfs %s\n", BATON_VERSION);
+	if (d.config.help || d.config.version || d.config.fake)
+		return EXIT_UNMOUNTED;
+	log_setup(d.config.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (!d.config.foreground) {
+		d.parent_fd = daemonize();
+		if (d.parent_fd < 0) {
+			log_error("cannot go to the background: %s", strerror(-d.parent_fd));
+			return EXIT_FAILED;
+		}
+	}
+	r = run(&d);
+	detach(&d, (unsigned char)exit_status(r));
+	return exit_status(r);
+}
