@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command-line client: options, the command table, dispatch and help. All commands share the same
+ * options, which may stand before or behind the command's name. The client knows only what the mount
+ * shows (baton/interface.h): no socket, no state of its own.
+ */
+#include "baton.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "baton/interface.h"
+#include "say.h"
+#include "util/macro.h"
+
+struct command {
+	const char *name;
+	const char *args;
+	const char *summary;
+	const char *details; /* for `help NAME`, lines ending in \n */
+	int min_args;
+	int max_args;
+	enum baton_exit (*run)(const struct invocation *inv);
+};
+
+static const struct command commands[] = {
+	{ "ls", "", "list the executions, the most recently active first",
+	  "Columns: ID, OWNER (the user and program that made it), FILES, BYTES, AGE since it was\n"
+	  "made, IDLE since it was last used, EXPIRES IN, PINNED.\n",
+	  0, 0, cmd_ls },
+	{ "stat", "ID", "show all that is known of one living execution", "", 1, 1, cmd_stat },
+	{ "ref", "PATH", "print a file's JSON reference, to be sent instead of its bytes",
+	  "One line under 1 KB: path, size, execution, ino, mtime. PATH must be a regular file on a\n"
+	  "batonfs; -m and BATON_MOUNT play no part.\n",
+	  1, 1, cmd_ref },
+	{ "ttl", "ID [DURATION|never|default]", "show or set an execution's time-to-live",
+	  "DURATION is a number with a unit: 90s, 30m, 2h, 1h30m, 7d; a bare number is seconds. It\n"
+	  "counts from the last activity. `default` goes back to the mount's.\n",
+	  1, 2, cmd_ttl },
+	{ "pin", "ID...", "keep executions from expiring", "", 1, INT_MAX, cmd_pin },
+	{ "unpin", "ID...", "let executions expire again", "", 1, INT_MAX, cmd_pin },
+	{ "release", "ID...", "give executions up: their files are gone at once",
+	  "Processes that have a file open or mapped go on reading it. Only the owner and root may.\n",
+	  1, INT_MAX, cmd_release },
+	{ "why", "ID", "say when and why an execution expires or was released", "", 1, 1, cmd_why },
+	{ "status", "", "show the state of the mount", "", 0, 0, cmd_status },
+	{ "doctor", "[STORE]", "check what kernel, machine and mount can do",
+	  "Works before the first mount. STORE is a directory meant to be a store (default /var/lib).\n"
+	  "Exits 1 only if batonfs cannot work at all.\n",
+	  0, 1, cmd_doctor },
+};
+
+static const struct option long_options[] = {
+	{ "mount", required_argument, NULL, 'm' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static enum baton_exit help_all(void)
+{
+	(void)printf("Usage: baton [-m DIR] [--json] COMMAND [ARGUMENT...]\n"
+		     "Look after the executions of a batonfs mount.\n\nCommands:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		char usage[64];
+
+		(void)snprintf(usage, sizeof(usage), "%s %s", commands[i].name, commands[i].args);
+		(void)printf("  %-33s %s\n", usage, commands[i].summary);
+	}
+	(void)printf("  %-33s %s\n", "help [COMMAND]", "show this, or the help of a command");
+	(void)printf(
+		"\nOptions:\n"
+		"  -m, --mount DIR  where batonfs is mounted (default: $BATON_MOUNT, or the only one)\n"
+		"  -j, --json       print JSON\n"
+		"  -h, --help       show this, or the help of a command\n"
+		"  -V, --version    print the version\n"
+		"\nExits 0 on success, 1 on failure, 2 on wrong usage. Manual: man baton\n");
+	return BATON_OK;
+}
+
+static enum baton_exit help_command(const struct command *c)
+{
+	(void)printf("Usage: baton %s%s%s [-m DIR] [--json]\n%c%s.\n", c->name, *c->args ? " " : "",
+		     c->args, toupper((unsigned char)c->summary[0]), c->summary + 1);
+	if (*c->details)
+		(void)printf("\n%s", c->details);
+	return BATON_OK;
+}
+
+static enum baton_exit unknown_command(const char *name)
+{
+	say_error("%s: no such command: see `baton --help`", name);
+	return BATON_USAGE;
+}
+
+static enum baton_exit help(const char *name)
+{
+	const struct command *c;
+
+	if (!name || strcmp(name, "help") == 0)
+		return help_all();
+	c = command_find(name);
+	return c ? help_command(c) : unknown_command(name);
+}
+
+static enum baton_exit dispatch(struct invocation *inv, const char *name)
+{
+	const struct command *c = command_find(name);
+
+	if (!c)
+		return unknown_command(name);
+	if (inv->argc < c->min_args || inv->argc > c->max_args) {
+		say_error("%s: %s: usage is `baton %s%s%s`", name,
+			  inv->argc < c->min_args ? "argument missing" : "too many arguments", name,
+			  *c->args ? " " : "", c->args);
+		return BATON_USAGE;
+	}
+	inv->name = c->name;
+	return c->run(inv);
+}
+
+/* getopt_long(3) has just returned '?' or ':'. */
+static enum baton_exit bad_option(int c, char **argv)
+{
+	if (c == ':')
+		say_error("option %s needs an argument: see `baton --help`", argv[optind - 1]);
+	else if (optopt)
+		say_error("option -%c: unknown, or takes no argument: see `baton --help`", optopt);
+	else
+		say_error("option %s: unknown: see `baton --help`", argv[optind - 1]);
+	return BATON_USAGE;
+}
+
+static enum baton_exit run(int argc, char **argv)
+{
+	struct invocation inv = { 0 };
+	bool want_help = false;
+	const char *name;
+	int c;
+
+	while ((c = getopt_long(argc, argv, ":m:jhV", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'm':
+			inv.mount_arg = optarg;
+			break;
+		case 'j':
+			inv.json = true;
+			break;
+		case 'h':
+			want_help = true;
+			break;
+		case 'V':
+			(void)printf("baton %s\n", BATON_VERSION);
+			return BATON_OK;
+		default:
+			return bad_option(c, argv);
+		}
+	}
+
+	name = optind < argc ? argv[optind++] : NULL;
+	inv.argc = argc - optind;
+	inv.argv = argv + optind;
+	if (want_help)
+		return help(name);
+	if (!name) {
+		say_error("no command: see `baton --help`");
+		return BATON_USAGE;
+	}
+	if (strcmp(name, "help") == 0)
+		return help(inv.argc > 0 ? inv.argv[0] : NULL);
+	return dispatch(&inv, name);
+}
+
+int main(int argc, char **argv)
+{
+	enum baton_exit code;
+
+	(void)setlocale(LC_ALL, ""); /* without the locale, messages are English anyway */
+	opterr = 0;
+	code = run(argc, argv);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		say_error("standard output: %s", strerror(errno));
+		return BATON_FAILED;
+	}
+	return (int)code;
+}
