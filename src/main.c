@@ -275,6 +275,16 @@ static int build_executions(struct daemon *d)
 	return r;
 }
 
+/* A ledger that cannot be relied on does not know which files have a ttl of their own. */
+static bool may_have_own_ttls(struct daemon *d)
+{
+	int64_t next;
+
+	if (d->ledger_state.state != LEDGER_CLEAN)
+		return exec_count(d->execs) > 0;
+	return ledger_next_file_expiry(d->ledger, d->config.ttl_ns, &next) < 0 || next != INT64_MAX;
+}
+
 static int build_front(struct daemon *d)
 {
 	struct fs_config config = {
@@ -283,6 +293,7 @@ static int build_front(struct daemon *d)
 		.gid = d->config.gid,
 		.fmask = d->config.fmask,
 		.dmask = d->config.dmask,
+		.own_ttls = may_have_own_ttls(d),
 	};
 	struct control_upcalls control_up = { .ctx = d,
 					      .status = add_status,

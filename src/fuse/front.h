@@ -22,6 +22,7 @@ struct fs_config {
 	gid_t gid;
 	uint32_t fmask; /* instead of the caller's umask; UINT32_MAX: the caller's */
 	uint32_t dmask;
+	bool own_ttls; /* files of the store may have a ttl of their own (a mark) */
 };
 
 /* Borrows all. Serves nothing before session.h mounts it. */

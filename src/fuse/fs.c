@@ -29,6 +29,7 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	fs->execs = execs;
 	fs->ledger = ledger;
 	fs->start_real_ns = clock_real_ns();
+	atomic_init(&fs->own_ttls, config->own_ttls);
 	if (fstat(store->tree_fd, &st) < 0)
 		return -errno;
 	r = itable_new(&store->tree, st.st_ino, node_evict, fs, &fs->itable);

@@ -68,6 +68,7 @@ struct fs {
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
 
+	_Atomic bool own_ttls; /* some file may have a ttl of its own: look for marks */
 	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
 	_Atomic uint64_t requests[FS_OP_MAX_];
 	_Atomic uint64_t opens_passthrough;

@@ -304,6 +304,16 @@ void node_record(struct fs *fs, struct inode *inode, struct execution *e, uint64
 	ledger_file_put(fs->ledger, &row);
 }
 
+int64_t node_own_ttl(struct fs *fs, int fd)
+{
+	int64_t ttl;
+
+	/* Most mounts never have such a file: then nobody pays for looking. */
+	if (!atomic_load_explicit(&fs->own_ttls, memory_order_relaxed))
+		return LEDGER_TTL_DEFAULT;
+	return mark_get(fd, MARK_TTL, &ttl) == 0 ? ttl : LEDGER_TTL_DEFAULT;
+}
+
 void node_touch(struct fs *fs, struct inode *inode)
 {
 	int64_t now = clock_real_ns();

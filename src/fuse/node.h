@@ -54,6 +54,9 @@ void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes);
 void node_record(struct fs *fs, struct inode *inode, struct execution *e, uint64_t size_bytes,
 		 int64_t ttl_ns);
 
+/* The ttl set on the file behind fd (O_PATH will do) itself, or LEDGER_TTL_DEFAULT. */
+int64_t node_own_ttl(struct fs *fs, int fd);
+
 /* A file with a lifetime of its own was used: write it down, once a second at most. */
 void node_touch(struct fs *fs, struct inode *inode);
 

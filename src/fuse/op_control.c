@@ -222,6 +222,7 @@ static int set_file_ttl(void *arg, int64_t ttl_ns)
 		r = node_get(f->fs, f->inode, &ref);
 	if (r < 0)
 		return r;
+	atomic_store(&f->fs->own_ttls, true);
 	r = ttl_ns == LEDGER_TTL_DEFAULT ? mark_clear(ref.fd, MARK_TTL)
 					 : mark_set(ref.fd, MARK_TTL, ttl_ns);
 	node_put(f->fs, &ref);

@@ -143,7 +143,7 @@ void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char 
  * names stay valid; whoever releases one of them does not touch the others.
  */
 static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *name,
-		  struct inode *inode, const struct stat *st)
+		  struct inode *inode, const struct stat *st, int64_t ttl_ns)
 {
 	struct ledger_owner by = { 0 };
 	struct execution *old = node_exec(fs, inode);
@@ -159,13 +159,13 @@ static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *n
 		if (st->st_nlink == 1) /* a file from O_TMPFILE: its first name */
 			exec_account(old, 1, 0);
 		node_set_exec(fs, inode, exec_ref(t->exec), t->place);
-		node_record(fs, inode, t->exec, (uint64_t)st->st_size, LEDGER_TTL_DEFAULT);
+		node_record(fs, inode, t->exec, (uint64_t)st->st_size, ttl_ns);
 	}
 	exec_unref(fs->execs, old);
 }
 
 static int link_inode(struct fs *fs, struct inode *inode, struct target *t, const char *name,
-		      struct fuse_entry_param *e)
+		      struct fuse_entry_param *e, int64_t *ret_ttl_ns)
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_PATH | O_NOFOLLOW);
 	int orphan;
@@ -176,6 +176,7 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 		return -errno;
 	if (fstat(fd, &e->attr) < 0)
 		return -errno;
+	*ret_ttl_ns = node_own_ttl(fs, fd);
 	{ /* the first name of a nameless file */
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		orphan = TAKE_FD(inode->fd);
@@ -191,6 +192,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 	struct fuse_entry_param e = { 0 };
 	struct inode *inode = node_find(fs, nodeid);
 	struct target t;
+	int64_t ttl_ns = LEDGER_TTL_DEFAULT;
 	int r;
 
 	fs_count(fs, FS_OP_link);
@@ -200,9 +202,9 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 	}
 	r = inode ? target_enter(fs, req, newparent, newname, false, true, &t) : -ESTALE;
 	if (r == 0) {
-		r = link_inode(fs, inode, &t, newname, &e);
+		r = link_inode(fs, inode, &t, newname, &e, &ttl_ns);
 		if (r == 0) {
-			adopt(fs, &t, req, newname, inode, &e.attr);
+			adopt(fs, &t, req, newname, inode, &e.attr, ttl_ns);
 			node_show(inode, &e.attr);
 			e.ino = nodeid;
 			e.entry_timeout = CACHE_SECONDS;

@@ -139,6 +139,12 @@ static int open_inode(struct fs *fs, struct inode *inode, int fd, struct fuse_fi
 	return open_daemon(fs, inode, fd, fi);
 }
 
+static bool has_opens(struct fs *fs, struct inode *inode)
+{
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	return inode->nopen > 0;
+}
+
 /* Undo open_inode(): at release, or if the kernel did not take the open. */
 static void close_inode(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
 {
@@ -183,6 +189,27 @@ static int truncate_inode(struct fs *fs, fuse_req_t req, struct inode *inode)
 	return 0;
 }
 
+/*
+ * Open what a client found by a name. Entering the execution settles it with a release under way: either the
+ * open is counted first, and an expiry leaves the execution alone; or the name is gone, ESTALE makes the
+ * kernel look it up again, and it is not found. Whoever has the file open already may open it again.
+ */
+static int open_named(struct fs *fs, fuse_req_t req, struct inode *inode, struct fuse_file_info *fi)
+{
+	struct execution *e = node_exec(fs, inode);
+	bool entered = exec_enter(e) == 0;
+	int r = -ESTALE;
+
+	if (entered || has_opens(fs, inode))
+		r = fi->flags & O_TRUNC ? truncate_inode(fs, req, inode) : 0;
+	if (r == 0)
+		r = open_inode(fs, inode, -1, fi);
+	if (entered)
+		exec_leave(e);
+	exec_unref(fs->execs, e);
+	return r;
+}
+
 void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -195,11 +222,7 @@ void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 		return;
 	}
 	inode = node_find(fs, nodeid);
-	r = inode ? 0 : -ESTALE;
-	if (r == 0 && fi->flags & O_TRUNC)
-		r = truncate_inode(fs, req, inode);
-	if (r == 0)
-		r = open_inode(fs, inode, -1, fi);
+	r = inode ? open_named(fs, req, inode, fi) : -ESTALE;
 	if (r < 0) {
 		reply_err(req, r);
 		return;

@@ -151,7 +151,7 @@ static void moved(struct fs *fs, fuse_req_t req, struct side *from, struct side 
 			hand_over_directory(fs, &from->was.handle, from->t.exec, to->t.exec);
 		else if (inode && S_ISREG(inode->mode))
 			node_record(fs, inode, to->t.exec, (uint64_t)from->was.st.st_size,
-				    LEDGER_TTL_DEFAULT);
+				    node_own_ttl(fs, from->was.fd));
 	}
 	if (inode)
 		itable_unref(fs->itable, inode);

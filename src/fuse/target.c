@@ -127,13 +127,14 @@ static void fill_entry(struct fs *fs, struct inode *inode, const struct stat *st
 }
 
 /* Regular files carry a lifetime of their own in a mark; seen when the inode becomes known. */
-static bool has_own_ttl(int dirfd, const char *name, int fd)
+static bool has_own_ttl(struct fs *fs, int dirfd, const char *name)
 {
-	_cleanup_close_ int own =
-		fd >= 0 ? -1 : openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	int64_t ttl;
+	_cleanup_close_ int fd = -1;
 
-	return mark_get(fd >= 0 ? fd : own, MARK_TTL, &ttl) == 0;
+	if (!atomic_load_explicit(&fs->own_ttls, memory_order_relaxed))
+		return false;
+	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return node_own_ttl(fs, fd) != LEDGER_TTL_DEFAULT;
 }
 
 /* Find or make the inode. The reference to e is taken over. */
@@ -252,7 +253,7 @@ int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 	if (r < 0)
 		return r;
 	if (is_new && S_ISREG(st.st_mode) &&
-	    (m.place == PLACE_OTHER || has_own_ttl(dirfd, name, -1)))
+	    (m.place == PLACE_OTHER || has_own_ttl(fs, dirfd, name)))
 		atomic_fetch_or(&inode->flags, INODE_TIMED);
 	fill_entry(fs, inode, &st, ret);
 	return 0;

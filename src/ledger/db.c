@@ -16,12 +16,16 @@
 #include "util/log.h"
 
 /*
- * How long a statement waits for a lock of another connection. The writer waits for somebody who writes with
- * the sqlite3 program, and is asked again by its caller; a reader hardly ever waits in WAL.
+ * How long a statement waits for a lock of another connection. The writer waits for somebody who
+ * writes with the sqlite3 program, and is asked again by its caller; a reader hardly ever waits in
+ * WAL.
  */
 #define BUSY_WAIT_MS 1000
 
-/* Names to try for a file set aside: more than one within a second is a test, or somebody's loop. */
+/* Shortest database, bytes. Source: SQLite's file format, the smallest page. */
+#define DB_BYTES_MIN 512
+
+/* Names to try for a file set aside; more than one a second is a test, or somebody's loop. */
 #define SET_ASIDE_TRIES 1000
 
 static int io_errno(sqlite3 *handle, int code)
@@ -121,8 +125,9 @@ int db_lock_file(const char *path)
 }
 
 /*
- * Make the file with the right mode, and find out what sqlite3_open_v2() would tell less clearly. Closed
- * before SQLite opens it: closing any descriptor of a file drops the POSIX locks SQLite keeps on it.
+ * Make the file with the right mode, and find out what sqlite3_open_v2() would tell less clearly.
+ * Closed before SQLite opens it: closing any descriptor of a file drops the POSIX locks SQLite
+ * keeps on it.
  */
 static int create_file(const char *path)
 {
@@ -133,7 +138,10 @@ static int create_file(const char *path)
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return S_ISREG(st.st_mode) ? 0 : -EINVAL;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	/* SQLite would take such a file for an empty one and write over it. */
+	return st.st_size > 0 && st.st_size < DB_BYTES_MIN ? -EUCLEAN : 0;
 }
 
 static int rename_suffixed(const char *path, const char *target, const char *suffix)
@@ -155,8 +163,8 @@ static int rename_suffixed(const char *path, const char *target, const char *suf
 }
 
 /*
- * The log goes first: should we die in between, a database without its log is found damaged again, while
- * a log without its database would be replayed into the next one.
+ * The log goes first: should we die in between, a database without its log is found damaged again,
+ * while a log without its database would be replayed into the next one.
  */
 static int rename_all(const char *path, const char *target)
 {
@@ -216,8 +224,9 @@ static int has_log(const char *path)
 /* ---- connections ---- */
 
 /*
- * SQLite counts its memory under one mutex for all connections; without that, the writer is a fifth faster.
- * Only the first call of the process has an effect, later ones are refused: ignoring is right.
+ * SQLite counts its memory under one mutex for all connections; without that, the writer is a
+ * fifth faster. Only the first call of the process has an effect, later ones are refused: ignoring
+ * is right.
  */
 static void without_statistics(void)
 {

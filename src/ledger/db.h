@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connection to the database file: opening it, transactions, statements, and the only translation of
- * SQLite's codes to errno. A connection serves one thread at a time; the caller sees to that.
+ * One connection to the database file: opening it, transactions, statements, and the only
+ * translation of SQLite's codes to errno. A connection serves one thread at a time; the caller
+ * sees to that.
  *
  * Also the file itself: the lock that keeps a second daemon out, and setting a damaged one aside.
  */
@@ -28,17 +29,17 @@ enum db_role {
 };
 
 /*
- * Keep other processes (and other ledgers of this one) from the database at `path`: an exclusive flock(2)
- * on PATH-lock, which is made if missing and stays. Not a lock of SQLite's own, so that readers like the
- * sqlite3 program are welcome. Returns a descriptor that holds the lock until it is closed; -EBUSY, or the
- * error of open(2).
+ * Keep other processes (and other ledgers of this one) from the database at `path`: an exclusive
+ * flock(2) on PATH-lock, which is made if missing and stays. Not a lock of SQLite's own, so that
+ * readers like the sqlite3 program are welcome. Returns a descriptor that holds the lock until it
+ * is closed; -EBUSY, or the error of open(2).
  */
 int db_lock_file(const char *path) WARN_UNUSED;
 
 /*
- * Open a connection; db_prepare() must follow before statements are used. A writer creates the file (mode
- * 0600) if it is missing. Nothing in an existing database is changed. -EISDIR, -EACCES, -EROFS, -ENOENT
- * (no such directory), -ENOMEM, ...
+ * Open a connection; db_prepare() must follow before statements are used. A writer creates the
+ * file (mode 0600) if it is missing. Nothing in an existing database is changed. -EISDIR, -EACCES,
+ * -EROFS, -ENOENT (no such directory), -EUCLEAN (too short to be one), -ENOMEM, ...
  */
 int db_open(const char *path, enum db_role role, struct db **ret) WARN_UNUSED;
 
@@ -52,8 +53,8 @@ void db_close_untouched(struct db *db);
 int db_quick_check(struct db *db) WARN_UNUSED;
 
 /*
- * Keep the log in WAL mode, so that readers and the writer do not wait for each other. -EOPNOTSUPP: the
- * filesystem cannot map memory shared between processes, which WAL needs.
+ * Keep the log in WAL mode, so that readers and the writer do not wait for each other.
+ * -EOPNOTSUPP: the filesystem cannot map memory shared between processes, which WAL needs.
  */
 int db_use_wal(struct db *db) WARN_UNUSED;
 
@@ -61,8 +62,8 @@ int db_use_wal(struct db *db) WARN_UNUSED;
 int db_prepare(struct db *db, enum db_role role) WARN_UNUSED;
 
 /*
- * Rename the database to PATH.corrupt-SECONDS, its -wal and -shm likewise. No connection may be open.
- * Writes the new name without its directory to ret_name.
+ * Rename the database to PATH.corrupt-SECONDS, its -wal and -shm likewise. No connection may be
+ * open. Writes the new name without its directory to ret_name.
  */
 int db_set_aside(const char *path, int64_t now_s, char *ret_name, size_t size) WARN_UNUSED;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What travels through the queue: the kinds of event and their payloads. ledger.c writes them, writer.c
- * reads them; both ends are in one process, so payloads are plain structs.
+ * What travels through the queue: the kinds of event and their payloads. ledger.c writes them,
+ * writer.c reads them; both ends are in one process, so payloads are plain structs.
  */
 #ifndef LEDGER_EVENT_H
 #define LEDGER_EVENT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The front of the ledger: opening and closing in the right order, and one short function per event that
- * copies it into the queue.
+ * The front of the ledger: opening and closing in the right order, and one short function per
+ * event that copies it into the queue.
  *
  *   any thread --event--> queue --batch--> writer thread --commit--> file
  *   any thread --question--> reading connection <------------------- file
@@ -23,8 +23,8 @@
 #include "util/log.h"
 
 /*
- * Execution numbers skipped after a crash, because their events may have been lost with the queue. Source:
- * more than the queue's capacity divided by the size of an execution's event.
+ * Execution numbers skipped after a crash, because their events may have been lost with the queue.
+ * Source: more than the queue's capacity divided by the size of an execution's event.
  */
 #define NUMBERS_SKIPPED 65536
 
@@ -160,8 +160,8 @@ static int mark_in_use(struct db *db, uint64_t next_number)
 }
 
 /*
- * From now on the tree changes, and a mark that a power failure takes back would vouch for rows that no
- * longer agree with it: this one transaction reaches the disk before the ledger is used.
+ * From now on the tree changes, and a mark that a power failure takes back would vouch for rows
+ * that no longer agree with it: this one transaction reaches the disk before the ledger is used.
  */
 static int take_over(struct db *db, uint64_t next_number)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ledger: what a filesystem cannot say about its files, in SQLite. Who owns an execution, when it was
- * last used, how long it lives, which files it has, what was released and why.
+ * The ledger: what a filesystem cannot say about its files, in SQLite. Who owns an execution, when
+ * it was last used, how long it lives, which files it has, what was released and why.
  *
- * The tree is the truth; the ledger follows it. Events are queued by any thread without touching SQLite,
- * and one writer thread applies them in batches, one transaction each. The queue is bounded: when it is
- * full, the caller waits until there is room (an event is never lost while the process lives). After a
- * crash the last batches may be missing: whoever owns the tree reconciles (below).
+ * The tree is the truth; the ledger follows it. Events are queued by any thread without touching
+ * SQLite, and one writer thread applies them in batches, one transaction each. The queue is
+ * bounded: when it is full, the caller waits until there is room (an event is never lost while the
+ * process lives). After a crash the last batches may be missing: whoever owns the tree reconciles
+ * (below).
  *
  * Nothing outside this directory knows SQL. All functions may be called from any thread.
  */
@@ -22,10 +23,10 @@
 
 struct ledger;
 
-/* Longest execution id, bytes without the NUL. Source: the naming rule of executions, exec/rule.h. */
+/* Longest execution id, bytes without the NUL. Source: the naming rule, exec/rule.h. */
 #define LEDGER_ID_MAX 128
 
-/* Room for a command name with its NUL. Source: TASK_COMM_LEN in the kernel's include/linux/sched.h. */
+/* Room for a command name with its NUL. Source: TASK_COMM_LEN, the kernel's linux/sched.h. */
 #define LEDGER_COMM_MAX 16
 
 /* Largest file handle kept, bytes. Source: store/handle.h. */
@@ -37,10 +38,10 @@ struct ledger;
 
 /* How the ledger was found; what the caller must do about it. */
 enum ledger_state {
-	LEDGER_CLEAN,	/* closed by ledger_free(): agrees with the tree */
-	LEDGER_UNCLEAN, /* the last process died, or ended before it had reconciled: reconcile */
-	LEDGER_NEW,	/* there was none: reconcile */
-	LEDGER_REPLACED, /* corrupt or no database: set aside under another name: reconcile, report */
+	LEDGER_CLEAN,	 /* closed by ledger_free(): agrees with the tree */
+	LEDGER_UNCLEAN,	 /* the last process died, or ended before it had reconciled: reconcile */
+	LEDGER_NEW,	 /* there was none: reconcile */
+	LEDGER_REPLACED, /* corrupt or no ledger, set aside under another name: reconcile, report */
 };
 
 struct ledger_open_result {
@@ -51,27 +52,30 @@ struct ledger_open_result {
 };
 
 /*
- * Open or create the ledger at `path` (absolute), migrate its schema, start the writer thread. Returns 0;
- * -EPROTONOSUPPORT if a newer version wrote it (nothing is changed); -EBUSY if another process has it;
- * -EACCES, -EROFS, -ENOSPC, -EIO, -ENOMEM; -EOPNOTSUPP if the filesystem cannot share memory between
- * processes (SQLite's WAL). A file that is no ledger, or that fails SQLite's quick check, is renamed (with its
- * -wal and -shm) to PATH.corrupt-SECONDS and replaced. PATH-lock is what keeps other processes out; it stays.
- * Other programs may read the database while it is open. Call before the process has used SQLite otherwise.
+ * Open or create the ledger at `path` (absolute), migrate its schema, start the writer thread.
+ * Returns 0; -EPROTONOSUPPORT if a newer version wrote it (nothing is changed); -EBUSY if another
+ * process has it; -EACCES, -EROFS, -ENOSPC, -EIO, -ENOMEM; -EOPNOTSUPP if the filesystem cannot
+ * share memory between processes (SQLite's WAL). A file that is no ledger, or that fails SQLite's
+ * quick check, is renamed (with its -wal and -shm) to PATH.corrupt-SECONDS and replaced. PATH-lock
+ * is what keeps other processes out; it stays. Other programs may read the database while it is
+ * open. Call before the process has used SQLite otherwise.
  */
 int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
 	WARN_UNUSED;
 
 /*
- * Apply what is queued, mark the ledger clean, close. It is marked clean only if it agrees with the tree: it was
- * found clean, or a reconcile has ended since. If the disk refuses for some seconds, what is left is given up
- * and the ledger stays unclean. No other call may be running. ledger_free(NULL) is a no-op.
+ * Apply what is queued, mark the ledger clean, close. It is marked clean only if it agrees with
+ * the tree: it was found clean, or a reconcile has ended since. If the disk refuses for some
+ * seconds, what is left is given up and the ledger stays unclean. No other call may be running.
+ * ledger_free(NULL) is a no-op.
  */
 void ledger_free(struct ledger *l);
 
 /*
- * Wait until everything queued before this call is committed. Returns 0, or the error that keeps the
- * writer from committing: -ENOSPC, -EIO, -ENOMEM, -EBUSY (another program writes to the database), -EUCLEAN
- * (it was damaged since it was opened). The writer goes on retrying, and the queue goes on filling.
+ * Wait until everything queued before this call is committed. Returns 0, or the error that keeps
+ * the writer from committing: -ENOSPC, -EIO, -ENOMEM, -EBUSY (another program writes to the
+ * database), -EUCLEAN (it was damaged since it was opened). The writer goes on retrying, and the
+ * queue goes on filling.
  */
 int ledger_sync(struct ledger *l) WARN_UNUSED;
 
@@ -117,8 +121,7 @@ const char *ledger_reason_name(enum ledger_reason reason);
 struct ledger_release {
 	uint64_t number; /* of the execution; 0 for a file with a lifetime of its own */
 	char id[LEDGER_ID_MAX + 1];
-	char path
-		[256]; /* the file's path below the mount, "" for a whole execution; cut if longer */
+	char path[256]; /* below the mount, "" for a whole execution; cut if longer */
 	enum ledger_reason reason;
 	struct ledger_owner by; /* who asked; all zero if batonfs decided */
 	struct ledger_owner owner;
@@ -131,9 +134,9 @@ struct ledger_release {
 };
 
 /*
- * An execution ended: its row and its files' rows go, the reason stays (the newest LEDGER_HISTORY_MAX
- * are kept). With number 0 only the reason is recorded; the file's row goes by ledger_file_gone().
- * LEDGER_EMPTY is recorded like the others.
+ * An execution ended: its row and its files' rows go, the reason stays (the newest
+ * LEDGER_HISTORY_MAX are kept). With number 0 only the reason is recorded; the file's row goes by
+ * ledger_file_gone(). LEDGER_EMPTY is recorded like the others.
  */
 void ledger_release(struct ledger *l, const struct ledger_release *r);
 
@@ -160,12 +163,12 @@ void ledger_file_activity(struct ledger *l, uint64_t ino, int64_t activity_real_
 void ledger_file_gone(struct ledger *l, uint64_t ino);
 
 /*
- * Reconcile: begin, one `seen` for each regular file found in the tree, end. While it runs, other events
- * go on as always; a file that is reported gone after `begin` is not brought back by a late `seen`, and a
- * `seen` does not overwrite what a newer `put`, `size` or `move` has said. Files that were released with
- * their execution are gone in this sense. Of an older row and a `seen`, the later activity counts. `end`
- * removes the rows of files that neither `seen` nor another event has named since `begin`. A second `begin`
- * starts over; `seen` and `end` without one are ignored.
+ * Reconcile: begin, one `seen` for each regular file found in the tree, end. While it runs, other
+ * events go on as always; a file that is reported gone after `begin` is not brought back by a late
+ * `seen`, and a `seen` does not overwrite what a newer `put`, `size` or `move` has said. Files
+ * that were released with their execution are gone in this sense. Of an older row and a `seen`,
+ * the later activity counts. `end` removes the rows of files that neither `seen` nor another event
+ * has named since `begin`. A second `begin` starts over; `seen` and `end` without one are ignored.
  */
 void ledger_reconcile_begin(struct ledger *l);
 void ledger_reconcile_seen(struct ledger *l, const struct ledger_file *f);
@@ -174,8 +177,9 @@ void ledger_reconcile_end(struct ledger *l);
 /*
  * ---- questions: on a reading connection, block for a moment; not for the path of an open ----
  *
- * They answer from what is committed; ledger_sync() first if that matters. `each` is called when the answer is
- * complete and no lock is held: it may call any function of the ledger. Errors: -ENOMEM, -EIO, -EBUSY, -EUCLEAN.
+ * They answer from what is committed; ledger_sync() first if that matters. `each` is called when
+ * the answer is complete and no lock is held: it may call any function of the ledger. Errors:
+ * -ENOMEM, -EIO, -EBUSY, -EUCLEAN.
  */
 
 /* Every execution row, oldest first. `each` returns 0 to go on; its other values are returned. */

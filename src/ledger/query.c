@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Questions to the ledger. Each takes the lock, steps its statements into an array, drops the lock, and then
- * calls the caller's function for each element.
+ * Questions to the ledger. Each takes the lock, steps its statements into an array, drops the
+ * lock, and then calls the caller's function for each element.
  */
 #include "ledger/query.h"
 
@@ -155,8 +155,8 @@ static void read_file(sqlite3_stmt *s, struct ledger_file *f)
 }
 
 /*
- * One of two sources of expired files, each in the order of its index: column 8 is what it is ordered by, and
- * `shift_ns` makes it the time of expiry.
+ * One of two sources of expired files, each in the order of its index: column 8 is what it is
+ * ordered by, and `shift_ns` makes it the time of expiry.
  */
 struct expiry_source {
 	sqlite3_stmt *stmt; /* borrowed */

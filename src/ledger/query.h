@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The questions, on a reading connection of their own. A lock (LOCK_LEDGER_READ) makes it serve one thread at
- * a time. Rows are collected first and handed to the caller's function when the lock is dropped and the read
- * transaction is over: that function may take any lock and ask and report anything.
+ * The questions, on a reading connection of their own. A lock (LOCK_LEDGER_READ) makes it serve
+ * one thread at a time. Rows are collected first and handed to the caller's function when the lock
+ * is dropped and the read transaction is over: that function may take any lock and ask and report
+ * anything.
  *
  * The functions are those of ledger.h, which is their manual.
  */

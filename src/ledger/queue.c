@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring between producers and the writer thread. One mutex (rank LOCK_LEDGER_QUEUE) guards the positions;
- * bytes in [head, tail) belong to the consumer, the others to the producer that holds the lock, so payloads
- * are read without it.
+ * The ring between producers and the writer thread. One mutex (rank LOCK_LEDGER_QUEUE) guards the
+ * positions; bytes in [head, tail) belong to the consumer, the others to the producer that holds
+ * the lock, so payloads are read without it.
  *
  * Waking a sleeping thread costs a producer more than everything else here, therefore:
- *   - while there is traffic the consumer looks by itself, once per GATHER_NS, and nobody wakes it; only
- *     after LINGER_ROUNDS looks in vain does it sleep until it is called (CONSUMER_ASLEEP);
- *   - events that are waited for (queue_sync) or that fill half the ring are not gathered: the producer
- *     that brings this about wakes the consumer once.
+ *   - while there is traffic the consumer looks by itself, once per GATHER_NS, and nobody wakes
+ *     it; only after LINGER_ROUNDS looks in vain does it sleep until called (CONSUMER_ASLEEP);
+ *   - events that are waited for (queue_sync) or that fill half the ring are not gathered: the
+ *     producer that brings this about wakes the consumer once.
  *
  *                    event put                          nothing for LINGER_ROUNDS
  *      ASLEEP ---------------------> BUSY ----> GATHERING -----------------------> ASLEEP
@@ -40,10 +40,10 @@
 #define STOP_PATIENCE_NS (3 * NS_PER_S)
 
 enum consumer_state {
-	CONSUMER_BUSY,	    /* working, or called and not yet running */
-	CONSUMER_GATHERING, /* waits for GATHER_NS; called only if it is urgent */
-	CONSUMER_ASLEEP,    /* waits to be called */
-	CONSUMER_BACKING_OFF, /* waits after a failure; called by queue_sync() and queue_stop() only */
+	CONSUMER_BUSY,	      /* working, or called and not yet running */
+	CONSUMER_GATHERING,   /* waits for GATHER_NS; called only if it is urgent */
+	CONSUMER_ASLEEP,      /* waits to be called */
+	CONSUMER_BACKING_OFF, /* waits after a failure; only sync and stop call it */
 };
 
 struct queue {

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bounded ring of variable-length events between any number of producers and one consumer. Producers
- * copy an event in and wait only while there is no room. The consumer takes a batch and works on it in
- * place, without the lock; the room is given back, and the events forgotten, only when the batch is done.
- * A batch that fails stays where it is and is taken again: nothing is lost by a failure.
+ * A bounded ring of variable-length events between any number of producers and one consumer.
+ * Producers copy an event in and wait only while there is no room. The consumer takes a batch and
+ * works on it in place, without the lock; the room is given back, and the events forgotten, only
+ * when the batch is done. A batch that fails stays where it is and is taken again: nothing is lost
+ * by a failure.
  *
- * Positions count bytes since the beginning and never wrap; the offset in the ring is the position modulo
- * the capacity. Events are 8-byte aligned and contiguous:
+ * Positions count bytes since the beginning and never wrap; the offset in the ring is the position
+ * modulo the capacity. Events are 8-byte aligned and contiguous:
  *
  *      0      4      8
  *      | len  | kind | payload, len bytes | padding to 8 |
  *
- * An event that does not fit before the end of the ring is preceded by one of kind QUEUE_SKIP that fills
- * the rest. The queue does not know what the kinds mean.
+ * An event that does not fit before the end of the ring is preceded by one of kind QUEUE_SKIP that
+ * fills the rest. The queue does not know what the kinds mean.
  */
 #ifndef LEDGER_QUEUE_H
 #define LEDGER_QUEUE_H
@@ -26,10 +27,10 @@
 
 struct queue;
 
-/* The ring of a ledger, bytes. Source: 50 000 file events, a sixth of a second of the writer's work. */
+/* The ring of a ledger, bytes. Source: 50 000 file events, 0.2 s of the writer's work. */
 #define QUEUE_BYTES (UINT64_C(4) << 20)
 
-/* Longest payload, bytes; the ring must hold several. Source: struct ledger_release is about 600. */
+/* Longest payload, bytes; the ring holds several. Source: struct ledger_release has about 600. */
 #define QUEUE_PAYLOAD_MAX 4096
 
 /* The kind that fills the end of the ring; every other kind is the caller's. */
@@ -78,8 +79,8 @@ void queue_stats(struct queue *q, struct queue_stats *ret);
 /* ---- the consumer: one thread ---- */
 
 /*
- * Wait for events, gather for a moment, take what is there. Returns false when the queue was stopped and is
- * empty. Each batch ends in exactly one of queue_done() and queue_failed().
+ * Wait for events, gather for a moment, take what is there. Returns false when the queue was
+ * stopped and is empty. Each batch ends in exactly one of queue_done() and queue_failed().
  */
 bool queue_take(struct queue *q, struct queue_batch *ret) WARN_UNUSED;
 
@@ -90,10 +91,10 @@ const struct queue_event *queue_next(struct queue *q, struct queue_batch *b);
 void queue_done(struct queue *q, const struct queue_batch *b);
 
 /*
- * The batch could not be worked off because of `error` (negative errno): it stays, queue_sync() callers
- * hear of it, and the caller sleeps for a time that doubles with each failure in a row; a new
- * queue_sync() or queue_stop() ends the sleep. Returns false if the queue was stopped so long ago that
- * the consumer should give up.
+ * The batch could not be worked off because of `error` (negative errno): it stays, queue_sync()
+ * callers hear of it, and the caller sleeps for a time that doubles with each failure in a row; a
+ * new queue_sync() or queue_stop() ends the sleep. Returns false if the queue was stopped so long
+ * ago that the consumer should give up.
  */
 bool queue_failed(struct queue *q, int error) WARN_UNUSED;
 

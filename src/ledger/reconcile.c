@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A walk of the tree takes a while, and what it reports may be older than an event that was queued before
- * the report. Therefore everything that was named since the beginning is remembered, in two TEMP tables of
- * the writing connection (in memory, and part of its transactions: a batch that fails and is applied again
- * finds them as they were):
+ * A walk of the tree takes a while, and what it reports may be older than an event that was queued
+ * before the report. Therefore everything that was named since the beginning is remembered, in two
+ * TEMP tables of the writing connection (in memory, and part of its transactions: a batch that
+ * fails and is applied again finds them as they were):
  *
  *   named  one row per inode number:
  *            NAMED_PUT    put: the row in `file` is newer than any report
  *            NAMED_GONE   gone, or released with its execution: not to be brought back
- *            NAMED_ALIVE  seen, or only its size, execution or activity was told: those columns are set
- *                         and count more than the report
+ *            NAMED_ALIVE  seen, or only its size, execution or activity was told: those columns
+ *                         are set and count more than the report
  *   ended  the numbers of executions released: a file reported as theirs is gone, too
  *
  *      (none) --seen, size, move, activity--> ALIVE      seen changes nothing but (none)

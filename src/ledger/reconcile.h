@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reconcile: make the file rows agree with what a walk of the tree has seen, while events go on. Called by
- * the writer inside its transaction, in the order of the events; its state is rolled back with it.
+ * Reconcile: make the file rows agree with what a walk of the tree has seen, while events go on.
+ * Called by the writer inside its transaction, in the order of the events; its state is rolled
+ * back with it.
  */
 #ifndef LEDGER_RECONCILE_H
 #define LEDGER_RECONCILE_H

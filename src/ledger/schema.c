@@ -5,17 +5,18 @@
  *   ledger     one row: was it closed in order, and which execution number comes next
  *   execution  the executions there are
  *   release    those there were, and single files that ended by themselves; the newest
- *              LEDGER_HISTORY_MAX by seq, which grows by one per row and is never used twice because
- *              only the oldest rows are deleted
+ *              LEDGER_HISTORY_MAX by seq, which grows by one per row and is never used twice
+ *              because only the oldest rows are deleted
  *   file       the files there are, by inode number; the events name nothing else
  *
- * Times are nanoseconds since the epoch. Unsigned 64-bit numbers are stored with their bits as SQLite's
- * signed ones. comm and path come from other processes and may be any bytes: BLOB. An execution id obeys
- * the naming rule: TEXT.
+ * Times are nanoseconds since the epoch. Unsigned 64-bit numbers are stored with their bits as
+ * SQLite's signed ones. comm and path come from other processes and may be any bytes: BLOB. An
+ * execution id obeys the naming rule: TEXT.
  *
- * The table file carries the load, so it has one full index; file_own_ttl and file_default_ttl hold only
- * files with a lifetime of their own. The expiry with a default ttl is not in an index because the default
- * is the mount's and may change; with the same ttl for all of them, the order is that of their activity.
+ * The table file carries the load, so it has one full index; file_own_ttl and file_default_ttl
+ * hold only files with a lifetime of their own. The expiry with a default ttl is not in an index
+ * because the default is the mount's and may change; with the same ttl for all of them, the order
+ * is that of their activity.
  */
 #include "ledger/schema.h"
 

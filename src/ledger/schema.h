@@ -26,8 +26,9 @@ extern const struct schema_step schema_steps[];
 extern const size_t schema_nsteps;
 
 /*
- * Read what the database is, changing nothing. Returns its version, 0 for an empty one, -EPROTONOSUPPORT if
- * a newer program wrote it, -EUCLEAN if it is no ledger at all, or another error.
+ * Read what the database is, changing nothing. Returns its version, 0 for an empty one,
+ * -EPROTONOSUPPORT if a newer program wrote it, -EUCLEAN if it is no ledger at all, or another
+ * error.
  */
 int schema_inspect(struct db *db, size_t nsteps) WARN_UNUSED;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQL of the ledger. Two numbers appear as literals, because an index can be matched with constants
- * only: -1 is LEDGER_TTL_DEFAULT and 9223372036854775807 is LEDGER_TTL_NEVER.
+ * The SQL of the ledger. Two numbers appear as literals, because an index can be matched with
+ * constants only: -1 is LEDGER_TTL_DEFAULT and 9223372036854775807 is LEDGER_TTL_NEVER.
  *
- * Parameters are numbered in the order of the columns of the table, so that ?1 is the key throughout.
+ * Parameters are numbered in the order of the columns of the table, so that ?1 is the key
+ * throughout.
  */
 #include "ledger/stmt.h"
 
@@ -15,7 +16,7 @@ _Static_assert(LEDGER_TTL_DEFAULT == -1, "literal in the SQL");
 _Static_assert(LEDGER_TTL_NEVER == INT64_C(9223372036854775807), "literal in the SQL");
 _Static_assert(NAMED_ALIVE == 0 && NAMED_PUT == 1 && NAMED_GONE == 2, "literals in the SQL");
 
-/* The same conditions as in the definitions of the partial indexes file_own_ttl and file_default_ttl. */
+/* The same conditions as in the partial indexes file_own_ttl and file_default_ttl. */
 #define HAS_OWN_TTL "own_lifetime = 1 AND ttl_ns >= 0 AND ttl_ns < 9223372036854775807"
 #define HAS_DEFAULT_TTL "own_lifetime = 1 AND ttl_ns = -1"
 
@@ -94,16 +95,16 @@ const char *const stmt_sql[STMT_MAX_] = {
 		"SELECT number, id, path, reason, by_uid, by_gid, by_pid, by_comm, uid, gid, pid,"
 		" comm, created_ns, activity_ns, released_ns, ttl_ns, bytes, files"
 		" FROM release WHERE id = ?1 ORDER BY seq DESC LIMIT ?2",
-	/* In two parts: the sizes of sparse files may add up to more than SQLite's integers hold. */
+	/* In two parts: sizes of sparse files may add up to more than an integer holds. */
 	[STMT_USAGE] = "SELECT count(*), sum(size_bytes >> 20), sum(size_bytes & 1048575)"
 		       " FROM file WHERE execution = ?1",
 };
 
 /*
- * The write-ahead log is emptied into the database whenever it has grown past 4 MiB; it keeps its size
- * (a commit that fits needs no new space on a full disk) unless a long reader has made it larger than
- * 16 MiB. Deleted rows are not overwritten: the store itself holds more than the ledger says.
- * temp.named and temp.ended: see reconcile.c.
+ * The write-ahead log is emptied into the database whenever it has grown past 4 MiB; it keeps its
+ * size (a commit that fits needs no new space on a full disk) unless a long reader has made it
+ * larger than 16 MiB. Deleted rows are not overwritten: the store itself holds more than the
+ * ledger says. temp.named and temp.ended: see reconcile.c.
  */
 #define SETUP_BOTH                                                                                 \
 	"PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"    \

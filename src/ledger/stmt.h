@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every SQL text of the ledger except the schema itself (schema.c), as constant tables. Nothing is built at
- * run time; values are bound. Statements are prepared once per connection and live as long as it does.
+ * Every SQL text of the ledger except the schema itself (schema.c), as constant tables. Nothing is
+ * built at run time; values are bound. Statements are prepared once per connection and live as
+ * long as it does.
  *
  * Three kinds, by their use:
  *   statements  prepared when the connection opens, used many times, with bound values
@@ -102,8 +103,9 @@ static inline void stmt_resetp(sqlite3_stmt **s)
 #define _cleanup_stmt_ _cleanup_(stmt_resetp)
 
 /*
- * Binding. Values must stay until the statement is reset. Nothing is copied or allocated, so these fail
- * only for a wrong index or a statement in use: a mistake in this directory, which the tests find.
+ * Binding. Values must stay until the statement is reset. Nothing is copied or allocated, so these
+ * fail only for a wrong index or a statement in use: a mistake in this directory, which the tests
+ * find.
  */
 static inline void stmt_bind_i64(sqlite3_stmt *s, int i, int64_t v)
 {

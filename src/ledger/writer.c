@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Group commit. A batch is what has piled up in the queue; it is applied event by event through a table of
- * functions, in one BEGIN IMMEDIATE ... COMMIT. If anything fails the transaction is rolled back, the
- * state that goes with it is restored, and the queue hands the same events out again after a pause.
+ * Group commit. A batch is what has piled up in the queue; it is applied event by event through a
+ * table of functions, in one BEGIN IMMEDIATE ... COMMIT. If anything fails the transaction is
+ * rolled back, the state that goes with it is restored, and the queue hands the same events out
+ * again after a pause.
  *
- * Applying an event fails for the disk, the lock or memory only, never because of what is in the event: no
- * constraint of the schema depends on one. Otherwise it would be tried forever.
+ * Applying an event fails for the disk, the lock or memory only, never because of what is in the
+ * event: no constraint of the schema depends on one. Otherwise it would be tried forever.
  *
  * Threading: the writer thread alone uses the connection and struct state.
  */

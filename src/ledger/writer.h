@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer thread: takes batches from the queue and applies each in one transaction. It owns the writing
- * connection; nobody else touches it while the thread runs.
+ * The writer thread: takes batches from the queue and applies each in one transaction. It owns the
+ * writing connection; nobody else touches it while the thread runs.
  */
 #ifndef LEDGER_WRITER_H
 #define LEDGER_WRITER_H
@@ -26,9 +26,9 @@ struct writer_start {
 int writer_new(const struct writer_start *start, struct writer **ret) WARN_UNUSED;
 
 /*
- * Apply what is queued, record a clean end if the rows agree with the tree, end the thread, close the
- * connection. No reading connection may be open: the last one empties the log. If the disk refuses for
- * longer than the queue's patience, what is left is lost and the ledger is not clean.
+ * Apply what is queued, record a clean end if the rows agree with the tree, end the thread, close
+ * the connection. No reading connection may be open: the last one empties the log. If the disk
+ * refuses for longer than the queue's patience, what is left is lost and the ledger is not clean.
  */
 void writer_free(struct writer *w);
 
