@@ -40,11 +40,12 @@
 /* FUSE operations that are counted; the order of the protocol's opcodes does not matter. */
 #define FS_OPS(X)                                                                                  \
 	X(lookup)                                                                                  \
-	X(forget) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir)           \
-		X(symlink) X(rename) X(link) X(open) X(read) X(write) X(release) X(fsync)          \
-			X(readdir) X(fsyncdir) X(statfs) X(setxattr) X(getxattr) X(listxattr)      \
-				X(removexattr) X(create) X(tmpfile) X(fallocate)                   \
-					X(copy_file_range) X(lseek) X(ioctl)
+	X(forget)                                                                                  \
+	X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) X(symlink)          \
+		X(rename) X(link) X(open) X(read) X(write) X(release) X(fsync) X(readdir)          \
+			X(fsyncdir) X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr)  \
+				X(create) X(tmpfile) X(fallocate) X(copy_file_range) X(lseek)      \
+					X(ioctl)
 
 enum fs_op {
 #define X(name) FS_OP_##name,
@@ -68,7 +69,7 @@ struct fs {
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
 
-	_Atomic bool own_ttls; /* some file may have a ttl of its own: look for marks */
+	_Atomic bool own_ttls;	     /* some file may have a ttl of its own: look for marks */
 	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
 	_Atomic uint64_t requests[FS_OP_MAX_];
 	_Atomic uint64_t opens_passthrough;

@@ -26,6 +26,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 
 /* op_attr.c: attributes */
 void op_getattr(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
+void op_statx(fuse_req_t req, fuse_ino_t nodeid, int flags, int mask, struct fuse_file_info *fi);
 void op_setattr(fuse_req_t req, fuse_ino_t nodeid, struct stat *attr, int to_set,
 		struct fuse_file_info *fi);
 void op_readlink(fuse_req_t req, fuse_ino_t nodeid);
@@ -35,8 +36,12 @@ void op_statfs(fuse_req_t req, fuse_ino_t nodeid);
 int attr_get_real(fuse_req_t req, struct fs *fs, struct inode *inode, struct dirref *ret)
 	WARN_UNUSED;
 
-/* Clear the set-id bits of an open file whose content somebody unprivileged changed. 0 or -errno. */
-int attr_drop_setid(int fd) WARN_UNUSED;
+/*
+ * The content of an open file changes for this request: clear its set-id bits if it has some and the caller
+ * may not keep them. fi may be NULL. 0 or -errno.
+ */
+int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi, int fd)
+	WARN_UNUSED;
 
 /* op_open.c: from open to release */
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

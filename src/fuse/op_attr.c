@@ -44,6 +44,80 @@ void op_getattr(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 		reply_err(req, -ESTALE);
 }
 
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+static struct statx_timestamp statx_time(struct timespec ts)
+{
+	return (struct statx_timestamp){ .tv_sec = ts.tv_sec, .tv_nsec = (uint32_t)ts.tv_nsec };
+}
+
+/* What has no backing file has no time of birth: the rest, then. */
+static void statx_from_stat(const struct stat *st, struct statx *ret)
+{
+	*ret = (struct statx){
+		.stx_mask = STATX_BASIC_STATS,
+		.stx_blksize = (uint32_t)st->st_blksize,
+		.stx_nlink = (uint32_t)st->st_nlink,
+		.stx_uid = st->st_uid,
+		.stx_gid = st->st_gid,
+		.stx_mode = (uint16_t)st->st_mode,
+		.stx_ino = st->st_ino,
+		.stx_size = (uint64_t)st->st_size,
+		.stx_blocks = (uint64_t)st->st_blocks,
+		.stx_atime = statx_time(st->st_atim),
+		.stx_mtime = statx_time(st->st_mtim),
+		.stx_ctime = statx_time(st->st_ctim),
+	};
+}
+
+static int statx_inode(struct fs *fs, struct inode *inode, int flags, int mask, struct statx *ret)
+{
+	struct dirref ref;
+	struct stat st;
+	int r = node_get(fs, inode, &ref);
+
+	if (r == -ENOENT) { /* virtual */
+		r = node_stat(fs, inode, &st);
+		if (r == 0)
+			statx_from_stat(&st, ret);
+		return r;
+	}
+	if (r < 0)
+		return r;
+	r = statx(ref.fd, "", AT_EMPTY_PATH | (flags & AT_STATX_SYNC_TYPE), (unsigned int)mask,
+		  ret);
+	r = r < 0 ? -errno : 0;
+	node_put(fs, &ref);
+	ret->stx_ino = inode->ino;
+	return r;
+}
+
+/* Asked for by those who want the time of birth, too. */
+void op_statx(fuse_req_t req, fuse_ino_t nodeid, int flags, int mask, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode = is_control(nodeid) ? NULL : node_find(fs, nodeid);
+	struct statx stx;
+	struct stat st;
+	int r;
+
+	(void)fi;
+	fs_count(fs, FS_OP_getattr);
+	if (is_control(nodeid)) {
+		r = control_getattr(fs->control, nodeid, &st);
+		if (r == 0)
+			statx_from_stat(&st, &stx);
+	} else {
+		r = inode ? statx_inode(fs, inode, flags, mask, &stx) : -ESTALE;
+	}
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
+	lock_assert_none();
+	(void)fuse_reply_statx(req, 0, &stx, inode ? node_attr_seconds(fs, inode, true) : 0);
+}
+#endif
+
 static int set_times(int fd, const struct stat *attr, int to_set)
 {
 	struct procfd path = procfd(fd);
@@ -64,13 +138,26 @@ static int set_times(int fd, const struct stat *attr, int to_set)
 	return utimensat(AT_FDCWD, path.name, ts, 0) < 0 ? -errno : 0;
 }
 
-/* Whoever may not keep them loses the set-id bits by changing the content. */
-int attr_drop_setid(int fd)
+/* Whether the caller lacks CAP_FSETID. libfuse before 3.18 does not pass on what the kernel says of it. */
+static bool loses_setid(fuse_req_t req, const struct fuse_file_info *fi)
+{
+#ifdef HAVE_FUSE_KILL_SUIDGID
+	if (fi)
+		return fi->kill_suidgid;
+#else
+	(void)fi;
+#endif
+	return fuse_req_ctx(req)->uid != 0;
+}
+
+int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi, int fd)
 {
 	struct procfd path = procfd(fd);
 	struct stat st;
 	mode_t mode;
 
+	if (!(atomic_load(&inode->flags) & INODE_SETID) || !loses_setid(req, fi))
+		return 0;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	mode = st.st_mode & ~(mode_t)S_ISUID;
@@ -84,17 +171,13 @@ int attr_drop_setid(int fd)
 static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t size)
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_WRONLY | O_NONBLOCK);
-	int r;
 
 	if (fd < 0)
 		return fd;
 	if (ftruncate(fd, size) < 0)
 		return -errno;
 	node_account_size(fs, inode, (uint64_t)size);
-	if (!(atomic_load(&inode->flags) & INODE_SETID) || fuse_req_ctx(req)->uid == 0)
-		return 0;
-	r = attr_drop_setid(fd);
-	return r;
+	return attr_drop_setid(req, inode, NULL, fd);
 }
 
 /* Mode, owner and times, through an O_PATH descriptor. */

@@ -90,9 +90,8 @@ void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off
 	out.buf[0].fd = (int)fi->fh;
 	out.buf[0].pos = off;
 	n = fuse_buf_copy(&out, in, 0);
-	if (n >= 0 && atomic_load(&inode->flags) & INODE_SETID && fuse_req_ctx(req)->uid != 0)
-		(void)!attr_drop_setid(
-			(int)fi->fh); /* the data is written, whatever becomes of the bits */
+	if (n >= 0) /* the data is written, whatever becomes of the bits */
+		(void)!attr_drop_setid(req, inode, fi, (int)fi->fh);
 	if (n < 0)
 		reply_err(req, (int)n);
 	else

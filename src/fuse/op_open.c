@@ -177,16 +177,15 @@ static void close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 }
 
 /* O_TRUNC comes with the open (FUSE_CAP_ATOMIC_O_TRUNC). */
-static int truncate_inode(struct fs *fs, fuse_req_t req, struct inode *inode)
+static int truncate_inode(struct fs *fs, fuse_req_t req, struct inode *inode,
+			  const struct fuse_file_info *fi)
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_WRONLY | O_TRUNC | O_NONBLOCK);
 
 	if (fd < 0)
 		return fd;
 	node_account_size(fs, inode, 0);
-	if (atomic_load(&inode->flags) & INODE_SETID && fuse_req_ctx(req)->uid != 0)
-		return attr_drop_setid(fd);
-	return 0;
+	return attr_drop_setid(req, inode, fi, fd);
 }
 
 /*
@@ -201,7 +200,7 @@ static int open_named(struct fs *fs, fuse_req_t req, struct inode *inode, struct
 	int r = -ESTALE;
 
 	if (entered || has_opens(fs, inode))
-		r = fi->flags & O_TRUNC ? truncate_inode(fs, req, inode) : 0;
+		r = fi->flags & O_TRUNC ? truncate_inode(fs, req, inode, fi) : 0;
 	if (r == 0)
 		r = open_inode(fs, inode, -1, fi);
 	if (entered)

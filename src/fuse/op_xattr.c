@@ -38,7 +38,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, size_t siz
 	struct inode *inode;
 	struct dirref ref;
 	ssize_t n = 0;
-	int r = find(req, nodeid, name, &inode);
+	/* The kernel itself asks control nodes for their ACL, and takes no other answer for "none". */
+	int r = is_control(nodeid) ? -ENODATA : find(req, nodeid, name, &inode);
 
 	fs_count(fs, FS_OP_getxattr);
 	if (r == 0 && is_baton(name)) {
