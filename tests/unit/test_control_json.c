@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * JSON values: bytes made text, times, and what happens without memory.
+ */
+#include <check.h>
+#include <string.h>
+
+#include "control/json.h"
+#include "util/cleanup.h"
+
+#define BAD "\xef\xbf\xbd"
+
+START_TEST(bytes_become_valid_utf8)
+{
+	static const struct {
+		const char *bytes;
+		const char *text;
+	} rows[] = {
+		{ "", "" },
+		{ "node", "node" },
+		{ "\xc3\xa4", "\xc3\xa4" },
+		{ "\xe2\x82\xac", "\xe2\x82\xac" },
+		{ "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
+		{ "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf" },
+		{ "\x80", BAD },			 /* continues nothing */
+		{ "\xc3", BAD },			 /* cut */
+		{ "\xc3(", BAD "(" },			 /* not continued */
+		{ "\xc0\xaf", BAD BAD },		 /* longer than need be */
+		{ "\xe0\x80\xaf", BAD BAD BAD },	 /* the same */
+		{ "\xed\xa0\x80", BAD BAD BAD },	 /* half a surrogate pair */
+		{ "\xf4\x90\x80\x80", BAD BAD BAD BAD }, /* above U+10FFFF */
+		{ "\xff\xfe", BAD BAD },
+		{ "a\xf0\x9f\x98", "a" BAD BAD BAD },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *text = json_utf8_dup(rows[i].bytes, 100);
+		_cleanup_(json_decrefp) json_t *value = json_string(text);
+
+		ck_assert_str_eq(text, rows[i].text);
+		ck_assert_ptr_nonnull(value);
+	}
+}
+END_TEST
+
+START_TEST(no_byte_after_the_maximum_is_read)
+{
+	static const char four[4] = { 'n', 'o', 'd', '\xc3' };
+	_cleanup_free_ char *text = json_utf8_dup(four, sizeof(four));
+
+	ck_assert_str_eq(text, "nod" BAD);
+}
+END_TEST
+
+START_TEST(every_string_of_two_bytes_can_be_printed)
+{
+	for (int i = 0; i < 65536; i++) {
+		char bytes[2] = { (char)(i >> 8), (char)i };
+		_cleanup_free_ char *text = json_utf8_dup(bytes, sizeof(bytes));
+		_cleanup_(json_decrefp) json_t *value = json_string(text);
+
+		ck_assert_ptr_nonnull(value);
+	}
+}
+END_TEST
+
+START_TEST(times_are_seconds_to_the_millisecond)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} rows[] = {
+		{ INT64_C(1790000000123456789), "[1790000000.123]" },
+		{ INT64_C(1790000000999500000), "[1790000001.0]" },
+		{ INT64_C(3600000000000), "[3600.0]" },
+		{ INT64_C(1000999999), "[1.001]" },
+		{ 0, "[0.0]" },
+		{ INT64_MAX, "[null]" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *text = NULL;
+
+		ck_assert_int_eq(json_to_text(json_pack("[o]", json_of_ns(rows[i].ns)), &text), 0);
+		ck_assert_str_eq(text, rows[i].text);
+	}
+}
+END_TEST
+
+START_TEST(what_is_made_from_nothing_is_enomem)
+{
+	const struct json_field fields[] = {
+		{ "a", json_string("x") },
+		{ "b", NULL },
+		{ "c", json_string("y") },
+	};
+	char *text = NULL;
+
+	ck_assert_int_eq(json_to_text(json_of_fields(fields, ARRAY_SIZE(fields)), &text), -ENOMEM);
+	ck_assert_int_eq(json_to_text(NULL, &text), -ENOMEM);
+	ck_assert_ptr_null(text);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("control_json");
+	Suite *s = suite_create("control_json");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, tc);
+	tcase_add_test(tc, bytes_become_valid_utf8);
+	tcase_add_test(tc, no_byte_after_the_maximum_is_read);
+	tcase_add_test(tc, every_string_of_two_bytes_can_be_printed);
+	tcase_add_test(tc, times_are_seconds_to_the_millisecond);
+	tcase_add_test(tc, what_is_made_from_nothing_is_enomem);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
