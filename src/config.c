@@ -265,6 +265,7 @@ static int parse_letter(int argc, char **argv, int *i, struct config *c, struct 
 		break;
 	case 'd':
 		c->debug = true;
+		c->foreground = true;
 		break;
 	case 'h':
 		c->help = true;
@@ -344,7 +345,7 @@ void config_help(FILE *out)
 	      "\n"
 	      "SOURCE      memory, memory:SIZE, memory:PERCENT% or an existing directory\n"
 	      "-f          stay in the foreground\n"
-	      "-d          log every step\n"
+	      "-d          log every step, stay in the foreground\n"
 	      "-h, -V      this help, the version\n"
 	      "\n"
 	      "Options:\n",

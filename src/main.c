@@ -236,23 +236,49 @@ static int open_ledger(struct daemon *d)
 	return r;
 }
 
+/* Whether `path` is `dir` or below it; both absolute and resolved. */
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
+}
+
+/*
+ * One must not be inside the other. Asked before the store is touched; what does not exist is store_open()'s
+ * to tell.
+ */
+static int check_apart(const char *source, const char *mountpoint)
+{
+	_cleanup_free_ char *path = realpath(source, NULL);
+
+	if (!path || strcmp(source, "memory") == 0 ||
+	    strncmp(source, "memory:", strlen("memory:")) == 0)
+		return 0;
+	if (is_below(path, mountpoint))
+		log_error(
+			"store %s is below the mountpoint %s, which would hide it; give a directory elsewhere",
+			source, mountpoint);
+	else if (is_below(mountpoint, path))
+		log_error("mountpoint %s is inside the store %s; give a directory elsewhere",
+			  mountpoint, source);
+	else
+		return 0;
+	return -EINVAL;
+}
+
 static int open_store(struct daemon *d)
 {
 	struct store_error error;
-	int r = store_open(d->config.source, &d->store, &error);
+	int r;
 
-	if (r < 0) {
-		log_error("%s", error.text);
+	r = check_apart(d->config.source, d->mountpoint);
+	if (r < 0)
 		return r;
-	}
-	if (!d->store.memory && strncmp(d->store.path, d->mountpoint, strlen(d->mountpoint)) == 0 &&
-	    (d->store.path[strlen(d->mountpoint)] == '/' ||
-	     !d->store.path[strlen(d->mountpoint)])) {
-		log_error("store %s is below the mountpoint %s, which would hide it", d->store.path,
-			  d->mountpoint);
-		return -EINVAL;
-	}
-	return 0;
+	r = store_open(d->config.source, &d->store, &error);
+	if (r < 0)
+		log_error("%s", error.text);
+	return r;
 }
 
 static int build_executions(struct daemon *d)

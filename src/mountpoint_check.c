@@ -44,24 +44,26 @@ static bool is_batonfs(const char *path)
 	return found;
 }
 
-/* An absolute path without the help of the directory itself, which does not answer. */
+/* An absolute path without the help of the directory itself, which does not answer; its parent does. */
 static char *absolute(const char *path)
 {
-	char *copy = NULL;
-	size_t len;
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_free_ char *parent = NULL;
+	char *full = NULL;
+	char *slash;
 
-	if (path[0] == '/') {
-		copy = strdup(path);
-	} else {
-		_cleanup_free_ char *cwd = getcwd(NULL, 0);
-
-		if (cwd && asprintf(&copy, "%s/%s", cwd, path) < 0)
-			copy = NULL;
-	}
-	len = copy ? strlen(copy) : 0;
-	while (len > 1 && copy[len - 1] == '/')
-		copy[--len] = '\0';
-	return copy;
+	if (!copy)
+		return NULL;
+	for (size_t len = strlen(copy); len > 1 && copy[len - 1] == '/'; len--)
+		copy[len - 1] = '\0';
+	slash = strrchr(copy, '/');
+	if (slash)
+		*slash = '\0';
+	parent = realpath(!slash ? "." : *copy ? copy : "/", NULL);
+	if (!parent || asprintf(&full, "%s/%s", strcmp(parent, "/") ? parent : "",
+				slash ? slash + 1 : copy) < 0)
+		return NULL;
+	return full;
 }
 
 /* The daemon of an earlier mount died: everything there answers ENOTCONN. */

@@ -28,6 +28,8 @@
  *                   "owner":{"uid":1000,"gid":1000,"pid":77,"comm":"node"},
  *                   "created":1790000000.123,"active":1790000010.5,"expires":1790003610.5 or null,
  *                   "ttl":3600.0 or null,"pinned":false,"bytes":104857600,"files":1,"open":0}
+ *                  (n8n's own data, lifetime "external", may have the ID of another execution; then
+ *                  executions.json has both and executions/ID is the other)
  *   why            {"execution":"4711","now":{an execution} or null,
  *                   "releases":[{"reason":"expired"|"released"|"empty"|"evicted"|"removed",
  *                     "path":"" or "file.bin", "released":...,"created":...,"active":...,"ttl":3600.0 or null,

@@ -217,6 +217,15 @@ static bool emit_key(const struct listing *l, const struct ctlnode_key *key, con
 	return l->emit(l->arg, name, &st, next);
 }
 
+/* n8n's own data of an ID under which there is another execution: that one has the name. */
+static bool is_second(struct control *c, const struct exec_info *info)
+{
+	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
+
+	return info->lifetime == LIFETIME_EXTERNAL && view_one(&c->view, info->id, &one) == 0 &&
+	       one.info.number != info->number;
+}
+
 /*
  * The offset is the number in the ledger of the last execution told: it stays with the execution,
  * and new ones have higher numbers, so that none that is there all the time is skipped or told
@@ -229,6 +238,8 @@ static int list_executions(struct control *c, const struct listing *l)
 	int r = view_list(&c->view, l->offset, &list);
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		if (is_second(c, &list.infos[i]))
+			continue;
 		memcpy(key.id, list.infos[i].id, sizeof(key.id));
 		if (!emit_key(l, &key, key.id, list.infos[i].number))
 			break;

@@ -19,10 +19,8 @@
 #define REPLACEMENT "\xef\xbf\xbd"
 
 static const char *const state_names[] = {
-	[EXEC_VIRTUAL] = "virtual",
-	[EXEC_ACTIVE] = "active",
-	[EXEC_RELEASING] = "releasing",
-	[EXEC_RELEASED] = "released",
+	[EXEC_VIRTUAL] = "virtual",  [EXEC_ACTIVE] = "active",	   [EXEC_RELEASING] = "releasing",
+	[EXEC_MOVING] = "releasing", [EXEC_RELEASED] = "released",
 };
 
 static const char *const lifetime_names[] = {

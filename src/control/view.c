@@ -25,7 +25,8 @@ void view_one_done(struct view_one *one)
 
 static bool is_real(const struct exec_info *info)
 {
-	return info->state == EXEC_ACTIVE || info->state == EXEC_RELEASING;
+	return info->state == EXEC_ACTIVE || info->state == EXEC_RELEASING ||
+	       info->state == EXEC_MOVING;
 }
 
 int view_one(const struct view *v, const char *id, struct view_one *one)

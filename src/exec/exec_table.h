@@ -24,6 +24,9 @@ struct exec_table {
 	_Atomic uint64_t active; /* executions that are ACTIVE */
 };
 
+/* What the ledger has before the ID of a LIFETIME_EXTERNAL, which may be that of another execution, too. */
+#define EXEC_ROW_EXTERNAL RULE_N8N "/"
+
 /* Write the whole row. The caller holds e->lock. */
 void exec_save_locked(struct exec_table *t, struct execution *e);
 
@@ -36,8 +39,18 @@ void exec_describe_locked(struct exec_table *t, struct execution *e, struct ledg
 /* ACTIVE to VIRTUAL once no name is left. The caller holds e->lock. */
 void exec_deactivate_locked(struct exec_table *t, struct execution *e, enum ledger_reason reason);
 
+/*
+ * MOVING: nobody enters from now on. Returns whether nobody is inside; if somebody is, the caller goes back by
+ * exec_decide_locked(), which wakes those who wait. The caller holds e->lock.
+ */
+bool exec_close_locked(struct execution *e) WARN_UNUSED;
+void exec_decide_locked(struct execution *e, enum exec_state state);
+
 /* Take it out of the table: the ID is free for a new object. */
 void exec_table_remove(struct exec_table *t, struct execution *e);
+
+/* A hash of IDs and names that spreads alike ones over all bits. */
+uint64_t exec_hash(const char *text);
 
 /* The coarse monotonic clock that activity is counted in, and its distance to the real one. */
 int64_t exec_now_mono_ns(void);

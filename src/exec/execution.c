@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Execution objects: the table by ID, reference counts, states, activity and counters. Names are in
- * names.c, lifetimes in lifetime.c, the end in release.c.
+ * names.c, with what is set on them by hand; the end is in release.c.
  *
  * Reference counts change under the table's lock together with the table. A VIRTUAL object goes with its last
  * reference, an ACTIVE one stays; only a holder of a reference changes the state, so no object is forgotten.
@@ -29,13 +29,13 @@ int64_t exec_mono_to_real_ns(int64_t mono_ns)
 	return mono_ns + clock_real_ns() - exec_now_mono_ns();
 }
 
-/* FNV-1a, finished by MurmurHash3's mixer: short, alike IDs spread over all bits. */
-static uint64_t hash_id(const char *id)
+/* FNV-1a, finished by MurmurHash3's mixer. */
+uint64_t exec_hash(const char *text)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 
-	for (; *id; id++)
-		h = (h ^ (unsigned char)*id) * UINT64_C(0x100000001b3);
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
 	h = (h ^ (h >> 33)) * UINT64_C(0xff51afd7ed558ccd);
 	h = (h ^ (h >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
 	return h ^ (h >> 33);
@@ -44,7 +44,7 @@ static uint64_t hash_id(const char *id)
 uint64_t exec_auto_ino(const char *id)
 {
 	return EXEC_INO_BASE |
-	       (hash_id(id) & (EXEC_INO_BASE / 2 - 1)); /* the upper half: control nodes */
+	       (exec_hash(id) & (EXEC_INO_BASE / 2 - 1)); /* the upper half: control nodes */
 }
 
 int exec_table_new(const struct store *store, struct trash *trash, struct ledger *ledger,
@@ -68,19 +68,9 @@ int exec_table_new(const struct store *store, struct trash *trash, struct ledger
 	return 0;
 }
 
-static void free_flats(struct exec_flat *f)
-{
-	while (f) {
-		struct exec_flat *next = f->next;
-
-		free(f);
-		f = next;
-	}
-}
-
 static void free_execution(struct execution *e)
 {
-	free_flats(e->flats);
+	flats_done(&e->flats);
 	(void)pthread_cond_destroy(&e->idle);
 	(void)pthread_cond_destroy(&e->decided);
 	lock_done(&e->lock);
@@ -116,14 +106,14 @@ const struct exec_config *exec_table_config(const struct exec_table *t)
 
 static struct execution **bucket_locked(struct exec_table *t, const char *id)
 {
-	return &t->buckets[hash_id(id) & (t->nbuckets - 1)];
+	return &t->buckets[exec_hash(id) & (t->nbuckets - 1)];
 }
 
-static struct execution *find_locked(struct exec_table *t, const char *id)
+static struct execution *find_locked(struct exec_table *t, const char *id, bool external)
 {
 	struct execution *e = *bucket_locked(t, id);
 
-	while (e && strcmp(e->id, id) != 0)
+	while (e && (strcmp(e->id, id) != 0 || (e->lifetime == LIFETIME_EXTERNAL) != external))
 		e = e->hash_next;
 	return e;
 }
@@ -150,6 +140,14 @@ static void grow_locked(struct exec_table *t)
 		}
 	}
 	free(old);
+}
+
+/* Not one that is only looked at, nor one that is just leaving the table. */
+static bool is_real(const struct execution *e)
+{
+	int state = atomic_load(&e->state);
+
+	return state == EXEC_ACTIVE || state == EXEC_RELEASING || state == EXEC_MOVING;
 }
 
 static void unlink_locked(struct exec_table *t, struct execution *e)
@@ -187,7 +185,7 @@ struct execution *exec_get(struct exec_table *t, const char *id, enum lifetime l
 	struct execution **b;
 
 	LOCK_SCOPE(&t->lock);
-	e = find_locked(t, id);
+	e = find_locked(t, id, lifetime == LIFETIME_EXTERNAL);
 	if (e) {
 		atomic_fetch_add(&e->refs, 1);
 		return e;
@@ -209,8 +207,10 @@ struct execution *exec_lookup(struct exec_table *t, const char *id)
 	struct execution *e;
 
 	LOCK_SCOPE(&t->lock);
-	e = find_locked(t, id);
-	if (!e || atomic_load(&e->state) == EXEC_VIRTUAL)
+	e = find_locked(t, id, false);
+	if (!e || !is_real(e))
+		e = find_locked(t, id, true);
+	if (!e || !is_real(e))
 		return NULL;
 	atomic_fetch_add(&e->refs, 1);
 	return e;
@@ -267,7 +267,7 @@ int exec_each(struct exec_table *t, int (*each)(void *arg, struct execution *e),
 		list = calloc(t->count + 1, sizeof(struct execution *));
 		for (uint64_t i = 0; list && i < t->nbuckets; i++) {
 			for (struct execution *e = t->buckets[i]; e; e = e->hash_next) {
-				if (atomic_load(&e->state) == EXEC_VIRTUAL)
+				if (!is_real(e))
 					continue;
 				atomic_fetch_add(&e->refs, 1);
 				list[n++] = e;
@@ -296,10 +296,18 @@ void exec_touch(struct execution *e)
 	atomic_fetch_add(&e->events, 1);
 }
 
-static void wait_decided(struct execution *e)
+/* Whether a newcomer has to wait. */
+static bool is_closed(struct execution *e, bool nested)
+{
+	int state = atomic_load(&e->state);
+
+	return state == EXEC_MOVING || (state == EXEC_RELEASING && !nested);
+}
+
+static void wait_decided(struct execution *e, bool nested)
 {
 	LOCK_SCOPE(&e->lock);
-	while (atomic_load(&e->state) == EXEC_RELEASING)
+	while (is_closed(e, nested))
 		lock_wait(&e->lock, &e->decided);
 }
 
@@ -307,31 +315,56 @@ static void wait_decided(struct execution *e)
  * Against exec_release(): this side counts itself busy and then reads the state, the other sets the state
  * and then reads the count; both sequentially consistent, so at least one of them sees the other.
  */
-int exec_enter(struct execution *e)
+static int enter(struct execution *e, bool nested)
 {
 	for (;;) {
 		atomic_fetch_add(&e->busy, 1);
-		switch (atomic_load(&e->state)) {
-		case EXEC_RELEASED:
+		if (atomic_load(&e->state) == EXEC_RELEASED) {
 			exec_leave(e);
 			return -ESTALE;
-		case EXEC_RELEASING:
-			exec_leave(e);
-			wait_decided(e);
-			continue;
-		default:
+		}
+		if (!is_closed(e, nested)) {
 			exec_touch(e);
 			return 0;
 		}
+		exec_leave(e);
+		wait_decided(e, nested);
 	}
+}
+
+int exec_enter(struct execution *e)
+{
+	return enter(e, false);
+}
+
+int exec_enter_nested(struct execution *e)
+{
+	return enter(e, true);
 }
 
 void exec_leave(struct execution *e)
 {
-	if (atomic_fetch_sub(&e->busy, 1) == 1 && atomic_load(&e->state) == EXEC_RELEASING) {
+	int state;
+
+	if (atomic_fetch_sub(&e->busy, 1) > 1)
+		return;
+	state = atomic_load(&e->state);
+	if (state == EXEC_RELEASING || state == EXEC_MOVING) {
 		LOCK_SCOPE(&e->lock);
 		(void)pthread_cond_broadcast(&e->idle);
 	}
+}
+
+bool exec_close_locked(struct execution *e)
+{
+	atomic_store(&e->state, EXEC_MOVING);
+	return atomic_load(&e->busy) == 0;
+}
+
+void exec_decide_locked(struct execution *e, enum exec_state state)
+{
+	atomic_store(&e->state, state);
+	(void)pthread_cond_broadcast(&e->decided);
 }
 
 void exec_opened(struct execution *e)
@@ -368,8 +401,11 @@ void exec_save_locked(struct exec_table *t, struct execution *e)
 		.ttl_ns = e->ttl_ns,
 		.pinned = e->pinned,
 	};
+	char *end;
 
-	memcpy(row.id, e->id, sizeof(row.id));
+	end = stpcpy(row.id, e->lifetime == LIFETIME_EXTERNAL ? EXEC_ROW_EXTERNAL : "");
+	(void)memccpy(end, e->id, '\0',
+		      sizeof(row.id) - (size_t)(end - row.id)); /* fits: RULE_EXTERNAL_MAX */
 	e->saved_mono_ns = atomic_load(&e->activity_mono_ns);
 	ledger_execution_put(t->ledger, &row);
 }
@@ -441,8 +477,10 @@ void exec_deactivate_locked(struct exec_table *t, struct execution *e, enum ledg
 {
 	struct ledger_release r;
 
-	if (atomic_load(&e->state) != EXEC_ACTIVE || e->has_dir || e->flats ||
-	    e->lifetime != LIFETIME_TTL)
+	if (atomic_load(&e->state) != EXEC_ACTIVE || e->has_dir || e->flats.n > 0 ||
+	    e->lifetime == LIFETIME_FILES)
+		return;
+	if (e->lifetime == LIFETIME_EXTERNAL && atomic_load(&e->files) > 0)
 		return;
 	exec_describe_locked(t, e, &r);
 	r.reason = reason;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Executions: the unit of ownership and lifetime. One object per ID that is real (has a name at the top of
- * the tree, or data in n8n's) or that somebody looks at.
+ * the tree) or that somebody looks at; and one per ID that has data in n8n's, apart from it, because nothing
+ * that ends the one may touch the other.
  *
  *     VIRTUAL ---- exec_name_add(): the first top-level name ----> ACTIVE
  *     ACTIVE  ---- exec_name_drop(): the last one removed -------> VIRTUAL
@@ -21,6 +22,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "exec/flats.h"
 #include "exec/rule.h"
 #include "ledger/ledger.h"
 #include "store/handle.h"
@@ -33,14 +35,9 @@ struct exec_table;
 enum exec_state {
 	EXEC_VIRTUAL,
 	EXEC_ACTIVE,
-	EXEC_RELEASING, /* between ACTIVE and RELEASED or back: exec_enter() waits */
+	EXEC_RELEASING, /* waits for those inside: exec_enter() waits, exec_enter_nested() does not */
+	EXEC_MOVING, /* nobody is inside; decides at once between RELEASED and ACTIVE: all wait */
 	EXEC_RELEASED,
-};
-
-/* A top-level file of the flat form. */
-struct exec_flat {
-	struct exec_flat *next; /* owned */
-	char name[];
 };
 
 struct execution {
@@ -62,8 +59,8 @@ struct execution {
 	_Atomic uint64_t files;
 
 	struct lock lock;	/* rank LOCK_EXEC; held across renames into the trash and marks */
-	pthread_cond_t idle;	/* lock: busy fell to 0 while RELEASING */
-	pthread_cond_t decided; /* lock: RELEASING is over */
+	pthread_cond_t idle;	/* lock: busy fell to 0 while RELEASING or MOVING */
+	pthread_cond_t decided; /* lock: RELEASING or MOVING is over */
 	uint64_t number; /* lock: in the ledger; new each time it becomes real; 0 while virtual */
 	struct ledger_owner owner; /* lock */
 	int64_t created_real_ns;   /* lock */
@@ -75,7 +72,7 @@ struct execution {
 	bool dir_auto;		   /* lock: made by batonfs, goes when empty */
 	uint64_t dir_ino;	   /* lock: shown by the mount */
 	struct handle dir;	   /* lock */
-	struct exec_flat *flats;   /* lock; owned */
+	struct flats flats;	   /* lock */
 };
 
 struct exec_config {
@@ -103,15 +100,17 @@ const struct exec_config *exec_table_config(const struct exec_table *t);
 
 /* The execution `id`, made VIRTUAL if there is none. The caller owns a reference. NULL: out of memory. */
 struct execution *exec_get(struct exec_table *t, const char *id, enum lifetime lifetime);
-/* Only if it exists and is ACTIVE. The caller owns a reference. */
+/*
+ * Only if it is ACTIVE (or being released, which may fail yet); n8n's if no other is. The caller owns a reference.
+ */
 struct execution *exec_lookup(struct exec_table *t, const char *id);
 /* One more, by somebody who has one. */
 struct execution *exec_ref(struct execution *e);
 void exec_unref(struct exec_table *t, struct execution *e);
 
 /*
- * Every ACTIVE execution, in no order, without the table's lock during the call. `each` returns 0 to go
- * on; its other values end the walk and are returned. -ENOMEM.
+ * Every ACTIVE execution (or one being released), in no order, without the table's lock during the call. `each`
+ * returns 0 to go on; its other values end the walk and are returned. -ENOMEM.
  */
 int exec_each(struct exec_table *t, int (*each)(void *arg, struct execution *e), void *arg)
 	WARN_UNUSED;
@@ -122,6 +121,11 @@ uint64_t exec_count(struct exec_table *t);
  * exec_leave(). 0, or -ESTALE: it has been released. Counts as activity.
  */
 int exec_enter(struct execution *e) WARN_UNUSED;
+/*
+ * The same by somebody who is inside this or another execution already (a rename). Who releases that one may
+ * be waiting for him, so he waits for no release that has not begun to move names.
+ */
+int exec_enter_nested(struct execution *e) WARN_UNUSED;
 void exec_leave(struct execution *e);
 void exec_touch(struct execution *e);
 
@@ -157,7 +161,10 @@ int exec_dir_add(struct exec_table *t, struct execution *e, const struct handle 
 		 bool is_auto, const struct ledger_owner *by) WARN_UNUSED;
 int exec_flat_add(struct exec_table *t, struct execution *e, const char *name,
 		  const struct ledger_owner *by) WARN_UNUSED;
-/* Copy the i-th flat file's name. false: there is none. For walks; the list may change in between. */
+/*
+ * Copy the i-th flat file's name. false: there is none. For walks; if the list changes in between, one that
+ * was there all the time may be missed.
+ */
 bool exec_flat_name(struct execution *e, size_t i, char *buf, size_t len);
 /* Real without a name at the top: `_` and n8n's. */
 void exec_activate(struct exec_table *t, struct execution *e, const struct ledger_owner *by);
@@ -168,7 +175,8 @@ void exec_flat_drop(struct exec_table *t, struct execution *e, const char *name)
 
 /*
  * If the directory was made by batonfs, is empty, and carries nothing set by hand: remove it. Returns
- * whether it did, so that the root changed.
+ * whether it did, so that the root changed. Not while an operation is under way: whoever has entered calls
+ * this after exec_leave(), so that the last one does it.
  */
 bool exec_vanish(struct exec_table *t, struct execution *e);
 

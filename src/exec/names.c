@@ -52,10 +52,11 @@ int exec_dir_add(struct exec_table *t, struct execution *e, const struct handle 
 /* Make the directory on disk, marked as ours. What a crash may leave is a directory without the mark. */
 static int make_dir(struct exec_table *t, struct execution *e, struct handle *ret)
 {
+	bool made = mkdirat(t->store->tree_fd, e->id, t->config.dir_mode) == 0;
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (mkdirat(t->store->tree_fd, e->id, t->config.dir_mode) < 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return -errno;
 	fd = openat(t->store->tree_fd, e->id, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -66,7 +67,7 @@ static int make_dir(struct exec_table *t, struct execution *e, struct handle *re
 		r = -errno;
 	if (r == 0)
 		r = handle_at(fd, "", ret);
-	if (r < 0)
+	if (r < 0 && made)
 		(void)unlinkat(t->store->tree_fd, e->id, AT_REMOVEDIR);
 	return r;
 }
@@ -103,15 +104,9 @@ int exec_materialise(struct exec_table *t, struct execution *e, const struct led
 int exec_flat_add(struct exec_table *t, struct execution *e, const char *name,
 		  const struct ledger_owner *by)
 {
-	size_t len = strlen(name) + 1;
-	struct exec_flat *f = malloc(sizeof(*f) + len);
-
-	if (!f)
-		return -ENOMEM;
-	memcpy(f->name, name, len);
 	LOCK_SCOPE(&e->lock);
-	f->next = e->flats;
-	e->flats = f;
+	if (flats_add(&e->flats, name) < 0)
+		return -ENOMEM;
 	exec_activate_locked(t, e, by);
 	return 0;
 }
@@ -121,35 +116,40 @@ void exec_dir_drop(struct exec_table *t, struct execution *e, enum ledger_reason
 	LOCK_SCOPE(&e->lock);
 	e->has_dir = false;
 	exec_deactivate_locked(t, e, reason);
+	if (e->pinned ||
+	    e->ttl_ns != LEDGER_TTL_DEFAULT) { /* flat files are left, the marks are not */
+		e->pinned = false;
+		e->ttl_ns = LEDGER_TTL_DEFAULT;
+		exec_save_locked(t, e);
+	}
 }
 
 void exec_flat_drop(struct exec_table *t, struct execution *e, const char *name)
 {
-	struct exec_flat *f;
-
 	LOCK_SCOPE(&e->lock);
-	for (struct exec_flat **p = &e->flats; *p; p = &(*p)->next) {
-		if (strcmp((*p)->name, name) == 0) {
-			f = *p;
-			*p = f->next;
-			free(f);
-			break;
-		}
-	}
+	flats_drop(&e->flats, name);
 	exec_deactivate_locked(t, e, LEDGER_REMOVED);
 }
 
 bool exec_flat_name(struct execution *e, size_t i, char *buf, size_t len)
 {
-	struct exec_flat *f;
+	const char *name;
 
 	LOCK_SCOPE(&e->lock);
-	for (f = e->flats; f && i > 0; f = f->next)
-		i--;
-	if (!f)
-		return false;
-	(void)memccpy(buf, f->name, '\0', len);
-	return true;
+	name = flats_at(&e->flats, i);
+	if (name)
+		(void)memccpy(buf, name, '\0', len);
+	return name != NULL;
+}
+
+/* Who is about to make something in the directory must not lose it: he vanishes it himself if he fails. */
+static bool remove_dir_locked(struct exec_table *t, struct execution *e)
+{
+	bool removed =
+		exec_close_locked(e) && unlinkat(t->store->tree_fd, e->id, AT_REMOVEDIR) == 0;
+
+	exec_decide_locked(e, EXEC_ACTIVE);
+	return removed; /* not if it is not empty */
 }
 
 bool exec_vanish(struct exec_table *t, struct execution *e)
@@ -157,10 +157,8 @@ bool exec_vanish(struct exec_table *t, struct execution *e)
 	LOCK_SCOPE(&e->lock);
 	if (!e->has_dir || !e->dir_auto || e->pinned || e->ttl_ns != LEDGER_TTL_DEFAULT)
 		return false;
-	if (atomic_load(&e->state) != EXEC_ACTIVE)
+	if (atomic_load(&e->state) != EXEC_ACTIVE || !remove_dir_locked(t, e))
 		return false;
-	if (unlinkat(t->store->tree_fd, e->id, AT_REMOVEDIR) < 0)
-		return false; /* not empty, mostly */
 	e->has_dir = false;
 	exec_deactivate_locked(t, e, LEDGER_EMPTY);
 	return true;

@@ -31,6 +31,8 @@ struct reaper {
 	struct reaper_upcalls up;
 	pthread_t thread;
 
+	bool ledger_failed; /* the thread's own: said so already */
+
 	struct lock lock; /* rank LOCK_CONTROL: nothing is held when it is taken */
 	pthread_cond_t wake;
 	bool stop; /* lock */
@@ -135,11 +137,13 @@ static int expire_file(void *arg, const struct ledger_file *f)
 
 	memcpy(h.bytes, f->handle, f->handle_len);
 	ret = r->up.expire_file(r->up.ctx, f->ino, &h, f->activity_real_ns, f->ttl_ns);
-	if (ret == -EBUSY) /* counts as activity: it lives as long again */
+	if (ret <
+	    0) /* counts as activity: it lives as long again, and does not keep others waiting */
 		ledger_file_activity(r->ledger, f->ino, clock_real_ns());
-	else if (ret < 0)
-		log_warning("cannot remove expired file ino=%llu error=%s, retrying",
-			    (unsigned long long)f->ino, log_errname(ret));
+	if (ret < 0 && ret != -EBUSY)
+		log_warning(
+			"cannot remove expired file ino=%llu error=%s, retrying when it is over again",
+			(unsigned long long)f->ino, log_errname(ret));
 	return 0;
 }
 
@@ -147,14 +151,18 @@ static void look_at_files(struct reaper *r)
 {
 	int64_t ttl = exec_table_config(r->table)->ttl_ns;
 	int64_t now = clock_real_ns();
-	int64_t next;
+	int64_t next = INT64_MAX;
+	int ret = ledger_next_file_expiry(r->ledger, ttl, &next);
 
-	if (ledger_next_file_expiry(r->ledger, ttl, &next) < 0 || next > now)
+	if (ret == 0 && next > now)
 		return;
-	if (ledger_sync(r->ledger) < 0) /* what was opened meanwhile must be in the rows */
-		return;
-	if (ledger_each_expired_file(r->ledger, now, ttl, FILES_PER_TICK, expire_file, r) < 0)
-		log_warning("reaper: cannot read the ledger, retrying");
+	if (ret == 0)
+		ret = ledger_sync(r->ledger); /* what was opened meanwhile must be in the rows */
+	if (ret == 0)
+		ret = ledger_each_expired_file(r->ledger, now, ttl, FILES_PER_TICK, expire_file, r);
+	if (ret < 0 && !r->ledger_failed)
+		log_warning("reaper: cannot use the ledger error=%s, retrying", log_errname(ret));
+	r->ledger_failed = ret < 0;
 }
 
 static void *run(void *arg)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -17,6 +18,7 @@
 #include "store/walk.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/dir.h"
 #include "util/log.h"
 
 struct rows {
@@ -80,8 +82,12 @@ static struct ledger_execution *rows_find(struct rows *rows, const char *id)
 
 static void restore_from_row(struct exec_table *t, struct execution *e, struct rows *rows)
 {
-	struct ledger_execution *row = rows_find(rows, e->id);
+	char id[sizeof(EXEC_ROW_EXTERNAL) + RULE_ID_MAX];
+	struct ledger_execution *row;
 
+	(void)snprintf(id, sizeof(id), "%s%s",
+		       e->lifetime == LIFETIME_EXTERNAL ? EXEC_ROW_EXTERNAL : "", e->id);
+	row = rows_find(rows, id);
 	if (row)
 		exec_restore(t, e, row);
 }
@@ -146,24 +152,21 @@ static void settle_rest(struct exec_table *t, struct ledger *ledger, struct rows
 			bool keep_external)
 {
 	for (size_t i = 0; i < rows->n; i++) {
+		const char *id = rows->items[i].id;
 		struct execution *e;
 
 		if (rows->used[i])
 			continue;
-		if (!keep_external) {
+		if (!keep_external ||
+		    strncmp(id, EXEC_ROW_EXTERNAL, strlen(EXEC_ROW_EXTERNAL)) != 0) {
 			ledger_execution_forget(ledger, rows->items[i].number);
 			continue;
 		}
-		e = exec_get(t, rows->items[i].id, LIFETIME_EXTERNAL);
+		e = exec_get(t, id + strlen(EXEC_ROW_EXTERNAL), LIFETIME_EXTERNAL);
 		if (e)
 			exec_restore(t, e, &rows->items[i]);
 		exec_unref(t, e);
 	}
-}
-
-static bool is_dot(const char *name)
-{
-	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
 int recover_executions(struct exec_table *t, const struct store *store, struct ledger *ledger,
@@ -173,7 +176,6 @@ int recover_executions(struct exec_table *t, const struct store *store, struct l
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *d;
 	struct stat st;
-	int fd;
 	int r = ledger_each_execution(ledger, rows_add, &rows);
 
 	if (r < 0)
@@ -184,16 +186,9 @@ int recover_executions(struct exec_table *t, const struct store *store, struct l
 	if (rows.n > 0)
 		qsort(rows.items, rows.n, sizeof(*rows.items), compare_rows);
 
-	fd = openat(store->tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		(void)safe_close(fd);
-		return -ENOMEM;
-	}
+	r = dir_open(store->tree_fd, ".", &dir);
 	while (r == 0 && (errno = 0, d = readdir(dir))) {
-		if (!is_dot(d->d_name))
+		if (!dir_is_dot(d->d_name))
 			r = restore_name(t, store->tree_fd, d->d_name, &rows);
 	}
 	if (r == 0 && errno)
@@ -251,8 +246,8 @@ static int classify(struct recover *rc, const struct walk_entry *w, uint64_t *re
 	return 0;
 }
 
-static void describe_file(const struct walk_entry *w, uint64_t number, enum place place,
-			  struct ledger_file *f)
+void recover_describe_file(const struct walk_entry *w, uint64_t number, enum place place,
+			   struct ledger_file *f)
 {
 	_cleanup_close_ int fd = openat(w->dirfd, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int64_t ttl;
@@ -290,7 +285,7 @@ static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	*ret_tag = make_tag(number, place);
 	if (!S_ISREG(w->st->st_mode) || number == 0)
 		return 0;
-	describe_file(w, number, place, &f);
+	recover_describe_file(w, number, place, &f);
 	ledger_reconcile_seen(rc->ledger, &f);
 	rc->files++;
 	return 0;
@@ -311,6 +306,14 @@ static int add_usage(void *arg, struct execution *e)
 	return 0;
 }
 
+/* Rows first: what a counter has seen and its row not would be lost. */
+static int add_all_usage(struct recover *rc)
+{
+	int r = ledger_sync(rc->ledger);
+
+	return r < 0 ? r : exec_each(rc->table, add_usage, rc);
+}
+
 static void *run(void *arg)
 {
 	struct recover *rc = arg;
@@ -318,8 +321,10 @@ static void *run(void *arg)
 	int r;
 
 	if (rc->clean) {
-		if (exec_each(rc->table, add_usage, rc) < 0)
-			log_warning("out of memory; counts of files are not complete, ignoring");
+		r = add_all_usage(rc);
+		if (r < 0)
+			log_warning("counts of files are not complete error=%s, ignoring",
+				    log_errname(r));
 		return NULL;
 	}
 	ledger_reconcile_begin(rc->ledger);
@@ -333,13 +338,12 @@ static void *run(void *arg)
 		return NULL;
 	}
 	ledger_reconcile_end(rc->ledger);
-	r = ledger_sync(rc->ledger);
-	if (r == 0)
-		r = exec_each(rc->table, add_usage, rc);
+	r = add_all_usage(rc);
 	if (r < 0)
 		log_warning("reconcile error=%s; counts of files are not complete, ignoring",
 			    log_errname(r));
-	log_info("reconciled the ledger with the tree files=%llu seconds=%.3f",
+	log_line(rc->files ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+		 "reconciled the ledger with the tree files=%llu seconds=%.3f",
 		 (unsigned long long)rc->files, (double)(clock_mono_ns() - start) / 1e9);
 	return NULL;
 }

@@ -8,8 +8,13 @@
 #define EXEC_RECOVER_H
 
 #include "exec/execution.h"
+#include "store/walk.h"
 
 struct recover;
+
+/* The row of a regular file that a walk found, as of now. */
+void recover_describe_file(const struct walk_entry *w, uint64_t number, enum place place,
+			   struct ledger_file *f);
 
 /*
  * Fill the table. Looks at the top of the tree only. 0 or -errno.

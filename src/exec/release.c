@@ -15,20 +15,23 @@ static int begin_locked(struct execution *e, const struct exec_release_args *arg
 {
 	if (atomic_load(&e->state) != EXEC_ACTIVE)
 		return -ESTALE;
-	atomic_store(&e->state, EXEC_RELEASING);
-	if (args->only_if_idle && (atomic_load(&e->busy) > 0 || atomic_load(&e->open) > 0 ||
-				   atomic_load(&e->events) != args->events)) {
-		atomic_store(&e->state, EXEC_ACTIVE);
-		(void)pthread_cond_broadcast(&e->decided);
+	if (args->only_if_idle) {
+		if (exec_close_locked(e) && atomic_load(&e->open) == 0 &&
+		    atomic_load(&e->events) == args->events)
+			return 0;
+		exec_decide_locked(e, EXEC_ACTIVE);
 		return -EBUSY;
 	}
-	while (atomic_load(&e->busy) > 0)
-		lock_wait(&e->lock, &e->idle);
+	while (!exec_close_locked(e)) {
+		exec_decide_locked(e, EXEC_RELEASING);
+		while (atomic_load(&e->busy) > 0)
+			lock_wait(&e->lock, &e->idle);
+	}
 	return 0;
 }
 
 /* Move every name. What could be moved stays moved, and is taken off the list. */
-static int move_locked(struct exec_table *t, struct execution *e, struct exec_flat **ret_gone,
+static int move_locked(struct exec_table *t, struct execution *e, struct flat **ret_gone,
 		       bool *ret_dir_gone)
 {
 	int r;
@@ -40,25 +43,26 @@ static int move_locked(struct exec_table *t, struct execution *e, struct exec_fl
 		e->has_dir = false;
 		*ret_dir_gone = true;
 	}
-	while (e->flats) {
-		struct exec_flat *f = e->flats;
+	while (e->flats.n > 0) {
+		const char *name = flats_at(&e->flats, e->flats.n - 1);
+		struct flat *f;
 
-		r = trash_take(t->trash, t->store->tree_fd, f->name);
+		r = trash_take(t->trash, t->store->tree_fd, name);
 		if (r < 0 && r != -ENOENT)
 			return r;
-		e->flats = f->next;
+		f = flats_pop(&e->flats);
 		f->next = *ret_gone;
 		*ret_gone = f;
 	}
 	return 0;
 }
 
-static void tell(struct exec_table *t, struct execution *e, struct exec_flat *gone, bool dir_gone)
+static void tell(struct exec_table *t, struct execution *e, struct flat *gone, bool dir_gone)
 {
 	if (dir_gone && t->up.gone)
 		t->up.gone(t->up.ctx, e->id);
 	while (gone) {
-		struct exec_flat *next = gone->next;
+		struct flat *next = gone->next;
 
 		if (t->up.gone)
 			t->up.gone(t->up.ctx, gone->name);
@@ -69,7 +73,7 @@ static void tell(struct exec_table *t, struct execution *e, struct exec_flat *go
 
 int exec_release(struct exec_table *t, struct execution *e, const struct exec_release_args *args)
 {
-	struct exec_flat *gone = NULL;
+	struct flat *gone = NULL;
 	struct ledger_release record;
 	bool dir_gone = false;
 	int r;
@@ -89,8 +93,7 @@ int exec_release(struct exec_table *t, struct execution *e, const struct exec_re
 			ledger_release(t->ledger, &record);
 			atomic_fetch_sub(&t->active, 1);
 		}
-		atomic_store(&e->state, r == 0 ? EXEC_RELEASED : EXEC_ACTIVE);
-		(void)pthread_cond_broadcast(&e->decided);
+		exec_decide_locked(e, r == 0 ? EXEC_RELEASED : EXEC_ACTIVE);
 	}
 	if (r == 0)
 		exec_table_remove(t, e);

@@ -92,7 +92,7 @@ void rule_match(enum place parent, const char *name, bool is_directory, struct r
 		ret->inherits = true;
 		return;
 	case PLACE_N8N_EXECUTIONS:
-		if (is_directory && rule_is_id(name)) {
+		if (is_directory && rule_is_id(name) && strlen(name) <= RULE_EXTERNAL_MAX) {
 			set(ret, PLACE_N8N_DATA, LIFETIME_EXTERNAL, name, strlen(name));
 			return;
 		}

@@ -16,6 +16,9 @@
 /* Longest ID, bytes. Source: BATON_ID_MAX. */
 #define RULE_ID_MAX 128
 
+/* Longest ID in n8n's own data, bytes. Source: the ledger keeps it with a prefix, exec_table.h. */
+#define RULE_EXTERNAL_MAX (RULE_ID_MAX - 4)
+
 /* The execution of top-level entries that name none. */
 #define RULE_OTHER "_"
 /* The top-level directory that holds n8n's own binary data. */

@@ -65,11 +65,10 @@ int backing_register(struct backing *b, int fd)
 void backing_unregister(struct backing *b, int backing_id)
 {
 	uint32_t id = (uint32_t)backing_id;
-	int fd = atomic_load(&b->device_fd);
+	int fd = id ? atomic_load(&b->device_fd) : -1;
 
-	if (id && fd >= 0)
-		(void)ioctl(fd, DEV_IOC_BACKING_CLOSE,
-			    &id); /* gone with the connection at the latest */
+	if (fd >= 0) /* without a device it is gone with the connection */
+		(void)ioctl(fd, DEV_IOC_BACKING_CLOSE, &id);
 }
 
 void backing_keep(struct backing *b, struct inode *inode)

@@ -30,6 +30,7 @@ void backing_set_device(struct backing *b, int device_fd);
 
 /* Register the file behind `fd`. Returns the id (> 0) or -errno: -EPERM, -ELOOP (stacked), -EOPNOTSUPP... */
 int backing_register(struct backing *b, int fd) WARN_UNUSED;
+/* 0 is no id: nothing happens. */
 void backing_unregister(struct backing *b, int backing_id);
 
 /* The inode was closed by its last user and keeps its id; another one gives up its own for it. */

@@ -22,9 +22,10 @@ struct doomed {
 	uint64_t ino;
 	const struct handle *handle;
 	struct stat st;
-	char path[PATH_MAX]; /* below tree/ */
-	const char *name;    /* its last component */
-	int dirfd;	     /* owned */
+	uint64_t size_charged; /* to its execution */
+	char path[PATH_MAX];   /* below tree/ */
+	const char *name;      /* its last component */
+	int dirfd;	       /* owned */
 };
 
 /* Where is it? -ENOENT: nowhere any more. */
@@ -41,6 +42,7 @@ static int locate(struct doomed *d)
 		return -errno;
 	if (d->st.st_ino != d->ino || d->st.st_nlink == 0 || !S_ISREG(d->st.st_mode))
 		return -ENOENT;
+	d->size_charged = (uint64_t)d->st.st_size;
 	r = node_path(d->fs, fd, d->path, sizeof(d->path));
 	if (r < 0)
 		return r;
@@ -52,27 +54,31 @@ static int locate(struct doomed *d)
 	return d->dirfd < 0 ? -errno : 0;
 }
 
+static int take_unused(struct doomed *d)
+{
+	int r = lease_in_use(d->fs->store->fd, d->handle);
+
+	if (r == 0)
+		r = exec_trash_inode(d->fs->execs, d->dirfd, d->name, d->ino);
+	return r == 1 ? -EBUSY : r;
+}
+
 static int take(struct doomed *d)
 {
 	struct inode *inode = itable_peek(d->fs->itable, d->ino, d->handle);
-	int r = 0;
+	int r;
 
-	if (inode) {
+	if (!inode)
+		return take_unused(d);
+	{
 		LOCK_SCOPE(itable_lock(d->fs->itable, inode));
-		r = inode->nopen > 0 ? -EBUSY : lease_in_use(d->fs->store->fd, d->handle);
-		if (r == 0)
-			r = exec_trash_inode(d->fs->execs, d->dirfd, d->name, d->ino);
-	} else {
-		r = lease_in_use(d->fs->store->fd, d->handle);
-		if (r == 0)
-			r = exec_trash_inode(d->fs->execs, d->dirfd, d->name, d->ino);
+		r = inode->nopen > 0 ? -EBUSY : take_unused(d);
+		d->size_charged = inode->size_accounted;
 	}
-	if (inode) {
-		if (r == 0 && d->st.st_nlink == 1)
-			node_orphan(d->fs, inode, -1);
-		itable_unref(d->fs->itable, inode);
-	}
-	return r == 1 ? -EBUSY : r;
+	if (r == 0 && d->st.st_nlink == 1)
+		node_orphan(d->fs, inode, -1);
+	itable_unref(d->fs->itable, inode);
+	return r;
 }
 
 /* The kernel's name for the directory, if it knows it. */
@@ -104,8 +110,8 @@ static void tell_kernel(struct doomed *d)
 		notify_gone(d->fs->notify, itable_nodeid(d->fs->itable, dir), d->name);
 		itable_unref(d->fs->itable, dir);
 	}
-	if (e && exec_vanish(d->fs->execs, e))
-		fs_root_changed(d->fs);
+	if (e)
+		node_vanish(d->fs, e);
 	exec_unref(d->fs->execs, e);
 }
 
@@ -116,7 +122,8 @@ static void account(struct doomed *d, const char *id)
 
 	if (!e)
 		return;
-	exec_account(e, -1, -(int64_t)d->st.st_size);
+	if (d->st.st_nlink == 1)
+		exec_account(e, -1, -(int64_t)d->size_charged);
 	if (d->name == d->path && e->lifetime == LIFETIME_TTL)
 		exec_flat_drop(d->fs->execs, e, d->name);
 	exec_unref(d->fs->execs, e);

@@ -32,9 +32,9 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	atomic_init(&fs->own_ttls, config->own_ttls);
 	if (fstat(store->tree_fd, &st) < 0)
 		return -errno;
-	r = itable_new(&store->tree, st.st_ino, node_evict, fs, &fs->itable);
+	r = dircache_new(store->fd, &fs->dirs); /* first: evicting even the root asks it */
 	if (r == 0)
-		r = dircache_new(store->fd, &fs->dirs);
+		r = itable_new(&store->tree, st.st_ino, node_evict, fs, &fs->itable);
 	if (r == 0)
 		r = backing_new(fs->itable, &fs->backing);
 	if (r == 0)
@@ -107,6 +107,8 @@ void fs_exec_gone(void *ctx, const char *name)
 {
 	struct fs *fs = ctx;
 
+	if (rule_is_id(name))
+		node_detach(fs, name);
 	notify_gone(fs->notify, FUSE_ROOT_ID, name);
 }
 

@@ -18,8 +18,10 @@
 /* The root's node id. Source: FUSE_ROOT_ID in linux/fuse.h. */
 #define ROOT_INDEX 1
 
-/* Inodes committed and given back together: 1024 of 144 bytes, 36 pages. */
+/* Inodes committed and given back together: 1024 of 128 bytes, 32 pages. */
 #define CHUNK_INODES 1024
+_Static_assert(sizeof(struct inode) == 128, "see the sizes in ARCHITECTURE.md");
+_Static_assert(CHUNK_INODES * sizeof(struct inode) % 4096 == 0, "chunks are whole pages");
 #define NCHUNKS (ITABLE_MAX / CHUNK_INODES)
 
 /* Locks shared by all inodes. Source: many times the threads; 48 KiB. */
@@ -43,12 +45,12 @@ struct itable {
 
 	struct lock lock;     /* rank LOCK_ITABLE */
 	struct chunk *chunks; /* lock; owned; NCHUNKS of them, zero pages until used */
-	uint32_t chunks_open; /* lock: chunks below this may be in use */
 	uint32_t hint;	      /* lock: no chunk below this has room */
 	uint32_t generation;  /* lock: of the next object */
 	uint64_t level;	      /* lock: buckets before the current round of splits, a power of two */
 	uint64_t split;	      /* lock: next bucket to split */
-	_Atomic uint64_t count; /* changes under lock */
+	_Atomic uint32_t chunks_open; /* changes under lock: chunks below this may be in use */
+	_Atomic uint64_t count;	      /* changes under lock */
 
 	struct lock stripes[STRIPES]; /* rank LOCK_INODE */
 };
@@ -181,11 +183,11 @@ static int slot_alloc_locked(struct itable *t, struct inode **ret)
 	if (t->hint == NCHUNKS)
 		return -ENFILE;
 	c = &t->chunks[t->hint];
-	if (t->hint >= t->chunks_open) {
+	if (t->hint >= atomic_load(&t->chunks_open)) {
 		r = commit(&t->inodes[t->hint * CHUNK_INODES], CHUNK_INODES * sizeof(struct inode));
 		if (r < 0)
 			return r;
-		t->chunks_open = t->hint + 1;
+		atomic_store(&t->chunks_open, t->hint + 1);
 	}
 	if (c->free) {
 		index = c->free - 1;
@@ -217,6 +219,15 @@ static void slot_free_locked(struct itable *t, struct inode *inode)
 	}
 }
 
+/* Never 0, which free slots have, nor with the top bit, which is for control nodes. */
+static uint32_t next_generation_locked(struct itable *t)
+{
+	uint32_t generation = t->generation;
+
+	t->generation = generation == INT32_MAX ? 1 : generation + 1;
+	return generation;
+}
+
 int itable_lookup(struct itable *t, const struct inode *like, struct inode **ret, bool *ret_new)
 {
 	struct inode *inode;
@@ -234,7 +245,7 @@ int itable_lookup(struct itable *t, const struct inode *like, struct inode **ret
 	r = slot_alloc_locked(t, &inode);
 	if (r < 0)
 		return r;
-	generation = t->generation++ & INT32_MAX; /* the top bit is for control nodes */
+	generation = next_generation_locked(t);
 	*inode = *like;
 	inode->generation = generation;
 	inode->nlookup = 1;
@@ -266,9 +277,11 @@ struct inode *itable_find(struct itable *t, uint64_t nodeid)
 
 	/* The kernel names only inodes it holds a lookup on: chunks of those are committed and stay. */
 	if (index == 0 ||
-	    index / CHUNK_INODES >= __atomic_load_n(&t->chunks_open, __ATOMIC_RELAXED))
+	    index / CHUNK_INODES >= atomic_load_explicit(&t->chunks_open, memory_order_relaxed))
 		return NULL;
-	return inode->generation == nodeid >> 32 ? inode : NULL;
+	if (inode->generation != nodeid >> 32 || (!inode->generation && index != ROOT_INDEX))
+		return NULL; /* forgotten; a free slot has generation 0 */
+	return inode;
 }
 
 struct inode *itable_ref(struct itable *t, uint64_t nodeid)
@@ -285,12 +298,13 @@ struct inode *itable_ref(struct itable *t, uint64_t nodeid)
 
 void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n)
 {
-	struct inode *inode = itable_find(t, nodeid);
+	struct inode *inode;
 
-	if (!inode || index_of(t, inode) == ROOT_INDEX)
-		return;
 	{
 		LOCK_SCOPE(&t->lock);
+		inode = itable_find(t, nodeid);
+		if (!inode || index_of(t, inode) == ROOT_INDEX || inode->nlookup == 0)
+			return; /* never known, or forgotten already: somebody evicts it just now */
 		inode->nlookup -= MIN_OF(n, inode->nlookup);
 		if (inode->nlookup > 0)
 			return;
@@ -332,7 +346,7 @@ int itable_new(const struct handle *root, uint64_t root_ino, itable_evict_fn *ev
 	    commit(t->buckets, BUCKETS_MIN * sizeof(*t->buckets)) < 0 ||
 	    commit(t->inodes, CHUNK_INODES * sizeof(struct inode)) < 0)
 		return -ENOMEM; /* the process ends; the reservations with it */
-	t->chunks_open = 1;
+	atomic_init(&t->chunks_open, 1);
 	t->level = BUCKETS_MIN;
 	t->generation = 1;
 	t->evict = evict;
@@ -361,7 +375,7 @@ void itable_free(struct itable *t)
 {
 	if (!t)
 		return;
-	for (uint32_t i = ROOT_INDEX; i < t->chunks_open * CHUNK_INODES; i++) {
+	for (uint32_t i = ROOT_INDEX; i < atomic_load(&t->chunks_open) * CHUNK_INODES; i++) {
 		if (t->chunks[i / CHUNK_INODES].used > 0 && t->inodes[i].nlookup > 0)
 			t->evict(t->ctx, &t->inodes[i]);
 	}

@@ -21,7 +21,7 @@
 #include "store/handle.h"
 #include "util/lock.h"
 
-/* Inodes known at a time, at most. Source: 2^26 of 144 bytes are 9 GiB, more than a host gives to a daemon. */
+/* Inodes known at a time, at most. Source: 2^26 of 128 bytes are 8 GiB, more than a host gives to a daemon. */
 #define ITABLE_MAX (UINT32_C(1) << 26)
 
 enum inode_flag {
@@ -30,13 +30,17 @@ enum inode_flag {
 	 * have none (virtual). Its ino is batonfs's own and the key in the table.
 	 */
 	INODE_AUTO = 1u << 0,
-	INODE_ORPHAN = 1u << 1, /* no name left; fd may hold it. Never found by lookup again */
-	INODE_TIMED = 1u << 2,	/* a file with a lifetime of its own */
+	/* No name left; fd may hold it. Or detached (node_detach()). Never found by lookup again. */
+	INODE_ORPHAN = 1u << 1,
+	INODE_TIMED = 1u << 2, /* a file with a lifetime of its own */
 	INODE_DIRTY_MAP =
 		1u << 3, /* was open for reading and writing: a mapping may change it unseen */
 	INODE_CACHED = 1u << 4, /* open through the daemon: no passthrough until closed */
 	INODE_WARM = 1u << 5,	/* in backing.c's ring of ids that stay registered */
-	INODE_SETID = 1u << 6, /* has set-id bits: writing must clear them, so it goes through us */
+	INODE_SETID = 1u << 6,	/* has set-id bits: writing clears them */
+	INODE_IMMUTABLE =
+		1u << 7,	/* chattr +i; these two are known since its file was registered */
+	INODE_APPEND = 1u << 8, /* chattr +a */
 };
 
 struct inode {

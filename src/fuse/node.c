@@ -84,7 +84,7 @@ struct execution *node_exec(struct fs *fs, struct inode *inode)
 	struct execution *e = NULL;
 	bool stale;
 
-	if (!inode->exec) /* the root's, for ever */
+	if (itable_nodeid(fs->itable, inode) == FUSE_ROOT_ID)
 		return NULL;
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
@@ -130,6 +130,40 @@ void node_rebind(struct fs *fs, struct inode *inode)
 		node_set_exec(fs, inode, e, PLACE_TREE);
 	dircache_drop(fs->dirs, itable_nodeid(fs->itable, inode));
 	exec_unref(fs->execs, old);
+}
+
+/* The kernel's inode for a directory of batonfs's making, with a reference. */
+static struct inode *peek_auto(struct fs *fs, const char *id)
+{
+	struct handle any = { 0 }; /* does not count for INODE_AUTO */
+
+	return itable_peek(fs->itable, exec_auto_ino(id), &any);
+}
+
+void node_vanish(struct fs *fs, struct execution *e)
+{
+	struct inode *inode;
+
+	if ((int64_t)atomic_load(&e->files) > 0) /* not empty: saves a system call */
+		return;
+	if (!exec_vanish(fs->execs, e))
+		return;
+	inode = peek_auto(fs, e->id);
+	if (inode) {
+		dircache_drop(fs->dirs, itable_nodeid(fs->itable, inode));
+		itable_unref(fs->itable, inode);
+	}
+	fs_root_changed(fs);
+}
+
+void node_detach(struct fs *fs, const char *id)
+{
+	struct inode *inode = peek_auto(fs, id);
+
+	if (!inode)
+		return;
+	itable_orphan(fs->itable, inode);
+	itable_unref(fs->itable, inode);
 }
 
 bool node_is_exec_dir(struct inode *inode, struct execution *e)
@@ -255,6 +289,21 @@ int node_stat(struct fs *fs, struct inode *inode, struct stat *ret)
 	return r;
 }
 
+void node_learn_flags_locked(struct inode *inode, int fd)
+{
+	struct statx stx;
+	uint32_t set = 0;
+
+	if (statx(fd, "", AT_EMPTY_PATH, 0, &stx) < 0)
+		return; /* whatever is wrong with it, opening it will tell */
+	if (stx.stx_attributes & STATX_ATTR_IMMUTABLE)
+		set |= INODE_IMMUTABLE;
+	if (stx.stx_attributes & STATX_ATTR_APPEND)
+		set |= INODE_APPEND;
+	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_IMMUTABLE | INODE_APPEND) | set);
+	atomic_fetch_or(&inode->flags, set);
+}
+
 double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask)
 {
 	if (!(atomic_load(&inode->flags) & INODE_DIRTY_MAP))
@@ -274,7 +323,8 @@ void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes)
 {
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		if (inode->size_accounted == size_bytes)
+		if (inode->size_accounted == size_bytes ||
+		    atomic_load(&inode->flags) & INODE_ORPHAN)
 			return;
 		exec_account(inode->exec, 0, (int64_t)(size_bytes - inode->size_accounted));
 		inode->size_accounted = size_bytes;

@@ -25,6 +25,19 @@ void node_set_exec(struct fs *fs, struct inode *inode, struct execution *e, enum
 /* An INODE_AUTO whose execution was released: the ID starts again with a new one. */
 void node_rebind(struct fs *fs, struct inode *inode);
 
+/*
+ * The kernel's inode for the directory `id` of batonfs's making is not to be found again: who has it goes on,
+ * but the next lookup gets another one. Needed when the kernel regards it as removed (it marks such inodes dead
+ * for good) and when it would bring cached names of an execution that is over.
+ */
+void node_detach(struct fs *fs, const char *id);
+
+/*
+ * Whoever has left an execution calls this: if its directory is of batonfs's making and empty, it goes, and the
+ * kernel hears of it.
+ */
+void node_vanish(struct fs *fs, struct execution *e);
+
 /* Whether it is the execution's own directory, virtual or not. */
 bool node_is_exec_dir(struct inode *inode, struct execution *e);
 
@@ -44,10 +57,15 @@ int node_stat(struct fs *fs, struct inode *inode, struct stat *ret) WARN_UNUSED;
 /* Turn the backing file's attributes into the mount's, and remember what they tell. */
 void node_show(struct inode *inode, struct stat *st);
 
+/*
+ * Learn whether chattr(1) keeps the file behind fd from being changed. The caller holds the inode's lock.
+ */
+void node_learn_flags_locked(struct inode *inode, int fd);
+
 /* How long the kernel may keep the attributes, seconds. `ask`: find out whether a mapping is left. */
 double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask);
 
-/* Charge the execution with the file's size as it is now. */
+/* Charge the execution with the file's size as it is now; with an orphan's it is not charged. */
 void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes);
 
 /* The row of a regular file in the ledger: new, or its execution changed. */

@@ -43,6 +43,9 @@ int attr_get_real(fuse_req_t req, struct fs *fs, struct inode *inode, struct dir
 int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi, int fd)
 	WARN_UNUSED;
 
+/* Whether the caller may make a file set-gid that belongs to this group: as a member, or as root. */
+bool attr_in_group(fuse_req_t req, gid_t gid);
+
 /* op_open.c: from open to release */
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi);

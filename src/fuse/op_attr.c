@@ -15,6 +15,15 @@
 #include "store/procfd.h"
 #include "util/cleanup.h"
 
+/* What op_setattr() is asked to set; the other flags are the kernel's talk. */
+#define SETTABLE                                                                                   \
+	(FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_SIZE |         \
+	 FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |                     \
+	 FUSE_SET_ATTR_MTIME_NOW)
+
+/* Groups that are asked about, at most. Source: far more than processes have; the kernel allows 65536. */
+#define CALLER_GROUPS 1024
+
 static void reply_stat(fuse_req_t req, struct fs *fs, struct inode *inode)
 {
 	struct stat st;
@@ -150,22 +159,42 @@ static bool loses_setid(fuse_req_t req, const struct fuse_file_info *fi)
 	return fuse_req_ctx(req)->uid != 0;
 }
 
-int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi, int fd)
+bool attr_in_group(fuse_req_t req, gid_t gid)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	gid_t groups[CALLER_GROUPS];
+	int n;
+
+	if (ctx->uid == 0 || ctx->gid == gid)
+		return true;
+	n = fuse_req_getgroups(req, CALLER_GROUPS, groups); /* of /proc: for rare occasions */
+	for (int i = 0; i < MIN_OF(n, CALLER_GROUPS); i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+static int clear_setid(fuse_req_t req, int fd)
 {
 	struct procfd path = procfd(fd);
 	struct stat st;
 	mode_t mode;
 
-	if (!(atomic_load(&inode->flags) & INODE_SETID) || !loses_setid(req, fi))
-		return 0;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	mode = st.st_mode & ~(mode_t)S_ISUID;
-	if (mode & S_IXGRP)
+	if (mode & S_ISGID && (mode & S_IXGRP || !attr_in_group(req, st.st_gid)))
 		mode &= ~(mode_t)S_ISGID;
-	if (mode == st.st_mode)
+	if (!S_ISREG(mode) || mode == st.st_mode)
 		return 0;
 	return chmod(path.name, mode & 07777) < 0 ? -errno : 0;
+}
+
+int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_info *fi, int fd)
+{
+	if (!(atomic_load(&inode->flags) & INODE_SETID) || !loses_setid(req, fi))
+		return 0;
+	return clear_setid(req, fd);
 }
 
 static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t size)
@@ -180,12 +209,18 @@ static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t si
 	return attr_drop_setid(req, inode, NULL, fd);
 }
 
-/* Mode, owner and times, through an O_PATH descriptor. */
-static int set_meta(int fd, const struct stat *attr, int to_set)
+/*
+ * Mode, owner and times, through an O_PATH descriptor. A request that sets nothing is the kernel's way to say
+ * that the set-id bits have to go: before a write, also by passthrough, of somebody who may not keep them,
+ * and at a chown(2) that changes neither owner nor group.
+ */
+static int set_meta(fuse_req_t req, int fd, const struct stat *attr, int to_set)
 {
 	struct procfd path = procfd(fd);
 	int r;
 
+	if (!(to_set & SETTABLE))
+		return clear_setid(req, fd);
 	if (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) {
 		uid_t uid = to_set & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1;
 		gid_t gid = to_set & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1;
@@ -263,10 +298,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t nodeid, struct stat *attr, int to_set
 	}
 	if (to_set & FUSE_SET_ATTR_SIZE)
 		r = set_size(req, fs, inode, attr->st_size);
-	if (r == 0 && to_set & ~FUSE_SET_ATTR_SIZE) {
+	if (r == 0 && (to_set & SETTABLE) != FUSE_SET_ATTR_SIZE) {
 		r = attr_get_real(req, fs, inode, &ref);
 		if (r == 0) {
-			r = set_meta(ref.fd, attr, to_set);
+			r = set_meta(req, ref.fd, attr, to_set);
 			node_put(fs, &ref);
 		}
 	}

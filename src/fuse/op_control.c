@@ -108,18 +108,18 @@ void opc_release(fuse_req_t req, struct fuse_file_info *fi)
 	reply_err(req, 0);
 }
 
-/* An answer that waits for the notifier. */
+/* An answer to a write that waits for the notifier. */
 struct answer {
 	fuse_req_t req;
-	int err;	/* negative errno, or 0 */
-	size_t written; /* of a write; 0: an attribute was set */
+	int err; /* negative errno, or 0 */
+	size_t written;
 };
 
 static void send_answer(void *arg)
 {
 	struct answer *a = arg;
 
-	if (a->err < 0 || a->written == 0)
+	if (a->err < 0)
 		reply_err(a->req, a->err);
 	else
 		reply_write(a->req, a->written);
@@ -295,5 +295,10 @@ void opc_setxattr(fuse_req_t req, struct inode *inode, const char *name, const c
 		r = control_xattr_set(fs->control, &s, &caller, name + strlen(BATON_XATTR_PREFIX),
 				      value, size);
 	exec_unref(fs->execs, s.exec);
-	answer_later(req, r == -ENODATA ? -EOPNOTSUPP : r, 0);
+	/*
+	 * Not behind the notifier: the kernel holds the inode's lock until we answer, an unlink of it holds its
+	 * directory's and waits for that, and the notifier may be waiting for the directory's. Nothing that can be
+	 * set here takes names away.
+	 */
+	reply_err(req, r == -ENODATA ? -EOPNOTSUPP : r);
 }

@@ -186,6 +186,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
 	      size_t out_bufsz)
 {
 	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
+	struct fs *fs = fs_of(req);
+	struct inode *inode;
 	union {
 		long flags;
 		struct fsxattr attr;
@@ -215,6 +217,11 @@ void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
 	if (ioctl(d.fd, cmd, &value) < 0) {
 		reply_err(req, -errno);
 		return;
+	}
+	inode = node_find(fs, nodeid);
+	if (in && inode) {
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		node_learn_flags_locked(inode, d.fd);
 	}
 	lock_assert_none();
 	(void)fuse_reply_ioctl(req, 0, &value, out);

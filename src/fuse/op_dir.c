@@ -15,6 +15,7 @@
 #include "fuse/reply.h"
 #include "fuse/target.h"
 #include "util/cleanup.h"
+#include "util/dir.h"
 
 /* Most a reply holds, bytes. Source: FUSE_MAX_MAX_PAGES (256) pages of 4 KiB in the kernel. */
 #define REPLY_MAX (1024 * 1024)
@@ -33,11 +34,6 @@ struct listing {
 	size_t size;
 	size_t used;
 };
-
-static bool is_dot(const char *name)
-{
-	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
-}
 
 /* Directories that batonfs made have a number of their own. */
 static uint64_t shown_ino(struct listing *l, const char *name, uint64_t ino)
@@ -78,7 +74,7 @@ static bool add_plus(struct listing *l, const char *name, uint64_t ino, uint32_t
 	/* Room first: a lookup that does not fit would have to be given back. */
 	if (fuse_add_direntry_plus(l->req, NULL, 0, name, &e, next) > room)
 		return false;
-	if (!is_dot(name) && entry_lookup(l->fs, l->dir, l->fd, name, &e) < 0)
+	if (!dir_is_dot(name) && entry_lookup(l->fs, l->dir, l->fd, name, &e) < 0)
 		e = (struct fuse_entry_param){ .attr = { .st_ino = ino, .st_mode = type << 12 } };
 	need = fuse_add_direntry_plus(l->req, l->buf + l->used, room, name, &e, next);
 	l->used += need;

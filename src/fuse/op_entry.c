@@ -100,7 +100,7 @@ static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, boo
 		reply_err(req, -EPERM);
 		return;
 	}
-	r = target_enter(fs, req, parent, name, is_dir, true, &t);
+	r = target_enter(fs, req, parent, name, TARGET_MAKE | (is_dir ? TARGET_DIR : 0), &t);
 	if (r == 0) {
 		r = fs_assume(fs, req, is_dir);
 		if (r == 0)
@@ -109,8 +109,6 @@ static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, boo
 			r = target_entry(fs, &t, name, -1, &inode, &e);
 		if (r == 0)
 			target_created(fs, &t, req, name, inode, &e.attr);
-		else
-			target_vanish(fs, &t);
 		target_leave(fs, &t);
 	}
 	if (r < 0)
@@ -200,7 +198,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 		reply_err(req, -EPERM);
 		return;
 	}
-	r = inode ? target_enter(fs, req, newparent, newname, false, true, &t) : -ESTALE;
+	r = inode ? target_enter(fs, req, newparent, newname, TARGET_MAKE, &t) : -ESTALE;
 	if (r == 0) {
 		r = link_inode(fs, inode, &t, newname, &e, &ttl_ns);
 		if (r == 0) {
@@ -210,8 +208,6 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 			e.entry_timeout = CACHE_SECONDS;
 			e.attr_timeout = node_attr_seconds(fs, inode, false);
 			(void)itable_ref(fs->itable, nodeid); /* the entry counts as a lookup */
-		} else {
-			target_vanish(fs, &t);
 		}
 		target_leave(fs, &t);
 	}

@@ -27,7 +27,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		reply_err(req, -EPERM);
 		return;
 	}
-	r = target_enter(fs, req, parent, name, false, false, &t);
+	r = target_enter(fs, req, parent, name, 0, &t);
 	if (r == 0) {
 		r = victim_find(t.ref.fd, name, &v);
 		if (r == 0)
@@ -46,8 +46,10 @@ static int remove_dir(struct fs *fs, struct target *t, const char *name, struct 
 	int r = victim_find(t->ref.fd, name, v);
 
 	if (r == -ENOENT && t->dir->place == PLACE_ROOT && exec_table_config(fs->execs)->autodir &&
-	    rule_is_n8n_id(name))
+	    rule_is_n8n_id(name)) {
+		node_detach(fs, name);
 		return 0;
+	}
 	if (r == 0)
 		r = unlinkat(t->ref.fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 	if (r == 0)
@@ -67,7 +69,7 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 		reply_err(req, -EPERM);
 		return;
 	}
-	r = target_enter(fs, req, parent, name, true, false, &t);
+	r = target_enter(fs, req, parent, name, TARGET_DIR, &t);
 	if (r == 0) {
 		r = remove_dir(fs, &t, name, &v);
 		victim_done(&v);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exec/recover.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
 #include "fuse/victim.h"
@@ -44,70 +45,111 @@ static bool is_directory(struct fs *fs, fuse_ino_t parent, const char *name)
 	return yes;
 }
 
-static int side_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name,
-		      bool is_dir, bool make, struct side *s)
-{
-	int r;
-
-	*s = (struct side){ .name = name, .was = VICTIM_NONE };
-	r = target_enter(fs, req, parent, name, is_dir, make, &s->t);
-	if (r < 0)
-		return r;
-	r = victim_find(s->t.ref.fd, name, &s->was);
-	if (r == 0 && S_ISDIR(s->was.st.st_mode) && s->t.dir->place == PLACE_ROOT)
-		s->is_auto = exec_dir_is_auto(s->t.exec, &s->ino);
-	return r == -ENOENT ? 0 : r;
-}
-
 static void side_leave(struct fs *fs, struct side *s)
 {
 	victim_done(&s->was);
 	target_leave(fs, &s->t);
 }
 
+static int side_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name,
+		      unsigned int target_flags, struct side *s)
+{
+	int r;
+
+	*s = (struct side){ .name = name, .was = VICTIM_NONE };
+	r = target_enter(fs, req, parent, name, target_flags, &s->t);
+	if (r < 0)
+		return r;
+	r = victim_find(s->t.ref.fd, name, &s->was);
+	if (r < 0 && r != -ENOENT) {
+		side_leave(fs, s);
+		return r;
+	}
+	if (r == 0 && S_ISDIR(s->was.st.st_mode) && s->t.dir->place == PLACE_ROOT)
+		s->is_auto = exec_dir_is_auto(s->t.exec, &s->ino);
+	return 0;
+}
+
 /* ---- changing hands ---- */
 
 struct handover {
 	struct fs *fs;
+	struct execution *from;
 	struct execution *to;
+	enum place place;
 	uint64_t number;
-	uint64_t files;
-	uint64_t bytes;
+	bool own_lifetimes; /* files begin or cease to expire one by one */
 };
 
-static int hand_over_file(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
+/* The inode of a file or directory below, if the kernel knows it: with its opens, and the size it was charged. */
+static bool hand_over_inode(const struct handover *h, struct inode *inode)
+{
+	if (h->place == PLACE_N8N || h->place == PLACE_N8N_EXECUTIONS)
+		return false; /* there it depends on its name: node_exec() finds out */
+	node_set_exec(h->fs, inode, exec_ref(h->to), h->place);
+	return true;
+}
+
+static void hand_over_row(const struct handover *h, const struct walk_entry *w, struct inode *inode)
+{
+	struct ledger_file row;
+
+	if (!h->own_lifetimes) {
+		ledger_file_move(h->fs->ledger, w->st->st_ino, h->number);
+		return;
+	}
+	recover_describe_file(w, h->number, h->place, &row);
+	ledger_file_put(h->fs->ledger, &row);
+	if (inode && row.own_lifetime)
+		atomic_fetch_or(&inode->flags, INODE_TIMED);
+	else if (inode)
+		atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_TIMED);
+}
+
+static int hand_over_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 {
 	struct handover *h = arg;
+	struct inode *inode = itable_peek(h->fs->itable, w->st->st_ino, w->handle);
 
 	(void)ret_tag;
-	if (S_ISREG(w->st->st_mode)) {
-		ledger_file_move(h->fs->ledger, w->st->st_ino, h->number);
-		h->files++;
-		h->bytes += (uint64_t)w->st->st_size;
+	if (!(inode && hand_over_inode(h, inode)) && S_ISREG(w->st->st_mode)) {
+		exec_account(h->from, -1, -(int64_t)w->st->st_size);
+		exec_account(h->to, 1, (int64_t)w->st->st_size);
 	}
+	if (S_ISREG(w->st->st_mode))
+		hand_over_row(h, w, inode);
+	if (inode)
+		itable_unref(h->fs->itable, inode);
 	return 0;
 }
 
 /*
- * All files of a directory that moved to another execution. Inodes that the kernel knows find out by
- * themselves (node_exec()); the rows and the sums are moved here.
+ * Everything below a directory that moved to another execution: sums, rows, and the inodes that the kernel knows.
+ * What is looked up at this very moment finds out by itself (node_exec()).
  */
-static void hand_over_directory(struct fs *fs, const struct handle *dir, struct execution *from,
-				struct execution *to)
+static void hand_over_directory(struct fs *fs, const struct side *from, const struct side *to)
 {
-	struct handover h = { .fs = fs, .to = to, .number = exec_number(to) };
+	struct handover h = {
+		.fs = fs,
+		.from = from->t.exec,
+		.to = to->t.exec,
+		.place = to->t.place,
+		.number = exec_number(to->t.exec),
+		.own_lifetimes = (from->t.place == PLACE_OTHER) != (to->t.place == PLACE_OTHER),
+	};
 	int r;
 
 	atomic_fetch_add(&fs->exec_epoch, 1);
-	r = walk(fs->store->fd, dir, 0, hand_over_file, &h);
+	r = walk(fs->store->fd, &from->was.handle, 0, hand_over_entry, &h);
 	if (r < 0)
 		log_warning("op=rename execution=%s error=%s; its sums are not exact, ignoring",
-			    to->id, log_errname(r));
-	exec_account(from, -(int64_t)h.files, -(int64_t)h.bytes);
-	exec_account(to, (int64_t)h.files, (int64_t)h.bytes);
+			    h.to->id, log_errname(r));
 }
 
-/* The execution's directory has another name: what was set on it by hand goes with it. */
+/*
+ * The execution's directory has another name: what was set on it by hand goes with it. From now on it is the
+ * client's, not one that batonfs made and numbered by its name.
+ */
 static void move_top_directory(struct fs *fs, struct side *from, struct side *to,
 			       const struct ledger_owner *by)
 {
@@ -118,17 +160,24 @@ static void move_top_directory(struct fs *fs, struct side *from, struct side *to
 		ttl = LEDGER_TTL_DEFAULT;
 	if (mark_get(from->was.fd, MARK_PINNED, &pinned) < 0)
 		pinned = 0;
-	(void)!exec_dir_add(fs->execs, to->t.exec, &from->was.handle,
-			    from->is_auto ? from->ino : from->was.st.st_ino, from->is_auto, by);
+	if (from->is_auto && mark_clear(from->was.fd, MARK_AUTO) < 0)
+		log_warning("op=rename execution=%s: cannot clear its mark, ignoring",
+			    to->t.exec->id);
+	(void)!exec_dir_add(fs->execs, to->t.exec, &from->was.handle, from->was.st.st_ino, false,
+			    by);
 	exec_restore_marks(fs->execs, to->t.exec, ttl, pinned != 0);
 }
 
+static bool at_top(const struct side *s)
+{
+	return s->t.dir->place == PLACE_ROOT && s->t.exec->lifetime == LIFETIME_TTL;
+}
+
 /* `from` now has the name of `to`: executions, places, names at the top. */
-static void moved(struct fs *fs, fuse_req_t req, struct side *from, struct side *to)
+static void arrived(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
+		    unsigned int flags)
 {
 	bool is_dir = S_ISDIR(from->was.st.st_mode);
-	bool to_top = to->t.dir->place == PLACE_ROOT && to->t.exec->lifetime == LIFETIME_TTL;
-	bool from_top = from->t.dir->place == PLACE_ROOT && from->t.exec->lifetime == LIFETIME_TTL;
 	struct ledger_owner by = { 0 };
 	struct inode *inode =
 		itable_peek(fs->itable, from->is_auto ? from->ino : from->was.st.st_ino,
@@ -136,9 +185,11 @@ static void moved(struct fs *fs, fuse_req_t req, struct side *from, struct side 
 
 	if (atomic_load(&to->t.exec->state) == EXEC_VIRTUAL)
 		node_caller(req, &by);
-	if (to_top && is_dir)
+	if (at_top(to) && is_dir)
 		move_top_directory(fs, from, to, &by);
-	else if (to_top)
+	else if (at_top(to) && flags & RENAME_EXCHANGE)
+		; /* the name is on the list */
+	else if (at_top(to))
 		(void)!exec_flat_add(fs->execs, to->t.exec, to->name,
 				     &by); /* -ENOMEM: not released with it */
 	else if (to->t.own_exec)
@@ -148,18 +199,30 @@ static void moved(struct fs *fs, fuse_req_t req, struct side *from, struct side 
 		if (inode)
 			node_set_exec(fs, inode, exec_ref(to->t.exec), to->t.place);
 		if (is_dir)
-			hand_over_directory(fs, &from->was.handle, from->t.exec, to->t.exec);
+			hand_over_directory(fs, from, to);
 		else if (inode && S_ISREG(inode->mode))
 			node_record(fs, inode, to->t.exec, (uint64_t)from->was.st.st_size,
 				    node_own_ttl(fs, from->was.fd));
 	}
 	if (inode)
 		itable_unref(fs->itable, inode);
+}
 
-	if (from_top && is_dir && from->t.exec != to->t.exec)
+/* The name of `from` is free. */
+static void departed(struct fs *fs, struct side *from, struct side *to)
+{
+	bool is_dir = S_ISDIR(from->was.st.st_mode);
+
+	if (at_top(from) && is_dir && from->t.exec != to->t.exec)
 		exec_dir_drop(fs->execs, from->t.exec, LEDGER_REMOVED);
-	else if (from_top && !is_dir)
+	else if (at_top(from) && !is_dir)
 		exec_flat_drop(fs->execs, from->t.exec, from->name);
+	if (is_dir && at_top(to))
+		node_detach(fs, to->name); /* virtual so far, dead to the kernel now */
+	if (from->is_auto) { /* the kernel's inode has the number that belongs to the old name */
+		node_detach(fs, from->name);
+		notify_gone(fs->notify, FUSE_ROOT_ID, to->name);
+	}
 }
 
 /* What cannot be moved: see the comments. */
@@ -176,6 +239,11 @@ static int check(const struct side *from, const struct side *to, unsigned int fl
 		return -EXDEV;
 	if (flags & RENAME_EXCHANGE && to->was.fd < 0)
 		return -ENOENT;
+	/* A file and a directory of the same name may belong to different executions. */
+	if (flags & RENAME_EXCHANGE &&
+	    S_ISDIR(from->was.st.st_mode) != S_ISDIR(to->was.st.st_mode) &&
+	    (from->t.dir->place == PLACE_ROOT || to->t.dir->place == PLACE_ROOT))
+		return -EXDEV;
 	return from->was.fd < 0 ? -ENOENT : 0;
 }
 
@@ -193,14 +261,14 @@ static int do_rename(struct fs *fs, fuse_req_t req, struct side *from, struct si
 	if (r < 0 || same) /* two names of one file: nothing happens, says rename(2) */
 		return r;
 	if (flags & RENAME_EXCHANGE) {
-		moved(fs, req, from, to);
-		moved(fs, req, to, from);
+		arrived(fs, req, from, to, flags);
+		arrived(fs, req, to, from, flags);
 		return 0;
 	}
 	if (to->was.fd >= 0)
 		victim_gone(fs, &to->t, to->name, &to->was);
-	moved(fs, req, from, to);
-	target_vanish(fs, &from->t);
+	arrived(fs, req, from, to, flags);
+	departed(fs, from, to);
 	return 0;
 }
 
@@ -208,9 +276,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	       const char *newname, unsigned int flags)
 {
 	struct fs *fs = fs_of(req);
+	unsigned int from_kind;
+	unsigned int to_kind;
 	struct side from;
 	struct side to;
-	bool is_dir;
 	int r;
 
 	fs_count(fs, FS_OP_rename);
@@ -218,13 +287,14 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		reply_err(req, -EPERM);
 		return;
 	}
-	is_dir = is_directory(fs, parent, name);
-	r = side_enter(fs, req, parent, name, is_dir, false, &from);
+	from_kind = is_directory(fs, parent, name) ? TARGET_DIR : 0;
+	to_kind = from_kind;
+	if (flags & RENAME_EXCHANGE)
+		to_kind = is_directory(fs, newparent, newname) ? TARGET_DIR : 0;
+	r = side_enter(fs, req, parent, name, from_kind, &from);
 	if (r == 0) {
-		r = side_enter(fs, req, newparent, newname,
-			       flags & RENAME_EXCHANGE ? is_directory(fs, newparent, newname)
-						       : is_dir,
-			       true, &to);
+		r = side_enter(fs, req, newparent, newname, to_kind | TARGET_MAKE | TARGET_NESTED,
+			       &to);
 		if (r == 0) {
 			r = do_rename(fs, req, &from, &to, flags);
 			side_leave(fs, &to);

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/xattr.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include "baton/interface.h"
@@ -20,6 +22,12 @@
 static bool is_baton(const char *name)
 {
 	return strncmp(name, BATON_XATTR_PREFIX, strlen(BATON_XATTR_PREFIX)) == 0;
+}
+
+/* Names that filesystems list for the privileged only, which we are. */
+static bool is_trusted(const char *name)
+{
+	return strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN) == 0;
 }
 
 /* The inode, if attributes of that name can be had of it. 0 or -errno. */
@@ -65,15 +73,16 @@ void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, size_t siz
 		reply_xattr(req, buf, (size_t)n, size);
 }
 
-/* Take the marks out of a list of names. Returns its new length. */
-static size_t hide_marks(char *list, size_t len)
+/* Take out of a list of names what the caller is not to see. Returns its new length. */
+static size_t hide_names(fuse_req_t req, char *list, size_t len)
 {
+	bool privileged = fuse_req_ctx(req)->uid == 0;
 	size_t out = 0;
 
 	for (size_t at = 0; at < len;) {
 		size_t n = strlen(list + at) + 1;
 
-		if (!mark_is_name(list + at)) {
+		if (!mark_is_name(list + at) && (privileged || !is_trusted(list + at))) {
 			memmove(list + out, list + at, n);
 			out += n;
 		}
@@ -106,7 +115,22 @@ void op_listxattr(fuse_req_t req, fuse_ino_t nodeid, size_t size)
 	if (r < 0)
 		reply_err(req, r);
 	else
-		reply_xattr(req, list, hide_marks(list, (size_t)n), size);
+		reply_xattr(req, list, hide_names(req, list, (size_t)n), size);
+}
+
+/*
+ * An ACL, like a mode, does not keep a file set-gid if whoever sets it is no member of its group. The backing
+ * filesystem judges by us.
+ */
+static int drop_setgid(fuse_req_t req, int fd, const char *path)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!(st.st_mode & S_ISGID) || attr_in_group(req, st.st_gid))
+		return 0;
+	return chmod(path, st.st_mode & 05777) < 0 ? -errno : 0;
 }
 
 void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, const char *value,
@@ -128,6 +152,8 @@ void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, const char
 		struct procfd path = procfd(ref.fd);
 
 		r = setxattr(path.name, name, value, size, flags) < 0 ? -errno : 0;
+		if (r == 0 && strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) == 0)
+			r = drop_setgid(req, ref.fd, path.name);
 		node_put(fs, &ref);
 	}
 	reply_err(req, r);

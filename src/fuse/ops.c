@@ -34,7 +34,7 @@ static const struct wish wishes[] = {
 	{ FUSE_CAP_READDIRPLUS_AUTO, true, "readdirplus_auto" },
 	{ FUSE_CAP_ASYNC_DIO, true, "async_dio" },
 	{ FUSE_CAP_DIRECT_IO_ALLOW_MMAP, true,
-	  "direct_io_allow_mmap" }, /* set-id files, see op_open.c */
+	  "direct_io_allow_mmap" }, /* opens beside passthrough */
 	/* libfuse makes and closes a pipe for each request it splices: 9 system calls instead of 1 */
 	{ FUSE_CAP_SPLICE_READ, false, "splice_read" },
 	{ FUSE_CAP_SPLICE_WRITE, true, "splice_write" },

@@ -29,13 +29,18 @@ static int open_auto(struct fs *fs, fuse_req_t req, struct target *t, bool make)
 	return r < 0 ? r : dircache_get(fs->dirs, itable_nodeid(fs->itable, t->dir), &h, &t->ref);
 }
 
-static int open_parent(struct fs *fs, fuse_req_t req, struct target *t, bool make)
+static int enter(struct execution *e, unsigned int flags)
+{
+	return flags & TARGET_NESTED ? exec_enter_nested(e) : exec_enter(e);
+}
+
+static int open_parent(struct fs *fs, fuse_req_t req, struct target *t, unsigned int flags)
 {
 	bool is_auto = atomic_load(&t->dir->flags) & INODE_AUTO;
 
 	for (;;) {
 		t->parent_exec = node_exec(fs, t->dir);
-		if (!t->parent_exec || exec_enter(t->parent_exec) == 0)
+		if (!t->parent_exec || enter(t->parent_exec, flags) == 0)
 			break;
 		exec_unref(fs->execs, t->parent_exec);
 		t->parent_exec = NULL;
@@ -43,14 +48,14 @@ static int open_parent(struct fs *fs, fuse_req_t req, struct target *t, bool mak
 			return -ENOENT; /* released: this directory is being deleted */
 		node_rebind(fs, t->dir);
 	}
-	return is_auto ? open_auto(fs, req, t, make) : node_get(fs, t->dir, &t->ref);
+	return is_auto ? open_auto(fs, req, t, flags & TARGET_MAKE) : node_get(fs, t->dir, &t->ref);
 }
 
-static int enter_child(struct fs *fs, struct target *t, const char *name, bool is_dir)
+static int enter_child(struct fs *fs, struct target *t, const char *name, unsigned int flags)
 {
 	struct rule_match m;
 
-	rule_match(t->dir->place, name, is_dir, &m);
+	rule_match(t->dir->place, name, flags & TARGET_DIR, &m);
 	t->place = m.place;
 	if (m.inherits) {
 		t->exec = t->parent_exec;
@@ -60,7 +65,7 @@ static int enter_child(struct fs *fs, struct target *t, const char *name, bool i
 		t->exec = exec_get(fs->execs, m.id, m.lifetime);
 		if (!t->exec)
 			return -ENOMEM;
-		if (exec_enter(t->exec) == 0)
+		if (enter(t->exec, t->parent_exec ? flags | TARGET_NESTED : flags) == 0)
 			break;
 		exec_unref(fs->execs, t->exec); /* released: the ID starts again */
 	}
@@ -68,17 +73,18 @@ static int enter_child(struct fs *fs, struct target *t, const char *name, bool i
 	return 0;
 }
 
-int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, bool is_dir,
-		 bool make, struct target *ret)
+int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name,
+		 unsigned int flags, struct target *ret)
 {
 	int r;
 
 	*ret = (struct target){ .dir = node_find(fs, parent), .ref = { .fd = -1, .slot = -1 } };
 	if (!ret->dir)
 		return -ESTALE;
-	r = open_parent(fs, req, ret, make);
+	ret->epoch = atomic_load(&fs->exec_epoch);
+	r = open_parent(fs, req, ret, flags);
 	if (r == 0)
-		r = enter_child(fs, ret, name, is_dir);
+		r = enter_child(fs, ret, name, flags);
 	if (r < 0)
 		target_leave(fs, ret);
 	return r;
@@ -93,23 +99,13 @@ void target_leave(struct fs *fs, struct target *t)
 	}
 	if (t->parent_exec) {
 		exec_leave(t->parent_exec);
+		if (atomic_load(&t->dir->flags) & INODE_AUTO)
+			node_vanish(fs, t->parent_exec);
 		exec_unref(fs->execs, t->parent_exec);
 	}
 	if (t->root_changed)
 		fs_root_changed(fs);
 	*t = (struct target){ .ref = { .fd = -1, .slot = -1 } };
-}
-
-void target_vanish(struct fs *fs, struct target *t)
-{
-	if (!t->dir || !(atomic_load(&t->dir->flags) & INODE_AUTO))
-		return;
-	if ((int64_t)atomic_load(&t->parent_exec->files) > 0) /* not empty: saves a system call */
-		return;
-	if (exec_vanish(fs->execs, t->parent_exec)) {
-		dircache_drop(fs->dirs, itable_nodeid(fs->itable, t->dir));
-		t->root_changed = true;
-	}
 }
 
 /* ---- entries ---- */
@@ -137,7 +133,10 @@ static bool has_own_ttl(struct fs *fs, int dirfd, const char *name)
 	return node_own_ttl(fs, fd) != LEDGER_TTL_DEFAULT;
 }
 
-/* Find or make the inode. The reference to e is taken over. */
+/*
+ * Find or make the inode. The reference to e is taken over. like->exec_epoch was read before e was found: so a
+ * directory above that changes hands meanwhile is noticed later.
+ */
 static int make_inode(struct fs *fs, struct inode *like, struct execution *e, const struct stat *st,
 		      struct inode **ret_inode, bool *ret_new)
 {
@@ -145,7 +144,6 @@ static int make_inode(struct fs *fs, struct inode *like, struct execution *e, co
 
 	like->mode = st->st_mode & S_IFMT;
 	like->exec = e;
-	like->exec_epoch = atomic_load(&fs->exec_epoch);
 	like->size_accounted = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
 	r = itable_lookup(fs->itable, like, ret_inode, ret_new);
 	if (r < 0 || !*ret_new)
@@ -178,7 +176,7 @@ static void mark_auto(struct inode *dir, struct inode *like, const struct stat *
 int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 		 struct inode **ret_inode, struct fuse_entry_param *ret)
 {
-	struct inode like = { .place = (uint8_t)t->place };
+	struct inode like = { .place = (uint8_t)t->place, .exec_epoch = t->epoch };
 	struct stat st;
 	bool is_new;
 	int r = stat_entry(t->ref.fd, name, fd, &st, &like.handle);
@@ -198,7 +196,9 @@ int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 static int lookup_virtual(struct fs *fs, struct inode *dir, const char *name,
 			  struct fuse_entry_param *ret)
 {
-	struct inode like = { .place = PLACE_TREE, .flags = INODE_AUTO };
+	struct inode like = { .place = PLACE_TREE,
+			      .flags = INODE_AUTO,
+			      .exec_epoch = atomic_load(&fs->exec_epoch) };
 	struct stat st = { .st_mode = S_IFDIR };
 	struct execution *e;
 	struct inode *inode;
@@ -230,7 +230,7 @@ static struct execution *entry_exec(struct fs *fs, struct inode *dir, const stru
 int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 		 struct fuse_entry_param *ret)
 {
-	struct inode like = { 0 };
+	struct inode like = { .exec_epoch = atomic_load(&fs->exec_epoch) };
 	struct execution *e;
 	struct rule_match m;
 	struct inode *inode;
@@ -284,7 +284,7 @@ void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char 
 		node_caller(req, &by);
 	if (t->dir->place == PLACE_ROOT)
 		r = add_top(fs, t, name, inode, &by);
-	else if (t->own_exec)
+	else if (t->exec->lifetime != LIFETIME_TTL)
 		exec_activate(fs->execs, t->exec, &by);
 	if (r < 0)
 		log_warning(

@@ -16,20 +16,27 @@ struct target {
 	enum place place;	       /* the child's */
 	bool own_exec;		       /* exec is not parent_exec */
 	bool root_changed;	       /* a virtual directory was made */
+	uint32_t epoch;		       /* fs.exec_epoch as of which the executions are right */
+};
+
+enum target_flag {
+	TARGET_DIR = 1u << 0,	 /* the name is, or will be, a directory's */
+	TARGET_MAKE = 1u << 1,	 /* something is to be created: a virtual directory is made */
+	TARGET_NESTED = 1u << 2, /* the second target of one operation, see exec_enter_nested() */
 };
 
 /*
- * Enter `name` in the directory `parent`. `make`: something is to be created there, so a virtual directory
- * is made. 0; -ESTALE, -ENOENT (directory gone; or virtual and not `make`), -errno.
+ * Enter `name` in the directory `parent`. flags: enum target_flag. 0; -ESTALE, -ENOENT (directory gone; or
+ * virtual and not to be made), -errno.
  */
-int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, bool is_dir,
-		 bool make, struct target *ret) WARN_UNUSED;
+int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name,
+		 unsigned int flags, struct target *ret) WARN_UNUSED;
 
-/* Let go; then tell the kernel what it must know before the reply. */
+/*
+ * Let go; a directory that batonfs made and that is empty now vanishes. Then tell the kernel what it must know
+ * before the reply.
+ */
 void target_leave(struct fs *fs, struct target *t);
-
-/* The directory batonfs made may be empty now: let it vanish. Before target_leave(). */
-void target_vanish(struct fs *fs, struct target *t);
 
 /*
  * The inode of `name`, one lookup counted, and what the kernel wants to know of it. `fd` >= 0: the file,

@@ -43,8 +43,12 @@ static struct inode *peek(struct fs *fs, struct target *t, const struct victim *
 static void file_gone(struct fs *fs, struct target *t, struct inode *inode, const struct victim *v)
 {
 	struct execution *e = inode ? node_exec(fs, inode) : exec_ref(t->exec);
-	uint64_t size = inode ? inode->size_accounted : (uint64_t)v->st.st_size;
+	uint64_t size = (uint64_t)v->st.st_size;
 
+	if (inode) {
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		size = inode->size_accounted;
+	}
 	exec_account(e, -1, -(int64_t)size);
 	exec_unref(fs->execs, e);
 	ledger_file_gone(fs->ledger, v->st.st_ino);
@@ -55,17 +59,21 @@ void victim_gone(struct fs *fs, struct target *t, const char *name, struct victi
 	bool last = S_ISDIR(v->st.st_mode) || v->st.st_nlink <= 1;
 	struct inode *inode = last ? peek(fs, t, v) : NULL;
 
+	/* First: the size of an orphan is not accounted any more, and a RELEASE may be on its way. */
+	if (inode && !(atomic_load(&inode->flags) & INODE_AUTO))
+		node_orphan(fs, inode, TAKE_FD(v->fd));
+	else if (inode) /* comes back, but not as this one, which is dead to the kernel */
+		itable_orphan(fs->itable, inode);
 	if (last && S_ISREG(v->st.st_mode))
 		file_gone(fs, t, inode, v);
-	if (t->dir->place == PLACE_ROOT && t->exec->lifetime == LIFETIME_TTL) {
+	if (S_ISDIR(v->st.st_mode) && t->own_exec && t->exec->lifetime == LIFETIME_EXTERNAL) {
+		exec_dir_drop(fs->execs, t->exec, LEDGER_REMOVED); /* n8n has pruned it */
+	} else if (t->dir->place == PLACE_ROOT && t->exec->lifetime == LIFETIME_TTL) {
 		if (S_ISDIR(v->st.st_mode))
 			exec_dir_drop(fs->execs, t->exec, LEDGER_REMOVED);
 		else
 			exec_flat_drop(fs->execs, t->exec, name);
 	}
-	if (inode && !(atomic_load(&inode->flags) & INODE_AUTO)) /* those may come back */
-		node_orphan(fs, inode, TAKE_FD(v->fd));
 	if (inode)
 		itable_unref(fs->itable, inode);
-	target_vanish(fs, t);
 }

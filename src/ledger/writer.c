@@ -306,6 +306,13 @@ static void mark_clean(struct writer *w)
 		log_debug("ledger not marked clean err=%s ignoring", log_errname(r));
 }
 
+/* Once per series of failures, however long it lasts. */
+static void log_change(int before, int now)
+{
+	if (now < 0 && now != before)
+		log_debug("ledger commit err=%s retrying", log_errname(now));
+}
+
 static void *writer_main(void *arg)
 {
 	struct writer *w = arg;
@@ -316,17 +323,12 @@ static void *writer_main(void *arg)
 	while (queue_take(w->queue, &b)) {
 		int r = apply_batch(w, &b);
 
-		if (r == 0) {
-			queue_done(w->queue, &b);
-		} else {
-			if (r != error)
-				log_debug("ledger commit err=%s retrying", log_errname(r));
-			if (!queue_failed(w->queue, r)) {
-				log_debug("ledger closed with events left err=%s", log_errname(r));
-				return NULL;
-			}
-		}
+		log_change(error, r);
 		error = r;
+		if (r == 0)
+			queue_done(w->queue, &b);
+		else if (!queue_failed(w->queue, r))
+			return NULL; /* events are left: not clean */
 	}
 	mark_clean(w);
 	return NULL;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "store/procfd.h"
+#include "util/cleanup.h"
 #include "util/parse.h"
 
 static const char *const mark_names[MARK_MAX_] = {
@@ -31,7 +32,7 @@ int mark_get(int fd, enum mark mark, int64_t *ret)
 
 	n = getxattr(path.name, mark_names[mark], text, sizeof(text) - 1);
 	if (n < 0)
-		return -errno;
+		return errno == ERANGE ? -EINVAL : -errno;
 	text[n] = '\0';
 	if (parse_u64(text, &value) < 0 || value > INT64_MAX)
 		return -EINVAL;
@@ -43,14 +44,9 @@ int mark_get(int fd, enum mark mark, int64_t *ret)
 static int sync_inode(int fd)
 {
 	struct procfd path = procfd(fd);
-	int real = open(path.name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	int r;
+	_cleanup_close_ int real = open(path.name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	if (real < 0)
-		return -errno;
-	r = fsync(real) < 0 ? -errno : 0;
-	(void)close(real);
-	return r;
+	return real < 0 || fsync(real) < 0 ? -errno : 0;
 }
 
 int mark_set(int fd, enum mark mark, int64_t value)

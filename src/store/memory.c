@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The private tmpfs. The namespace is a slave of the host's: what is unmounted there is not kept alive
- * here, and what is mounted here does not show there.
+ * The private tmpfs. The namespace is a slave of the host's: what is mounted here does not show there.
+ * It keeps no copy of the host's mounts, so what is unmounted there is not kept alive here.
  */
 #include "store/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <mntent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,27 +48,56 @@ uint64_t memory_total_bytes(void)
 static int mount_tmpfs(uint64_t size_bytes, bool *ret_huge)
 {
 	uint64_t inodes = MAX_OF(size_bytes / 4096, (uint64_t)INODES_MIN);
+	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 	char options[128];
 	int len = snprintf(options, sizeof(options),
 			   "mode=0700,inode64,size=%" PRIu64 ",nr_inodes=%" PRIu64, size_bytes,
 			   inodes);
 
 	(void)snprintf(options + len, sizeof(options) - (size_t)len, ",huge=within_size");
-	*ret_huge = mount("batonfs-store", MEMORY_PATH, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			  options) == 0;
-	if (*ret_huge)
+	if (mount("batonfs-store", MEMORY_PATH, "tmpfs", flags, options) == 0) {
+		*ret_huge = true;
 		return 0;
+	}
 	options[len] = '\0'; /* a kernel without transparent huge pages refuses the option */
-	if (mount("batonfs-store", MEMORY_PATH, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		  options) < 0)
+	if (mount("batonfs-store", MEMORY_PATH, "tmpfs", flags, options) < 0)
 		return -errno;
+	*ret_huge = false;
 	return 0;
+}
+
+/* What this process still reaches by path: the root, /proc, /dev, and the way to the store. */
+static bool is_needed(const char *mountpoint)
+{
+	size_t n = strlen(mountpoint);
+
+	return strcmp(mountpoint, "/") == 0 || strcmp(mountpoint, "/proc") == 0 ||
+	       strcmp(mountpoint, "/dev") == 0 ||
+	       (strncmp(mountpoint, MEMORY_PATH, n) == 0 && MEMORY_PATH[n] == '/');
+}
+
+/*
+ * Give up the copies of the host's mounts. Where those are private (no systemd, containers), nothing that is
+ * unmounted there goes away here: it would stay busy, and the daemon of a FUSE mount alive.
+ */
+static void leave_behind(void)
+{
+	FILE *mounts = setmntent("/proc/thread-self/mounts", "re");
+	struct mntent *m;
+
+	while (mounts && (m = getmntent(mounts))) {
+		if (!is_needed(m->mnt_dir)) /* fails for what went with its parent */
+			(void)umount2(m->mnt_dir, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
+	if (mounts)
+		(void)endmntent(mounts);
 }
 
 int memory_mount(uint64_t size_bytes, struct memory_ns *ret_ns, bool *ret_huge)
 {
 	_cleanup_close_ int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int private = -1;
+	bool huge = false;
 	int r;
 
 	if (host < 0)
@@ -76,14 +106,20 @@ int memory_mount(uint64_t size_bytes, struct memory_ns *ret_ns, bool *ret_huge)
 		return -errno;
 	if (unshare(CLONE_NEWNS) < 0)
 		return -errno;
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return -errno;
-	r = mount_tmpfs(size_bytes, ret_huge);
-	if (r < 0)
+	r = mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 ? -errno : 0;
+	if (r == 0) {
+		leave_behind();
+		r = mount_tmpfs(size_bytes, &huge);
+	}
+	if (r == 0) {
+		private = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		r = private < 0 ? -errno : 0;
+	}
+	if (r < 0) {
+		(void)setns(host, CLONE_NEWNS); /* the namespace goes, and what is mounted in it */
 		return r;
-	private = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (private < 0)
-		return -errno;
+	}
+	*ret_huge = huge;
 	*ret_ns = (struct memory_ns){ .host_fd = TAKE_FD(host), .private_fd = TAKE_FD(private) };
 	return 0;
 }

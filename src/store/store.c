@@ -4,6 +4,7 @@
  */
 #include "store/store.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include "store/mark.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
+#include "util/dir.h"
 #include "util/parse.h"
 
 #define FORMAT_TEXT "batonfs store, format "
@@ -101,18 +103,12 @@ static int is_empty(int fd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *d;
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir_open(fd, ".", &dir);
 
-	if (copy < 0)
-		return -errno;
-	dir = fdopendir(copy);
-	if (!dir) {
-		(void)safe_close(copy);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	while ((errno = 0, d = readdir(dir))) {
-		if (strcmp(d->d_name, ".") && strcmp(d->d_name, "..") &&
-		    strcmp(d->d_name, "lost+found"))
+		if (!dir_is_dot(d->d_name) && strcmp(d->d_name, "lost+found") != 0)
 			return 0;
 	}
 	return errno ? -errno : 1;
@@ -131,7 +127,7 @@ static int read_format(int fd, unsigned long *ret)
 	if (strncmp(text, FORMAT_TEXT, strlen(FORMAT_TEXT)) != 0)
 		return -ENODATA;
 	*ret = strtoul(text + strlen(FORMAT_TEXT), &end, 10);
-	if (*end != '\n')
+	if (!isdigit((unsigned char)text[strlen(FORMAT_TEXT)]) || *end != '\n')
 		return -ENODATA;
 	return *ret > STORE_FORMAT ? -EPROTONOSUPPORT : 0;
 }
@@ -174,11 +170,44 @@ static int open_existing(struct store *st, struct store_error *error)
 	return r < 0 ? fail(error, r, "store %s/lock: %s", st->path, strerror(-r)) : 0;
 }
 
-/* The lock file is made last: a directory without one is not a store yet. */
-static int create_new(struct store *st, struct store_error *error)
+/* Marks are extended attributes; the store's own lock file serves for the trial. */
+static int check_marks(struct store *st, struct store_error *error)
+{
+	int r = mark_set(st->lock_fd, MARK_PINNED, 0);
+
+	if (r == 0)
+		r = mark_clear(st->lock_fd, MARK_PINNED);
+	if (r == -EPERM)
+		return fail(
+			error, r,
+			"store %s: no privilege to mark its files (trusted extended attributes); run batonfs as "
+			"root (CAP_SYS_ADMIN)",
+			st->path);
+	if (r < 0)
+		return fail(error, r,
+			    "store %s: its filesystem (%s) refuses trusted extended attributes: %s",
+			    st->path, st->filesystem, strerror(-r));
+	return 0;
+}
+
+/* Write the format into the lock file, which has no name yet. */
+static int write_format(struct store *st)
 {
 	char text[64];
 	int len = snprintf(text, sizeof(text), FORMAT_TEXT "%d\n", STORE_FORMAT);
+	ssize_t n = pwrite(st->lock_fd, text, (size_t)len, 0);
+
+	if (n != len)
+		return n < 0 ? -errno : -ENOSPC;
+	return fsync(st->lock_fd) < 0 ? -errno : 0;
+}
+
+/*
+ * A lock file with a name is complete and locked by whoever made it: a directory without one is not a store
+ * yet, and two makers cannot meet.
+ */
+static int create_new(struct store *st, struct store_error *error)
+{
 	int r = is_empty(st->fd);
 
 	if (r < 0)
@@ -188,22 +217,18 @@ static int create_new(struct store *st, struct store_error *error)
 			error, -ENOTEMPTY,
 			"store %s is neither empty nor a batonfs store; give an empty directory",
 			st->path);
-	if (fchmod(st->fd, 0700) < 0)
-		return fail(error, -errno, "store %s: cannot make it private (mode 0700): %s",
-			    st->path, strerror(errno));
-	st->lock_fd =
-		openat(st->fd, "lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	st->lock_fd = openat(st->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (st->lock_fd < 0)
 		return fail(error, -errno, "store %s: cannot write: %s", st->path, strerror(errno));
 	r = take_lock(st, error);
+	if (r == 0)
+		r = check_marks(st, error);
 	if (r < 0)
 		return r;
-	if (pwrite(st->lock_fd, text, (size_t)len, 0) != len || fsync(st->lock_fd) < 0) {
-		r = errno ? -errno : -ENOSPC;
-		(void)unlinkat(st->fd, "lock", 0);
-		return fail(error, r, "store %s/lock: %s", st->path, strerror(-r));
-	}
-	return 0;
+	r = write_format(st);
+	if (r == 0 && linkat(st->lock_fd, "", st->fd, "lock", AT_EMPTY_PATH) < 0)
+		r = errno == EEXIST ? -EBUSY : -errno; /* somebody was faster */
+	return r < 0 ? fail(error, r, "store %s/lock: %s", st->path, strerror(-r)) : 0;
 }
 
 static int open_subdirectory(struct store *st, const char *name, mode_t mode, int *ret,
@@ -261,18 +286,40 @@ static int check_handles(struct store *st, struct store_error *error)
 	return 0;
 }
 
-/* Marks are extended attributes; the store's own lock file serves for the trial. */
-static int check_marks(struct store *st, struct store_error *error)
+static int open_subdirectories(struct store *st, struct store_error *error)
 {
-	int r = mark_set(st->lock_fd, MARK_PINNED, 0);
+	int r = open_subdirectory(st, "tree", 01777, &st->tree_fd, error);
 
 	if (r == 0)
-		r = mark_clear(st->lock_fd, MARK_PINNED);
+		r = open_subdirectory(st, "trash", 0700, &st->trash_fd, error);
 	if (r < 0)
-		return fail(error, r,
-			    "store %s: its filesystem (%s) refuses trusted extended attributes: %s",
-			    st->path, st->filesystem, strerror(-r));
-	return 0;
+		return r;
+	r = handle_at(st->tree_fd, "", &st->tree);
+	return r < 0 ? fail(error, r, "store %s/tree: %s", st->path, strerror(-r)) : 0;
+}
+
+/* What there was before: an empty directory. */
+static void undo_new(struct store *st)
+{
+	(void)unlinkat(st->fd, "tree",
+		       AT_REMOVEDIR); /* the error that led here is the one to tell */
+	(void)unlinkat(st->fd, "trash", AT_REMOVEDIR);
+	(void)unlinkat(st->fd, "lock", 0);
+}
+
+static int lay_out_new(struct store *st, struct store_error *error)
+{
+	int r = create_new(st, error);
+
+	if (r < 0)
+		return r;
+	r = open_subdirectories(st, error);
+	if (r == 0 && fchmod(st->fd, 0700) < 0)
+		r = fail(error, -errno, "store %s: cannot make it private (mode 0700): %s",
+			 st->path, strerror(errno));
+	if (r < 0)
+		undo_new(st);
+	return r;
 }
 
 static int lay_out(struct store *st, struct store_error *error)
@@ -280,20 +327,10 @@ static int lay_out(struct store *st, struct store_error *error)
 	int r = open_existing(st, error);
 
 	if (r == -ENOENT)
-		r = create_new(st, error);
-	if (r < 0)
-		return r;
-	r = check_marks(st, error);
-	if (r < 0)
-		return r;
-	r = open_subdirectory(st, "tree", 01777, &st->tree_fd, error);
-	if (r < 0)
-		return r;
-	r = open_subdirectory(st, "trash", 0700, &st->trash_fd, error);
-	if (r < 0)
-		return r;
-	r = handle_at(st->tree_fd, "", &st->tree);
-	return r < 0 ? fail(error, r, "store %s/tree: %s", st->path, strerror(-r)) : 0;
+		return lay_out_new(st, error);
+	if (r == 0)
+		r = check_marks(st, error);
+	return r < 0 ? r : open_subdirectories(st, error);
 }
 
 int store_open(const char *source, struct store *ret, struct store_error *error)
@@ -328,6 +365,7 @@ out:
 	if (r < 0) {
 		if (!error->text[0])
 			(void)fail(error, r, "store %s: %s", source, strerror(-r));
+		(void)!store_leave(&st); /* a private tmpfs goes with the namespace */
 		store_close(&st);
 		return r;
 	}

@@ -23,15 +23,20 @@
 
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/dir.h"
 #include "util/lock.h"
 #include "util/log.h"
 
 /* Niceness of the deleting thread. Source: the lowest that still gets a share on a busy machine. */
 #define NICENESS 15
 
+/* A name in the trash, BOOT-SERIAL, two numbers of 16 hexadecimal digits at most, and its NUL. */
+#define NAME_SIZE 48
+
 struct trash {
-	int fd;	       /* borrowed, constant */
-	uint64_t boot; /* constant: makes names unique across processes */
+	/* Constant. */
+	int fd;		 /* borrowed */
+	char prefix[24]; /* of the names here; another one in each process */
 	pthread_t thread;
 
 	struct lock lock;    /* rank LOCK_TRASH */
@@ -46,7 +51,7 @@ struct trash {
 
 static void fresh_name(struct trash *t, char *buf, size_t len)
 {
-	(void)snprintf(buf, len, "%" PRIx64 "-%" PRIx64, t->boot, atomic_fetch_add(&t->serial, 1));
+	(void)snprintf(buf, len, "%s%" PRIx64, t->prefix, atomic_fetch_add(&t->serial, 1));
 }
 
 static void wake(struct trash *t)
@@ -57,41 +62,7 @@ static void wake(struct trash *t)
 	(void)pthread_cond_signal(&t->wake);
 }
 
-int trash_take(struct trash *t, int dirfd, const char *name)
-{
-	char fresh[48];
-
-	fresh_name(t, fresh, sizeof(fresh));
-	if (renameat(dirfd, name, t->fd, fresh) < 0)
-		return -errno;
-	wake(t);
-	return 0;
-}
-
-/*
- * Nothing but a rename takes exactly what is there; so it is taken first, looked at, and put back if it is
- * something else. The name with the leading dot keeps the worker's hands off meanwhile.
- */
-int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino)
-{
-	char held[48] = ".";
-	struct stat st;
-
-	fresh_name(t, held + 1, sizeof(held) - 1);
-	if (renameat(dirfd, name, t->fd, held) < 0)
-		return -errno;
-	if (fstatat(t->fd, held, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != ino) {
-		if (renameat2(t->fd, held, dirfd, name, RENAME_NOREPLACE) < 0)
-			return -errno; /* somebody took the name: what was under it is in the trash now */
-		return -ESTALE;
-	}
-	if (renameat(t->fd, held, t->fd, held + 1) < 0)
-		return -errno;
-	wake(t);
-	return 0;
-}
-
-/* A file that somebody made immutable or append-only goes like any other. */
+/* What somebody made immutable or append-only goes like any other. */
 static void clear_flags(int dirfd, const char *name)
 {
 	_cleanup_close_ int fd =
@@ -100,8 +71,67 @@ static void clear_flags(int dirfd, const char *name)
 
 	if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
 		flags &= ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
-		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags); /* what remains impossible fails below */
+		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags); /* what remains impossible fails then */
 	}
+}
+
+/* Move an entry to the top of the trash, under another name. */
+static int move(struct trash *t, int dirfd, const char *name, const char *fresh)
+{
+	if (renameat(dirfd, name, t->fd, fresh) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	clear_flags(dirfd, name);
+	return renameat(dirfd, name, t->fd, fresh) < 0 ? -errno : 0;
+}
+
+int trash_take(struct trash *t, int dirfd, const char *name)
+{
+	char fresh[NAME_SIZE];
+	int r;
+
+	fresh_name(t, fresh, sizeof(fresh));
+	r = move(t, dirfd, name, fresh);
+	if (r == 0)
+		wake(t);
+	return r;
+}
+
+static bool is_inode(int dirfd, const char *name, uint64_t ino)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == ino;
+}
+
+/*
+ * Nothing but a rename takes exactly what is there; so it is taken first, looked at, and put back if it is
+ * something else by then. The name with the leading dot keeps the worker's hands off meanwhile.
+ */
+int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino)
+{
+	char held[NAME_SIZE + 1] = ".";
+	struct stat st;
+	bool put_back;
+	int r;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (st.st_ino != ino)
+		return -ESTALE;
+	fresh_name(t, held + 1, NAME_SIZE);
+	r = move(t, dirfd, name, held);
+	if (r < 0)
+		return r;
+	put_back = !is_inode(t->fd, held, ino);
+	if (put_back && renameat2(t->fd, held, dirfd, name, RENAME_NOREPLACE) == 0)
+		return -ESTALE;
+	/* If it could not be put back, somebody has made a new one of that name, as if over this one. */
+	if (renameat(t->fd, held, t->fd, held + 1) < 0)
+		return -errno;
+	wake(t);
+	return put_back ? -ESTALE : 0;
 }
 
 /* Delete a non-directory. 0, -EISDIR, -errno. */
@@ -118,100 +148,103 @@ static int delete_file(int dirfd, const char *name)
 /* An empty directory is removed, any other moves to the top of the trash to be emptied in its turn. */
 static int delete_subdirectory(struct trash *t, int dirfd, const char *name)
 {
-	char fresh[48];
+	char fresh[NAME_SIZE];
+	int r;
 
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
 		return 0;
-	if (errno == EPERM)
-		clear_flags(dirfd, name);
 	fresh_name(t, fresh, sizeof(fresh));
-	return renameat(dirfd, name, t->fd, fresh) < 0 ? -errno : 0;
+	r = move(t, dirfd, name, fresh);
+	if (r == 0)
+		atomic_fetch_add(&t->pending, 1); /* what is in it is not deleted yet */
+	return r == -ENOENT ? 0 : r;
 }
 
-/* "." and "..", and at the top what trash_take_inode() holds. */
-static bool is_dot(const char *name, bool top)
+static int delete_entry(struct trash *t, int dirfd, const struct dirent *d)
 {
-	return name[0] == '.' && (top || !name[1] || (name[1] == '.' && !name[2]));
+	int r = d->d_type == DT_DIR ? -EISDIR : delete_file(dirfd, d->d_name);
+
+	return r == -EISDIR ? delete_subdirectory(t, dirfd, d->d_name) : r;
 }
 
-static int open_dir(int dirfd, const char *name, DIR **ret)
-{
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	*ret = fdopendir(fd);
-	if (!*ret) {
-		(void)safe_close(fd);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
+/* A directory at the top. Gone already is gone: there may be two that delete. */
 static int delete_directory(struct trash *t, const char *name)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *d;
-	int r = open_dir(t->fd, name, &dir);
+	int r = dir_open(t->fd, name, &dir);
 
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? 0 : r;
 	while ((errno = 0, d = readdir(dir)) && !atomic_load(&t->stopping)) {
-		if (is_dot(d->d_name, false))
+		if (dir_is_dot(d->d_name))
 			continue;
-		r = d->d_type == DT_DIR ? -EISDIR : delete_file(dirfd(dir), d->d_name);
-		if (r == -EISDIR)
-			r = delete_subdirectory(t, dirfd(dir), d->d_name);
-		if (r == -EPERM) {
+		r = delete_entry(t, dirfd(dir), d);
+		if (r == -EPERM) { /* the directory itself is immutable or append-only */
 			clear_flags(t->fd, name);
-			r = delete_file(dirfd(dir), d->d_name);
+			r = delete_entry(t, dirfd(dir), d);
 		}
 		if (r < 0)
 			return r;
 	}
 	if (atomic_load(&t->stopping))
 		return -ECANCELED;
+	if (unlinkat(t->fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno == EPERM)
+		clear_flags(t->fd, name);
 	return unlinkat(t->fd, name, AT_REMOVEDIR) == 0 ? 0 : -errno;
 }
 
-/* One pass over the trash. Returns the number of entries found, -errno of the first that resists. */
-static int empty_once(struct trash *t)
+/* "." and "..", and what trash_take_inode() holds. An earlier process holds nothing any more. */
+static bool is_held(const struct trash *t, const char *name)
+{
+	return dir_is_dot(name) ||
+	       (name[0] == '.' && strncmp(name + 1, t->prefix, strlen(t->prefix)) == 0);
+}
+
+/*
+ * One pass over the trash. Returns the number of entries that went, or -errno; *ret_failed is the last
+ * error of what resists, or 0.
+ */
+static int empty_once(struct trash *t, int *ret_failed)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *d;
-	int failed = 0;
-	int found = 0;
-	int r = open_dir(t->fd, ".", &dir);
+	int gone = 0;
+	int r = dir_open(t->fd, ".", &dir);
 
 	if (r < 0)
 		return r;
+	*ret_failed = 0;
 	while ((errno = 0, d = readdir(dir)) && !atomic_load(&t->stopping)) {
-		if (is_dot(d->d_name, true))
+		if (is_held(t, d->d_name))
 			continue;
 		r = d->d_type == DT_DIR ? -EISDIR : delete_file(t->fd, d->d_name);
 		if (r == -EISDIR)
 			r = delete_directory(t, d->d_name);
 		if (r < 0) {
-			failed = r;
+			*ret_failed = r;
 			continue;
 		}
-		found++;
+		gone++;
 		if (atomic_load(&t->pending) > 0)
 			atomic_fetch_sub(&t->pending, 1);
 	}
-	return failed ? failed : found;
+	return gone;
 }
 
 int trash_empty(struct trash *t)
 {
+	int failed = 0;
 	int r;
 
 	do
-		r = empty_once(t);
-	while (r > 0);
-	if (r == 0)
+		r = empty_once(t, &failed);
+	while (r > 0); /* what was moved to the top may not have been seen yet */
+	if (r == 0 && failed == 0)
 		atomic_store(&t->pending, 0);
-	return r;
+	return r < 0 ? r : failed;
 }
 
 static void *run(void *arg)
@@ -241,7 +274,8 @@ int trash_new(int trash_fd, struct trash **ret)
 	if (!t)
 		return -ENOMEM;
 	t->fd = trash_fd;
-	t->boot = (uint64_t)clock_ns(CLOCK_REALTIME);
+	(void)snprintf(t->prefix, sizeof(t->prefix), "%" PRIx64 "-",
+		       (uint64_t)clock_ns(CLOCK_REALTIME));
 	lock_init(&t->lock, LOCK_TRASH);
 	lock_cond_init(&t->wake);
 	r = pthread_create(&t->thread, NULL, run, t);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "util/cleanup.h"
+#include "util/dir.h"
 
 struct pending {
 	struct handle handle;
@@ -41,11 +42,6 @@ static int stack_push(struct stack *s, const struct handle *h, uint64_t tag)
 	}
 	s->items[s->n++] = (struct pending){ .handle = *h, .tag = tag };
 	return 0;
-}
-
-static bool is_dot(const char *name)
-{
-	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
 static int visit(DIR *dir, const char *name, uint64_t tag, struct stack *todo,
@@ -90,13 +86,9 @@ int walk(int mount_fd, const struct handle *h, uint64_t tag,
 			continue; /* removed meanwhile */
 		if (fd < 0)
 			return fd;
-		dir = fdopendir(fd);
-		if (!dir) {
-			(void)safe_close(fd);
-			return -ENOMEM;
-		}
+		r = dir_from_fd(fd, &dir);
 		while (r == 0 && (errno = 0, d = readdir(dir))) {
-			if (!is_dot(d->d_name))
+			if (!dir_is_dot(d->d_name))
 				r = visit(dir, d->d_name, p.tag, &todo, each, arg);
 		}
 		if (r == 0 && errno)

@@ -80,16 +80,21 @@ END_TEST
 START_TEST(damaged_mark_is_invalid)
 {
 	static const char *const texts[] = {
-		"",    "x",  "-1",			 "1 ",
-		"1\n", " 1", "9223372036854775808", /* INT64_MAX + 1 */
+		"",
+		"x",
+		"-1",
+		"1 ",
+		"1\n",
+		" 1",
+		"9223372036854775808",		  /* INT64_MAX + 1 */
 		"999999999999999999999999999999", /* longer than any number */
 	};
 	_cleanup_close_ int fd = make_dir(scratch.fd, "d");
 	int64_t value = 77;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		ck_assert_int_eq(
-			fsetxattr(fd, MARK_PREFIX "ttl", texts[i], strlen(texts[i]), 0), 0);
+		ck_assert_int_eq(fsetxattr(fd, MARK_PREFIX "ttl", texts[i], strlen(texts[i]), 0),
+				 0);
 		ck_assert_msg(mark_get(fd, MARK_TTL, &value) == -EINVAL, "'%s'", texts[i]);
 		ck_assert_int_eq(value, 77);
 	}

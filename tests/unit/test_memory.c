@@ -25,7 +25,8 @@ START_TEST(memory_is_between_something_and_everything)
 	uint64_t total = memory_total_bytes();
 
 	ck_assert_uint_gt(total, 16 << 20);
-	ck_assert_uint_le(total, (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+	ck_assert_uint_le(total,
+			  (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
 }
 END_TEST
 
@@ -54,28 +55,38 @@ START_TEST(tmpfs_is_there_in_the_private_namespace_only)
 }
 END_TEST
 
-/* What the host unmounts is not kept here, what is mounted here does not show there. */
-static int propagate(void)
+/* The host's mounts are not kept alive here, whatever they are to other namespaces. */
+static int mount_beside(unsigned long propagation)
 {
 	CHILD_ASSERT(unshare(CLONE_NEWNS) == 0);
-	CHILD_ASSERT(mount(NULL, "/", NULL, MS_SHARED | MS_REC, NULL) == 0);
+	CHILD_ASSERT(mount(NULL, "/", NULL, propagation | MS_REC, NULL) == 0);
 	CHILD_ASSERT(mount("test", scratch.path, "tmpfs", 0, NULL) == 0);
 	CHILD_ASSERT(memory_mount(UINT64_C(8) << 20, &ns, &huge) == 0);
-	CHILD_ASSERT(is_tmpfs(scratch.path));
-	CHILD_ASSERT(memory_leave(&ns) == 0);
+	CHILD_ASSERT(is_tmpfs(MEMORY_PATH) && !is_tmpfs(scratch.path));
+	CHILD_ASSERT(memory_leave(&ns) == 0 && is_tmpfs(scratch.path));
 	CHILD_ASSERT(umount2(scratch.path, 0) == 0);
-	CHILD_ASSERT(memory_enter(&ns) == 0);
-	CHILD_ASSERT(!is_tmpfs(scratch.path));
+	CHILD_ASSERT(memory_enter(&ns) == 0 && is_tmpfs(MEMORY_PATH));
 	return 0;
 }
 
-START_TEST(unmounting_on_the_host_reaches_the_namespace)
+static int beside_shared(void)
 {
-	in_child(propagate);
+	return mount_beside(MS_SHARED);
+}
+
+static int beside_private(void)
+{
+	return mount_beside(MS_PRIVATE);
+}
+
+START_TEST(mounts_of_the_host_are_left_alone_and_behind)
+{
+	in_child(beside_shared);
+	in_child(beside_private);
 }
 END_TEST
 
-static int fail(void)
+static int be_refused(void)
 {
 	bool host = is_tmpfs(MEMORY_PATH);
 	int before = count_fds();
@@ -92,7 +103,7 @@ static int fail(void)
 
 START_TEST(without_privilege_nothing_happens)
 {
-	in_child(fail);
+	in_child(be_refused);
 }
 END_TEST
 
@@ -101,7 +112,7 @@ int main(void)
 	const TTest *const tests[] = {
 		memory_is_between_something_and_everything,
 		tmpfs_is_there_in_the_private_namespace_only,
-		unmounting_on_the_host_reaches_the_namespace,
+		mounts_of_the_host_are_left_alone_and_behind,
 		without_privilege_nothing_happens,
 	};
 

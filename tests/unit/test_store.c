@@ -249,7 +249,7 @@ START_TEST(failure_at_any_point_leaves_an_empty_directory)
 
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
 	few = old;
-	for (few.rlim_cur = (rlim_t)fds_before;; few.rlim_cur++) {
+	for (few.rlim_cur = 0;; few.rlim_cur++) {
 		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 		r = store_open(scratch.path, &st, &error);
 		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
@@ -261,7 +261,7 @@ START_TEST(failure_at_any_point_leaves_an_empty_directory)
 		ck_assert_uint_eq(mode_of("."), 0755);
 		ck_assert_int_eq(count_fds(), fds_before);
 	}
-	ck_assert_int_ge(failures, 3);
+	ck_assert_int_ge(failures, fds_before + 2);
 	store_close(&st);
 }
 END_TEST

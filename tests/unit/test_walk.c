@@ -11,8 +11,8 @@
 
 static struct {
 	int n;
-	int stop_at;   /* 0: never */
-	int answer;    /* then */
+	int stop_at; /* 0: never */
+	int answer;  /* then */
 	int directories;
 	uint64_t tag_sum;
 	int remove_fd; /* a directory whose name is removed when it is seen, or -1 */

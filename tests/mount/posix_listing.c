@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Listings: complete, each name once, also while the directory changes, and with numbers that agree. */
+#include "posix.h"
+
+#include <dirent.h>
+
+#define FILES 5000
+
+static unsigned char seen[FILES];
+
+static void name_of(int i, char name[32])
+{
+	(void)snprintf(name, 32, "many/entry-%05d", i);
+}
+
+static DIR *open_many(void)
+{
+	DIR *dir = opendir("many");
+
+	CHECK(dir);
+	memset(seen, 0, sizeof(seen));
+	return dir;
+}
+
+/* Note an entry. Its number, or -1 for "." and "..", -2 for others. */
+static int note(const struct dirent *d)
+{
+	int i;
+
+	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+		return -1;
+	if (sscanf(d->d_name, "entry-%d", &i) != 1 || i < 0 || i >= FILES)
+		return -2;
+	if (seen[i] < 255)
+		seen[i]++;
+	return i;
+}
+
+static void all_once(void)
+{
+	int bad = 0;
+
+	for (int i = 0; i < FILES; i++)
+		bad += seen[i] != 1;
+	CHECK_EQ(0, bad);
+}
+
+static void a_listing_is_complete(void)
+{
+	DIR *dir = open_many();
+	struct dirent *d;
+	int dots = 0;
+
+	while ((d = readdir(dir))) {
+		int i = note(d);
+
+		CHECK(i > -2);
+		dots += i == -1;
+		CHECK_EQ(i == -1 ? DT_DIR : DT_REG, d->d_type);
+	}
+	CHECK_EQ(2, dots);
+	all_once();
+	memset(seen, 0, sizeof(seen));
+	rewinddir(dir);
+	while ((d = readdir(dir)))
+		(void)note(d);
+	all_once();
+	CHECK(closedir(dir) == 0);
+}
+
+/* With and without attributes in the listing, by the name and by the listing: one number. */
+static void numbers_agree(void)
+{
+	static ino_t listed[FILES];
+	DIR *dir = open_many();
+	struct dirent *d;
+	char name[32];
+	int bad = 0;
+
+	while ((d = readdir(dir))) {
+		int i = note(d);
+
+		if (i >= 0)
+			listed[i] = d->d_ino;
+	}
+	for (int i = 0; i < FILES; i++) {
+		name_of(i, name);
+		bad += stat_of(name).st_ino != listed[i];
+	}
+	rewinddir(dir);
+	while ((d = readdir(
+			dir))) { /* as ls -l does, which makes the kernel ask for both at once */
+		int i = note(d);
+		struct stat st;
+
+		if (i < 0)
+			continue;
+		CHECK(fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0);
+		bad += st.st_ino != d->d_ino || st.st_ino != listed[i];
+	}
+	CHECK_EQ(0, bad);
+	CHECK(closedir(dir) == 0);
+}
+
+static void a_place_can_be_found_again(void)
+{
+	static long place[FILES + 2];
+	static char names[FILES + 2][256];
+	DIR *dir = open_many();
+	struct dirent *d;
+	int n = 0;
+
+	for (;;) {
+		long here = telldir(dir);
+
+		d = readdir(dir);
+		if (!d || n == FILES + 2)
+			break;
+		place[n] = here;
+		(void)snprintf(names[n++], sizeof(names[0]), "%s", d->d_name);
+	}
+	CHECK_EQ(FILES + 2, n);
+	for (int i = n - 1; i >= 0; i -= 97) {
+		seekdir(dir, place[i]);
+		d = readdir(dir);
+		CHECK(d && strcmp(d->d_name, names[i]) == 0);
+	}
+	CHECK(closedir(dir) == 0);
+}
+
+/* What is there from begin to end is listed once, whatever else comes and goes. */
+static void a_listing_stands_changes(void)
+{
+	DIR *dir = open_many();
+	struct dirent *d;
+	char name[32];
+	int steps = 0;
+	int bad = 0;
+
+	while ((d = readdir(dir))) {
+		(void)note(d);
+		if (steps++ % 10)
+			continue;
+		(void)snprintf(name, sizeof(name), "many/new-%05d", steps);
+		make_file(name, 0644, "");
+		if (steps % 20 == 1) {
+			(void)snprintf(name, sizeof(name), "many/new-%05d", steps - 10);
+			(void)unlink(name);
+		}
+		if (steps > 3 * FILES) /* would never end */
+			break;
+	}
+	CHECK(steps <= 3 * FILES);
+	all_once();
+	CHECK(closedir(dir) == 0);
+
+	dir = open_many(); /* removing what was listed, as rm -r does */
+	while ((d = readdir(dir))) {
+		if (note(d) == -1)
+			continue;
+		CHECK(unlinkat(dirfd(dir), d->d_name, 0) == 0);
+	}
+	for (int i = 0; i < FILES; i++)
+		bad += seen[i] != 1;
+	CHECK_EQ(0, bad);
+	CHECK(closedir(dir) == 0);
+	CHECK(rmdir("many") == 0);
+}
+
+/* The listing may be cached; what changes shows in the next one at once. */
+static void changes_show_at_once(void)
+{
+	CHECK(mkdir("few", 0755) == 0);
+	for (int i = 0; i < 50; i++) {
+		char name[32];
+		int n = 0;
+		DIR *dir;
+
+		(void)snprintf(name, sizeof(name), "few/%d", i);
+		make_file(name, 0644, "");
+		dir = opendir("few");
+		while (readdir(dir))
+			n++;
+		CHECK_EQ(i + 3, n);
+		CHECK(closedir(dir) == 0);
+	}
+	for (int i = 0; i < 50; i++) {
+		char name[32];
+		int n = 0;
+		DIR *dir;
+
+		(void)snprintf(name, sizeof(name), "few/%d", i);
+		CHECK(unlink(name) == 0);
+		dir = opendir("few");
+		while (readdir(dir))
+			n++;
+		CHECK_EQ(51 - i, n);
+		CHECK(closedir(dir) == 0);
+	}
+	CHECK(rmdir("few") == 0);
+}
+
+int main(void)
+{
+	char name[32];
+
+	CHECK(mkdir("many", 0755) == 0);
+	for (int i = 0; i < FILES; i++) {
+		name_of(i, name);
+		make_file(name, 0644, "");
+	}
+	a_listing_is_complete();
+	numbers_agree();
+	a_place_can_be_found_again();
+	changes_show_at_once();
+	a_listing_stands_changes();
+	return posix_status();
+}

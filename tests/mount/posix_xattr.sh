@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Extended attributes and ACLs as on a local filesystem; the store's own attributes do not show.
+. "$TESTS/lib/mount.sh"
+
+mount_batonfs -o suid,dev,exec
+expect mkdir -p "$MNT/4711/posix"
+cd "$MNT/4711/posix" || fail "cd"
+expect posix_xattr marks
+cd /
+expect unmount_batonfs

@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Everything at once in a few executions, by threads and processes: no error without a reason, no crash, no
+# hang; afterwards all can be released, nothing is left, and the daemon forgets what the kernel has forgotten.
+. "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
+
+mount_batonfs
+before=$(status 'd["inodes_known"]')
+
+expect timeout 50 stress "$MNT" "${SECONDS_OF_STRESS:-8}"
+
+closed() {
+	[ "$(status 'd["open"]')" = 0 ]
+}
+wait_until 10 closed
+
+# The sums are those of the files.
+for id in 1 2 3 44; do
+	is_real $id || continue
+	find "$MNT/$id" "$MNT/${id}"_* -type f -printf '%i %n\n' 2>/dev/null | sort -u >"$WORK/files"
+	# A file with names in two executions counts in one of them.
+	if ! grep -qv ' 1$' "$WORK/files"; then
+		expect_eq "$(wc -l <"$WORK/files")" "$(shown $id files)" "files of $id: $(ls -lR "$MNT/$id")"
+	fi
+done
+for id in 1 2 3 44; do
+	is_over $id || release $id
+done
+expect_eq "" "$(ls -A "$MNT")" "the root after releasing all"
+expect_eq '{"executions":[]}' "$(tr -d ' ' <"$MNT/.baton/executions.json")"
+expect_eq "0 0" "$(status 'd["files"]') $(status 'd["bytes"]')"
+
+back() {
+	echo 2 >/proc/sys/vm/drop_caches
+	[ "$(status 'd["inodes_known"]')" -le "$before" ]
+}
+wait_until 20 back
+
+# And it still works.
+echo x >"$MNT/1/x" || fail "write"
+expect_eq x "$(cat "$MNT/1/x")"

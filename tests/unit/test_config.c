@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line. It belongs to the executable, not to a library: its source is included.
+ */
+#include "../../src/config.c"
+
+#include "scratch.h"
+
+static struct config config;
+static struct config_error why;
+
+static void nothing(void)
+{
+}
+
+/* Parse "ARGUMENT ARGUMENT ...", as `program`. */
+static int parse_as(const char *program, const char *line)
+{
+	static char words[1024]; /* the configuration points into it */
+	char *argv[16] = { 0 };
+	int argc = 0;
+	char *save = NULL;
+
+	(void)snprintf(words, sizeof(words), "%s %s", program, line);
+	for (char *p = strtok_r(words, " ", &save); p; p = strtok_r(NULL, " ", &save))
+		argv[argc++] = p;
+	memset(&config, 0, sizeof(config));
+	why.text[0] = '\0';
+	return config_parse(argc, argv, &config, &why);
+}
+
+static void parse_ok(const char *line)
+{
+	ck_assert_msg(parse_as("batonfs", line) == 0, "%s: %s", line, why.text);
+}
+
+static void assert_refused(const char *line, const char *word)
+{
+	ck_assert_msg(parse_as("batonfs", line) == -EINVAL, "%s", line);
+	ck_assert_msg(strstr(why.text, word) != NULL, "%s: '%s' is not in: %s", line, word,
+		      why.text);
+	ck_assert_ptr_null(strchr(why.text, '\n'));
+}
+
+START_TEST(defaults)
+{
+	parse_ok("memory /mnt");
+	ck_assert_str_eq(config.source, "memory");
+	ck_assert_str_eq(config.mountpoint, "/mnt");
+	ck_assert_int_eq(config.ttl_ns, 3600 * NS_PER_S);
+	ck_assert(config.autodir);
+	ck_assert_int_eq(config.passthrough, PASSTHROUGH_AUTO);
+	ck_assert_uint_eq(config.threads, 0);
+	ck_assert_uint_eq(config.uid, UINT32_MAX);
+	ck_assert_uint_eq(config.gid, UINT32_MAX);
+	ck_assert_uint_eq(config.umask, UINT32_MAX);
+	ck_assert_uint_eq(config.fmask, UINT32_MAX);
+	ck_assert_uint_eq(config.dmask, UINT32_MAX);
+	ck_assert(!config.suid && !config.dev && !config.exec);
+	ck_assert(!config.readonly && !config.noatime);
+	ck_assert(!config.foreground && !config.debug && !config.fake);
+}
+END_TEST
+
+START_TEST(every_option_reaches_its_field)
+{
+	parse_ok("-o ttl=90s,autodir=off,passthrough=on,uid=1000,gid=0,threads=64 memory /mnt "
+		 "-oumask=027,suid,dev,exec,ro,noatime -f -d");
+	ck_assert_int_eq(config.ttl_ns, 90 * NS_PER_S);
+	ck_assert(!config.autodir);
+	ck_assert_int_eq(config.passthrough, PASSTHROUGH_ON);
+	ck_assert_uint_eq(config.uid, 1000);
+	ck_assert_uint_eq(config.gid, 0);
+	ck_assert_uint_eq(config.threads, 64);
+	ck_assert_uint_eq(config.umask, 027);
+	ck_assert(config.suid && config.dev && config.exec);
+	ck_assert(config.readonly && config.noatime);
+	ck_assert(config.foreground && config.debug);
+}
+END_TEST
+
+START_TEST(umask_is_the_default_of_the_other_two)
+{
+	parse_ok("-o umask=027,dmask=022 memory /mnt");
+	ck_assert_uint_eq(config.fmask, 027);
+	ck_assert_uint_eq(config.dmask, 022);
+	parse_ok("-o fmask=0,umask=077 memory /mnt");
+	ck_assert_uint_eq(config.fmask, 0);
+	ck_assert_uint_eq(config.dmask, 077);
+}
+END_TEST
+
+START_TEST(last_word_counts)
+{
+	parse_ok("-o ttl=1h,ttl=never,suid,nosuid,exec,noexec,dev,nodev,ro,rw memory /mnt");
+	ck_assert_int_eq(config.ttl_ns, INT64_MAX);
+	ck_assert(!config.suid && !config.exec && !config.dev && !config.readonly);
+	parse_ok("-o noatime -o relatime memory /mnt");
+	ck_assert(!config.noatime);
+	parse_ok("-o autodir=no,autodir memory /mnt");
+	ck_assert(config.autodir);
+}
+END_TEST
+
+START_TEST(what_mount_and_fstab_say_is_ignored)
+{
+	parse_ok("memory /mnt -o defaults,auto,noauto,nofail,_netdev,user,users,nouser,owner,group,"
+		 "allow_other,default_permissions,async,nodiratime,loud,silent,x-systemd.automount,"
+		 "X-mount.mkdir=0755,comment=mine,,ttl=5s -t batonfs -N /proc/1/ns/mnt -s -n -v");
+	ck_assert_int_eq(config.ttl_ns, 5 * NS_PER_S);
+}
+END_TEST
+
+START_TEST(mount_helper_reads_f_as_fake)
+{
+	ck_assert_int_eq(parse_as("/usr/sbin/mount.batonfs", "memory /mnt -f"), 0);
+	ck_assert(config.fake && !config.foreground);
+	ck_assert_int_eq(parse_as("mount.fuse.batonfs", "memory /mnt -f -o rw"), 0);
+	ck_assert(config.fake);
+	ck_assert_int_eq(parse_as("./batonfs", "memory /mnt -f"), 0);
+	ck_assert(!config.fake && config.foreground);
+}
+END_TEST
+
+START_TEST(limits_of_values)
+{
+	parse_ok("-o ttl=1ms,threads=1,uid=4294967294,umask=777 memory /mnt");
+	parse_ok("-o ttl=36500d memory /mnt");
+	assert_refused("-o ttl=0 memory /mnt", "out of range");
+	assert_refused("-o ttl=36501d memory /mnt", "out of range");
+	assert_refused("-o ttl=soon memory /mnt", "not of the form");
+	assert_refused("-o ttl=-1s memory /mnt", "not of the form");
+	assert_refused("-o threads=0 memory /mnt", "out of range");
+	assert_refused("-o threads=65 memory /mnt", "out of range");
+	assert_refused("-o threads=2x memory /mnt", "not of the form");
+	assert_refused("-o uid=4294967295 memory /mnt", "out of range");
+	assert_refused("-o uid=root memory /mnt", "not of the form");
+	assert_refused("-o gid=-1 memory /mnt", "not of the form");
+	assert_refused("-o umask=1777 memory /mnt", "out of range");
+	assert_refused("-o dmask=8 memory /mnt", "not of the form");
+	assert_refused("-o autodir=perhaps memory /mnt", "not of the form");
+	assert_refused("-o passthrough=o memory /mnt", "not of the form");
+	assert_refused("-o passthrough=on|off memory /mnt", "not of the form");
+	assert_refused("-o passthrough=automatic memory /mnt", "not of the form");
+}
+END_TEST
+
+START_TEST(errors_name_what_is_wrong)
+{
+	assert_refused("", "source and mountpoint");
+	assert_refused("memory", "mountpoint");
+	assert_refused("memory /mnt more", "'more'");
+	assert_refused("-o colour=red memory /mnt", "'colour'");
+	assert_refused("-o ttl memory /mnt", "'ttl' needs a value");
+	assert_refused("-o ttl= memory /mnt", "'ttl' needs a value");
+	assert_refused("-o nosuid=1 memory /mnt", "without a value");
+	assert_refused("-o ro=1 memory /mnt", "ro");
+	assert_refused("memory /mnt -o", "-o needs a value");
+	assert_refused("-x memory /mnt", "'-x'");
+	assert_refused("-fd memory /mnt", "'-fd'");
+	assert_refused("--colour memory /mnt", "'--colour'");
+	assert_refused("-- memory /mnt", "'--'");
+}
+END_TEST
+
+START_TEST(long_option_is_cut_not_overrun)
+{
+	char line[900];
+	int n = snprintf(line, sizeof(line), "memory /mnt -o ");
+
+	memset(line + n, 'x', sizeof(line) - (size_t)n - 1);
+	line[sizeof(line) - 1] = '\0';
+	assert_refused(line, "unknown option 'xxxx");
+}
+END_TEST
+
+START_TEST(failure_leaves_the_result_alone)
+{
+	char program[] = "batonfs";
+	char bad[] = "-x";
+	char *argv[] = { program, bad, NULL };
+
+	config.threads = 77;
+	ck_assert_int_eq(config_parse(2, argv, &config, &why), -EINVAL);
+	ck_assert_uint_eq(config.threads, 77);
+}
+END_TEST
+
+START_TEST(help_and_version_need_nothing_else)
+{
+	parse_ok("--help");
+	ck_assert(config.help);
+	parse_ok("-h");
+	ck_assert(config.help);
+	parse_ok("--version");
+	ck_assert(config.version);
+	parse_ok("-V");
+	ck_assert(config.version);
+}
+END_TEST
+
+/* From one table: what is parsed is what is shown. */
+START_TEST(help_shows_every_option)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(f);
+	config_help(f);
+	ck_assert_int_eq(fclose(f), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (options[i].help)
+			ck_assert_msg(strstr(text, options[i].name) != NULL, "%s", options[i].name);
+	}
+	ck_assert_ptr_nonnull(strstr(text, "Usage: batonfs"));
+	free(text);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		defaults,
+		every_option_reaches_its_field,
+		umask_is_the_default_of_the_other_two,
+		last_word_counts,
+		what_mount_and_fstab_say_is_ignored,
+		mount_helper_reads_f_as_fake,
+		limits_of_values,
+		errors_name_what_is_wrong,
+		long_option_is_cut_not_overrun,
+		failure_leaves_the_result_alone,
+		help_and_version_need_nothing_else,
+		help_shows_every_option,
+	};
+
+	return RUN_TESTS("config", tests, nothing, nothing);
+}
