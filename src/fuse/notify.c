@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The notifier's thread and its queue.
+ * The notifier's thread and its queues. A name that is gone is made to expire first, which is quick: from then
+ * on the kernel asks us about it. Dropping what it keeps below that name may take long (all of a large
+ * execution), and is done when nothing quick is left to do.
  */
 #include "fuse/notify.h"
 
@@ -13,39 +15,65 @@
 #include "util/lock.h"
 #include "util/log.h"
 
+enum item_kind {
+	ITEM_EXPIRE, /* the entry is asked about from now on */
+	ITEM_DROP,   /* it goes, with what is below it */
+	ITEM_CALL,
+};
+
 struct item {
-	struct item *next;     /* owned */
-	void (*fn)(void *arg); /* NULL: the entry `name` of `nodeid` is gone */
+	struct item *next; /* owned */
+	enum item_kind kind;
+	void (*fn)(void *arg);
 	void *arg;
 	uint64_t nodeid;
 	char name[];
+};
+
+struct queue_of_items {
+	struct item *head; /* owned */
+	struct item **tail;
 };
 
 struct notify {
 	pthread_t thread;
 	struct lock lock; /* rank LOCK_NOTIFY */
 	pthread_cond_t wake;
-	struct item *head;	      /* lock; owned */
-	struct item **tail;	      /* lock */
+	struct queue_of_items quick;  /* lock: in order */
+	struct queue_of_items slow;   /* lock: ITEM_DROP, when `quick` is empty */
 	struct fuse_session *session; /* lock; borrowed, NULL before and after the mount */
 	bool stop;		      /* lock */
 };
 
-static void handle(struct notify *n, struct item *item, struct fuse_session *session)
+static void tell_kernel(const struct item *item, struct fuse_session *session)
 {
-	int r;
+	size_t len = strlen(item->name);
+	int r = -ENOSYS;
 
-	if (item->fn) {
-		item->fn(item->arg);
-		return;
-	}
-	if (!session)
-		return;
 	lock_assert_none();
-	r = fuse_lowlevel_notify_inval_entry(session, item->nodeid, item->name, strlen(item->name));
+	if (item->kind == ITEM_EXPIRE)
+		r = fuse_lowlevel_notify_expire_entry(session, item->nodeid, item->name, len);
+	if (r == -ENOSYS) /* to drop; or the kernel cannot expire (before Linux 6.2) */
+		r = fuse_lowlevel_notify_inval_entry(session, item->nodeid, item->name, len);
 	if (r < 0 && r != -ENOENT && r != -ENOTDIR) /* ENOENT: the kernel did not have it */
 		log_debug("notify name=%s error=%s, ignoring", item->name, log_errname(r));
-	(void)n;
+}
+
+static struct item *queue_pop(struct queue_of_items *q)
+{
+	struct item *item = q->head;
+
+	if (item)
+		q->head = item->next;
+	if (!q->head)
+		q->tail = &q->head;
+	return item;
+}
+
+static void queue_push(struct queue_of_items *q, struct item *item)
+{
+	*q->tail = item;
+	q->tail = &item->next;
 }
 
 static void *run(void *arg)
@@ -58,48 +86,59 @@ static void *run(void *arg)
 
 		{
 			LOCK_SCOPE(&n->lock);
-			while (!n->head && !n->stop)
+			while (!n->quick.head && !n->slow.head && !n->stop)
 				lock_wait(&n->lock, &n->wake);
-			item = n->head;
+			item = queue_pop(n->quick.head ? &n->quick : &n->slow);
 			if (!item)
 				return NULL;
-			n->head = item->next;
-			if (!n->head)
-				n->tail = &n->head;
 			session = n->session;
 		}
-		handle(n, item, session);
+		if (item->kind == ITEM_CALL)
+			item->fn(item->arg);
+		else if (session)
+			tell_kernel(item, session);
 		free(item);
 	}
 }
 
-static void enqueue(struct notify *n, struct item *item)
+static struct item *new_item(enum item_kind kind, uint64_t nodeid, const char *name)
+{
+	size_t len = strlen(name) + 1;
+	struct item *item = calloc(1, sizeof(*item) + len);
+
+	if (item) {
+		item->kind = kind;
+		item->nodeid = nodeid;
+		memcpy(item->name, name, len);
+	}
+	return item;
+}
+
+static void enqueue(struct notify *n, struct queue_of_items *q, struct item *item)
 {
 	LOCK_SCOPE(&n->lock);
-	*n->tail = item;
-	n->tail = &item->next;
+	queue_push(q, item);
 	(void)pthread_cond_signal(&n->wake);
 }
 
 void notify_gone(struct notify *n, uint64_t nodeid, const char *name)
 {
-	size_t len = strlen(name) + 1;
-	struct item *item = calloc(1, sizeof(*item) + len);
+	struct item *expire = new_item(ITEM_EXPIRE, nodeid, name);
+	struct item *drop = new_item(ITEM_DROP, nodeid, name);
 
-	if (!item) {
+	if (!expire || !drop)
 		log_warning(
 			"notify name=%s: out of memory; clients may see the name a while longer, ignoring",
 			name);
-		return;
-	}
-	item->nodeid = nodeid;
-	memcpy(item->name, name, len);
-	enqueue(n, item);
+	if (expire)
+		enqueue(n, &n->quick, expire);
+	if (drop)
+		enqueue(n, &n->slow, drop);
 }
 
 void notify_then(struct notify *n, void (*fn)(void *arg), void *arg)
 {
-	struct item *item = calloc(1, sizeof(*item));
+	struct item *item = new_item(ITEM_CALL, 0, "");
 
 	if (!item) { /* out of order is better than never */
 		fn(arg);
@@ -107,7 +146,7 @@ void notify_then(struct notify *n, void (*fn)(void *arg), void *arg)
 	}
 	item->fn = fn;
 	item->arg = arg;
-	enqueue(n, item);
+	enqueue(n, &n->quick, item);
 }
 
 void notify_set_session(struct notify *n, struct fuse_session *session)
@@ -123,7 +162,8 @@ int notify_new(struct notify **ret)
 
 	if (!n)
 		return -ENOMEM;
-	n->tail = &n->head;
+	n->quick.tail = &n->quick.head;
+	n->slow.tail = &n->slow.head;
 	lock_init(&n->lock, LOCK_NOTIFY);
 	lock_cond_init(&n->wake);
 	r = pthread_create(&n->thread, NULL, run, n);

@@ -32,6 +32,8 @@ static const struct wish wishes[] = {
 	{ FUSE_CAP_NO_OPENDIR_SUPPORT, true, "no_opendir" }, /* listings need no state; cached */
 	{ FUSE_CAP_READDIRPLUS, true, "readdirplus" },
 	{ FUSE_CAP_READDIRPLUS_AUTO, true, "readdirplus_auto" },
+	{ FUSE_CAP_EXPIRE_ONLY, true,
+	  "expire_only" }, /* names of released executions, see notify.c */
 	{ FUSE_CAP_ASYNC_DIO, true, "async_dio" },
 	{ FUSE_CAP_DIRECT_IO_ALLOW_MMAP, true,
 	  "direct_io_allow_mmap" }, /* opens beside passthrough */

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# variants: ext4-on memory-on
+# A daemon that was killed leaves a mount that answers nothing. The next batonfs takes its place, also when it
+# is named through a symlink; what is mounted there alive is left alone.
+. "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
+
+mount_batonfs
+echo whole >"$MNT/1/file"
+pid=$(daemon_pid)
+kill -9 "$pid"
+wait_until 10 gone "$pid"
+expect_errno ENOTCONN ls "$MNT"
+
+ln -s "$(dirname "$MNT")" "$WORK/way"
+"$BATONFS" "$STORE" "$WORK/way/$(basename "$MNT")" ${OPTS:+-o "$OPTS"} 2>>"$WORK/daemon.log" ||
+	fail "not mounted over the dead one: $(tail -n 1 "$WORK/daemon.log")"
+[ "$STORE_KIND" = memory ] || expect_eq whole "$(cat "$MNT/1/file")"
+echo again >"$MNT/1/file"
+
+expect_fail "$BATONFS" memory:16M "$MNT" 2>"$WORK/second.log"
+grep -q "mounted there already" "$WORK/second.log" || fail "it said: $(cat "$WORK/second.log")"
+expect_eq again "$(cat "$MNT/1/file")"
+
+pid=$(status 'd["pid"]')
+expect fusermount3 -u "$MNT"
+wait_until 10 gone "$pid"
