@@ -57,6 +57,7 @@ struct execution {
 	_Atomic int64_t activity_mono_ns; /* coarse clock */
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t files;
+	_Atomic bool recount; /* the sums may be wrong: the reaper takes them from the ledger */
 
 	struct lock lock;	/* rank LOCK_EXEC; held across renames into the trash and marks */
 	pthread_cond_t idle;	/* lock: busy fell to 0 while RELEASING or MOVING */

@@ -105,6 +105,29 @@ static bool is_over(struct reaper *r, struct execution *e, uint64_t *ret_events)
 	return !e->pinned && e->retry_mono_ns <= now;
 }
 
+/*
+ * Files that were created while the directory above them changed hands may be counted on the wrong side. The
+ * rows know better, once everything is in them.
+ */
+static void recount(struct reaper *r, struct execution *e)
+{
+	uint64_t number = exec_number(e);
+	uint64_t files_before;
+	uint64_t bytes_before;
+	uint64_t files;
+	uint64_t bytes;
+
+	if (!number || !atomic_exchange(&e->recount, false))
+		return;
+	files_before = atomic_load(&e->files);
+	bytes_before = atomic_load(&e->bytes);
+	if (ledger_sync(r->ledger) < 0 || ledger_usage(r->ledger, number, &files, &bytes) < 0 ||
+	    atomic_load(&e->files) != files_before || atomic_load(&e->bytes) != bytes_before)
+		atomic_store(&e->recount, true); /* it is being used: later */
+	else
+		exec_account(e, (int64_t)(files - files_before), (int64_t)(bytes - bytes_before));
+}
+
 static int look_at(void *arg, struct execution *e)
 {
 	struct reaper *r = arg;
@@ -112,6 +135,7 @@ static int look_at(void *arg, struct execution *e)
 	int ret;
 
 	save_activity(r, e);
+	recount(r, e);
 	if (!is_over(r, e, &args.events))
 		return 0;
 	ret = check_in_use(r, e);

@@ -38,14 +38,13 @@
 #define CACHE_SECONDS 86400.0
 
 /* FUSE operations that are counted; the order of the protocol's opcodes does not matter. */
+/* clang-format off */
 #define FS_OPS(X)                                                                                  \
-	X(lookup)                                                                                  \
-	X(forget)                                                                                  \
-	X(getattr)                                                                                 \
-	X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) X(symlink) X(rename) X(link)   \
-		X(open) X(read) X(write) X(release) X(fsync) X(readdir) X(fsyncdir) X(statfs)      \
-			X(setxattr) X(getxattr) X(listxattr) X(removexattr) X(create) X(tmpfile)   \
-				X(fallocate) X(copy_file_range) X(lseek) X(ioctl)
+	X(lookup) X(forget) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink)          \
+	X(rmdir) X(symlink) X(rename) X(link) X(open) X(read) X(write) X(release) X(fsync)         \
+	X(readdir) X(fsyncdir) X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr)       \
+	X(create) X(tmpfile) X(fallocate) X(copy_file_range) X(lseek) X(ioctl)
+/* clang-format on */
 
 enum fs_op {
 #define X(name) FS_OP_##name,

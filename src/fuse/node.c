@@ -47,6 +47,25 @@ int node_path(struct fs *fs, int fd, char *buf, size_t len)
 	return 0;
 }
 
+/* Opens and bytes move along. Returns the old one, whose reference is the caller's. */
+static struct execution *exchange_exec_locked(struct inode *inode, struct execution *e,
+					      enum place place)
+{
+	struct execution *old = inode->exec;
+
+	if (old != e) {
+		atomic_fetch_add(&e->open, inode->nopen);
+		atomic_fetch_sub(&old->open, inode->nopen);
+	}
+	if (old != e && S_ISREG(inode->mode) && !(atomic_load(&inode->flags) & INODE_ORPHAN)) {
+		exec_account(e, 1, (int64_t)inode->size_accounted);
+		exec_account(old, -1, -(int64_t)inode->size_accounted);
+	}
+	inode->exec = e;
+	inode->place = (uint8_t)place;
+	return old;
+}
+
 /* A directory above it changed its execution since it was looked up: ask the kernel where it is now. */
 static void refresh_exec(struct fs *fs, struct inode *inode, uint32_t epoch)
 {
@@ -54,26 +73,25 @@ static void refresh_exec(struct fs *fs, struct inode *inode, uint32_t epoch)
 	char path[PATH_MAX];
 	struct execution *e = NULL;
 	struct execution *old = NULL;
+	uint64_t number = 0;
 	struct rule_match m;
 
 	fd = node_open(fs, inode, O_PATH | O_NOFOLLOW);
 	if (fd >= 0 && node_path(fs, fd, path, sizeof(path)) == 0) {
 		rule_match_path(path, S_ISDIR(inode->mode), &m);
 		e = exec_get(fs->execs, m.id, m.lifetime);
+		number = e ? exec_number(e) : 0;
 	}
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		if (inode->exec_epoch != epoch) {
 			inode->exec_epoch = epoch;
-			if (e && e != inode->exec) { /* bytes moved with the directory already */
-				atomic_fetch_add(&e->open, inode->nopen);
-				atomic_fetch_sub(&inode->exec->open, inode->nopen);
-				old = inode->exec;
-				inode->exec = TAKE_PTR(e);
-				inode->place = (uint8_t)m.place;
-			}
+			if (e && e != inode->exec)
+				old = exchange_exec_locked(inode, TAKE_PTR(e), m.place);
 		}
 	}
+	if (old && number && S_ISREG(inode->mode))
+		ledger_file_move(fs->ledger, inode->ino, number);
 	exec_unref(fs->execs, old);
 	exec_unref(fs->execs, e);
 }
@@ -105,17 +123,7 @@ void node_set_exec(struct fs *fs, struct inode *inode, struct execution *e, enum
 
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		old = inode->exec;
-		if (old != e) {
-			atomic_fetch_add(&e->open, inode->nopen);
-			atomic_fetch_sub(&old->open, inode->nopen);
-			if (S_ISREG(inode->mode)) {
-				exec_account(e, 1, (int64_t)inode->size_accounted);
-				exec_account(old, -1, -(int64_t)inode->size_accounted);
-			}
-		}
-		inode->exec = e;
-		inode->place = (uint8_t)place;
+		old = exchange_exec_locked(inode, e, place);
 		inode->exec_epoch = atomic_load(&fs->exec_epoch);
 	}
 	exec_unref(fs->execs, old);

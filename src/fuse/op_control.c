@@ -19,8 +19,9 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* An open control file. */
+/* An open control file. A reader holds it until its reply is out: the client may close before that returns. */
 struct text {
+	_Atomic uint32_t refs;
 	char *bytes; /* owned; NULL: opened for writing only */
 	size_t len;
 };
@@ -66,6 +67,14 @@ void opc_getattr(fuse_req_t req, fuse_ino_t nodeid)
 		reply_attr(req, &st, 0);
 }
 
+static void text_unref(struct text *t)
+{
+	if (!t || atomic_fetch_sub(&t->refs, 1) > 1)
+		return;
+	free(t->bytes);
+	free(t);
+}
+
 void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -73,10 +82,12 @@ void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	struct text *t = calloc(1, sizeof(*t));
 	int r = t ? 0 : -ENOMEM;
 
+	if (t)
+		atomic_init(&t->refs, 1);
 	if (r == 0 && (fi->flags & O_ACCMODE) != O_WRONLY)
 		r = control_read(fs->control, nodeid, &caller, &t->bytes, &t->len);
 	if (r < 0) {
-		free(t);
+		text_unref(t);
 		reply_err(req, r);
 		return;
 	}
@@ -84,27 +95,23 @@ void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	fi->direct_io = 1; /* sizes are not known beforehand, contents change */
 	fi->noflush = 1;
 	lock_assert_none();
-	if (fuse_reply_open(req, fi) < 0) {
-		free(t->bytes);
-		free(t);
-	}
+	if (fuse_reply_open(req, fi) < 0)
+		text_unref(t);
 }
 
 void opc_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	const struct text *t = (const struct text *)(uintptr_t)fi->fh;
+	struct text *t = (struct text *)(uintptr_t)fi->fh;
 	size_t at = MIN_OF((size_t)off, t->len);
 
+	atomic_fetch_add(&t->refs, 1);
 	reply_buf(req, t->bytes + at, MIN_OF(size, t->len - at));
+	text_unref(t);
 }
 
 void opc_release(fuse_req_t req, struct fuse_file_info *fi)
 {
-	struct text *t = (struct text *)(uintptr_t)fi->fh;
-
-	if (t)
-		free(t->bytes);
-	free(t);
+	text_unref((struct text *)(uintptr_t)fi->fh);
 	reply_err(req, 0);
 }
 

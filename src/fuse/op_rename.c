@@ -144,6 +144,8 @@ static void hand_over_directory(struct fs *fs, const struct side *from, const st
 	if (r < 0)
 		log_warning("op=rename execution=%s error=%s; its sums are not exact, ignoring",
 			    h.to->id, log_errname(r));
+	atomic_store(&h.from->recount, true);
+	atomic_store(&h.to->recount, true);
 }
 
 /*

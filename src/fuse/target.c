@@ -294,4 +294,6 @@ void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char 
 		exec_account(t->exec, 1, st->st_size);
 		node_record(fs, inode, t->exec, (uint64_t)st->st_size, LEDGER_TTL_DEFAULT);
 	}
+	if (t->epoch != atomic_load(&fs->exec_epoch)) /* a directory above may have changed hands */
+		exec_unref(fs->execs, node_exec(fs, inode));
 }

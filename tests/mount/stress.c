@@ -55,7 +55,8 @@ static void complain(const char *what, const char *path)
 /* The errors that others may cause. */
 static void judge(const char *what, const char *path, int r)
 {
-	static const int fine[] = { ENOENT, EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ESTALE, EXDEV, EINVAL, EBUSY, ENODATA };
+	static const int fine[] = { ENOENT, EEXIST, ENOTEMPTY, ENOTDIR, EISDIR,
+				    ESTALE, EXDEV,  EINVAL,    EBUSY,	ENODATA };
 
 	if (r >= 0)
 		return;
@@ -117,7 +118,8 @@ static void op_read(struct dice *d)
 	judge("read", path, (int)n);
 	for (ssize_t i = 0; i < n; i++) {
 		if (text[i] < 'A' || text[i] > 'Z') {
-			fprintf(stderr, "stress: %s has byte %d at %zd of %zd\n", path, text[i], i, n);
+			fprintf(stderr, "stress: %s has byte %d at %zd of %zd\n", path, text[i], i,
+				n);
 			failed = true;
 			break;
 		}
@@ -256,10 +258,12 @@ static void op_control(struct dice *d)
 		break;
 	case 5:
 		any_path(d, path, sizeof(path));
-		judge("getxattr", path, (int)getxattr(path, "user.baton.execution", value, sizeof(value)));
+		judge("getxattr", path,
+		      (int)getxattr(path, "user.baton.execution", value, sizeof(value)));
 		break;
 	default:
-		(void)snprintf(path, sizeof(path), ".baton/%s", roll(d, 2) ? "executions.json" : "status.json");
+		(void)snprintf(path, sizeof(path), ".baton/%s",
+			       roll(d, 2) ? "executions.json" : "status.json");
 		fd = open(path, O_RDONLY);
 		judge("open", path, fd);
 		if (fd >= 0) {
@@ -272,9 +276,8 @@ static void op_control(struct dice *d)
 static void *run(void *arg)
 {
 	static void (*const ops[])(struct dice *) = {
-		op_create, op_create, op_create, op_create, op_read, op_map,  op_rename,
-		op_link,   op_unlink, op_unlink, op_unlink, op_dirs, op_dirs, op_list,
-		op_control,
+		op_create, op_create, op_create, op_create, op_read, op_map,  op_rename,  op_link,
+		op_unlink, op_unlink, op_unlink, op_dirs,   op_dirs, op_list, op_control,
 	};
 	struct dice d = { (uint64_t)(uintptr_t)arg * 7919 + (uint64_t)getpid() };
 
