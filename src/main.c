@@ -481,7 +481,7 @@ static int run(struct daemon *d)
 int main(int argc, char **argv)
 {
 	struct daemon d = { .parent_fd = -1,
-			    .store = { .ns = { -1, -1 },
+			    .store = { .ns = { MEMORY_NOWHERE, MEMORY_NOWHERE },
 				       .fd = -1,
 				       .lock_fd = -1,
 				       .tree_fd = -1,

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/parse.h"
@@ -93,15 +94,42 @@ static void leave_behind(void)
 		(void)endmntent(mounts);
 }
 
+static void place_done(struct memory_place *p)
+{
+	p->ns_fd = safe_close(p->ns_fd);
+	p->root_fd = safe_close(p->root_fd);
+}
+
+/* Where the calling thread is. */
+static int place_here(struct memory_place *ret)
+{
+	_cleanup_(place_done) struct memory_place p = MEMORY_NOWHERE;
+
+	p.ns_fd = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	p.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (p.ns_fd < 0 || p.root_fd < 0)
+		return -errno;
+	*ret = (struct memory_place){ .ns_fd = TAKE_FD(p.ns_fd), .root_fd = TAKE_FD(p.root_fd) };
+	return 0;
+}
+
+static int place_go(const struct memory_place *p)
+{
+	/* A thread that shares its root and working directory with others may not change namespaces. */
+	if (unshare(CLONE_FS) < 0 || setns(p->ns_fd, CLONE_NEWNS) < 0)
+		return -errno;
+	return fchdir(p->root_fd) < 0 || chroot(".") < 0 ? -errno : 0;
+}
+
 int memory_mount(uint64_t size_bytes, struct memory_ns *ret_ns, bool *ret_huge)
 {
-	_cleanup_close_ int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	_cleanup_close_ int private = -1;
+	_cleanup_(place_done) struct memory_place host = MEMORY_NOWHERE;
+	struct memory_place inner;
 	bool huge = false;
-	int r;
+	int r = place_here(&host);
 
-	if (host < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (mkdir(MEMORY_PATH, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	if (unshare(CLONE_NEWNS) < 0)
@@ -111,36 +139,30 @@ int memory_mount(uint64_t size_bytes, struct memory_ns *ret_ns, bool *ret_huge)
 		leave_behind();
 		r = mount_tmpfs(size_bytes, &huge);
 	}
-	if (r == 0) {
-		private = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-		r = private < 0 ? -errno : 0;
-	}
+	if (r == 0)
+		r = place_here(&inner);
 	if (r < 0) {
-		(void)setns(host, CLONE_NEWNS); /* the namespace goes, and what is mounted in it */
+		(void)!place_go(&host); /* the namespace goes, and what is mounted in it */
 		return r;
 	}
 	*ret_huge = huge;
-	*ret_ns = (struct memory_ns){ .host_fd = TAKE_FD(host), .private_fd = TAKE_FD(private) };
+	*ret_ns = (struct memory_ns){ .host = host, .inner = inner };
+	host = MEMORY_NOWHERE;
 	return 0;
 }
 
 int memory_leave(const struct memory_ns *ns)
 {
-	/* A thread that shares its root and working directory with others may not change namespaces. */
-	if (unshare(CLONE_FS) < 0 || setns(ns->host_fd, CLONE_NEWNS) < 0)
-		return -errno;
-	return 0;
+	return place_go(&ns->host);
 }
 
 int memory_enter(const struct memory_ns *ns)
 {
-	if (unshare(CLONE_FS) < 0 || setns(ns->private_fd, CLONE_NEWNS) < 0)
-		return -errno;
-	return 0;
+	return place_go(&ns->inner);
 }
 
 void memory_done(struct memory_ns *ns)
 {
-	ns->host_fd = safe_close(ns->host_fd);
-	ns->private_fd = safe_close(ns->private_fd);
+	place_done(&ns->host);
+	place_done(&ns->inner);
 }

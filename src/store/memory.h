@@ -14,10 +14,18 @@
 /* Where the tmpfs is mounted in the private namespace; the empty directory is made if need be. */
 #define MEMORY_PATH "/run/batonfs"
 
+/* A mount namespace, and the root directory in it, which differs from the namespace's own after a chroot(2). */
+struct memory_place {
+	int ns_fd;
+	int root_fd;
+};
+
+#define MEMORY_NOWHERE ((struct memory_place){ -1, -1 })
+
 /* The mount namespaces of the process: descriptors owned. */
 struct memory_ns {
-	int host_fd;	/* where it was started, where the mount belongs */
-	int private_fd; /* where the store is */
+	struct memory_place host;  /* where it was started, where the mount belongs */
+	struct memory_place inner; /* where the store is */
 };
 
 /* Bytes of memory this process may use: the machine's, or its control group's limit if that is less. */
@@ -29,7 +37,7 @@ uint64_t memory_total_bytes(void);
  */
 int memory_mount(uint64_t size_bytes, struct memory_ns *ret_ns, bool *ret_huge) WARN_UNUSED;
 
-/* Move the calling thread (no other); its working directory becomes /. 0 or -errno. */
+/* Move the calling thread (no other); its working directory becomes /. Needs CAP_SYS_CHROOT. 0 or -errno. */
 int memory_leave(const struct memory_ns *ns) WARN_UNUSED;
 int memory_enter(const struct memory_ns *ns) WARN_UNUSED;
 

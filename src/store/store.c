@@ -336,7 +336,7 @@ static int lay_out(struct store *st, struct store_error *error)
 int store_open(const char *source, struct store *ret, struct store_error *error)
 {
 	struct store st = {
-		.ns = { -1, -1 },
+		.ns = { MEMORY_NOWHERE, MEMORY_NOWHERE },
 		.fd = -1,
 		.lock_fd = -1,
 		.tree_fd = -1,

@@ -44,7 +44,7 @@ static int mount_it(void)
 	CHILD_ASSERT(memory_leave(&ns) == 0 && is_tmpfs(MEMORY_PATH) == host);
 	CHILD_ASSERT(memory_enter(&ns) == 0 && is_tmpfs(MEMORY_PATH));
 	memory_done(&ns);
-	CHILD_ASSERT(ns.host_fd == -1 && ns.private_fd == -1);
+	CHILD_ASSERT(ns.host.ns_fd == -1 && ns.inner.ns_fd == -1);
 	memory_done(&ns);
 	return 0;
 }
@@ -92,11 +92,11 @@ static int be_refused(void)
 	int before = count_fds();
 
 	huge = true;
-	ns.host_fd = 77;
+	ns.host.ns_fd = 77;
 	CHILD_ASSERT(setuid(65534) == 0);
 	CHILD_ASSERT(memory_mount(UINT64_C(8) << 20, &ns, &huge) < 0);
 	CHILD_ASSERT(is_tmpfs(MEMORY_PATH) == host);
-	CHILD_ASSERT(huge && ns.host_fd == 77);
+	CHILD_ASSERT(huge && ns.host.ns_fd == 77);
 	CHILD_ASSERT(count_fds() == before);
 	return 0;
 }
