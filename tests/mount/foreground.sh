@@ -36,7 +36,7 @@ done
 # In the background it returns when the mount answers, whatever it was started from.
 mount_batonfs
 [ -e "$MNT/.baton/version" ] || fail "returned, but does not answer"
-expect_eq / "$(readlink "/proc/$(daemon_pid)/cwd")" "working directory"
+expect_eq "$(readlink "/proc/$(daemon_pid)/root")" "$(readlink "/proc/$(daemon_pid)/cwd")" "working directory"
 kill -TERM "$(daemon_pid)"
 wait_until 10 gone "$(daemon_pid)"
 ! is_mounted || fail "still mounted after SIGTERM"
