@@ -14,6 +14,7 @@
 #include "fuse/node.h"
 #include "store/lease.h"
 #include "store/trash.h"
+#include "store/walk.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -27,6 +28,34 @@ struct doomed {
 	const char *name;      /* its last component */
 	int dirfd;	       /* owned */
 };
+
+static int match(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
+{
+	struct doomed *d = arg;
+	_cleanup_close_ int fd = -1;
+
+	(void)ret_tag;
+	if (w->st->st_ino != d->ino || !handle_equal(w->handle, d->handle))
+		return 0;
+	fd = openat(w->dirfd, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && node_path(d->fs, fd, d->path, sizeof(d->path)) == 0)
+		return -ECANCELED; /* found: no need to look further */
+	return 0;
+}
+
+/*
+ * Its path. A disk filesystem that has dropped the name from its cache opens the inode without one: then it is
+ * searched for, which brings the names of all others back, too. -EBUSY: not found, but it must be somewhere.
+ */
+static int find_path(struct doomed *d, int fd)
+{
+	int r = node_path(d->fs, fd, d->path, sizeof(d->path));
+
+	if (r != -ENOENT)
+		return r;
+	r = walk(d->fs->store->fd, &d->fs->store->tree, 0, match, d);
+	return r == -ECANCELED ? 0 : r < 0 ? r : -EBUSY;
+}
 
 /* Where is it? -ENOENT: nowhere any more. */
 static int locate(struct doomed *d)
@@ -43,7 +72,7 @@ static int locate(struct doomed *d)
 	if (d->st.st_ino != d->ino || d->st.st_nlink == 0 || !S_ISREG(d->st.st_mode))
 		return -ENOENT;
 	d->size_charged = (uint64_t)d->st.st_size;
-	r = node_path(d->fs, fd, d->path, sizeof(d->path));
+	r = find_path(d, fd);
 	if (r < 0)
 		return r;
 	slash = strrchr(d->path, '/');

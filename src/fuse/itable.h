@@ -62,7 +62,7 @@ struct inode {
 	struct execution *exec;	 /* owned reference; NULL for the root */
 	uint64_t size_accounted; /* bytes of a regular file that its execution was charged */
 	uint32_t touched_s;	 /* last second its activity was written down (INODE_TIMED) */
-	uint8_t place;		 /* enum place */
+	_Atomic uint8_t place;	 /* enum place; changes under the lock, read without */
 	struct handle handle;	 /* not for INODE_AUTO */
 
 	_Atomic uint32_t flags; /* enum inode_flag; changes under the inode lock */
