@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 MARK = "BATONFS_TEST"  # set to that name in the environment of everything that a test starts
+MOUNTED = "left mounted: "
 
 
 def processes_of(directory):
@@ -56,7 +57,7 @@ def clean_up(directory, expected):
     if pids and expected:
         problems.append(f"left running: {len(pids)} processes\n{describe(pids)}")
     if mounts and expected:
-        problems.append("left mounted: " + " ".join(mounts))
+        problems.append(MOUNTED + " ".join(mounts))
     for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
