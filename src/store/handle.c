@@ -8,6 +8,20 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
+
+#include "util/clock.h"
+
+/*
+ * The kernel answers ENOMEM, not ESTALE, for a handle whose inode number it is just giving to a new file
+ * (iget_locked() of ext4 and btrfs finds an inode that is being created). That is over when the new file has
+ * its name, which may take a disk access and, on a machine that stands still, seconds; real want of memory
+ * lasts. So it is asked again: at once, then after pauses that grow from the first to the longest, as many
+ * times as make two seconds.
+ */
+#define RETRIES 220
+#define PAUSE_FIRST_NS (10 * NS_PER_US)
+#define PAUSE_LONGEST_NS (10 * NS_PER_MS)
 
 union kernel_handle {
 	struct file_handle h;
@@ -27,6 +41,15 @@ int handle_at(int dirfd, const char *name, struct handle *ret)
 	return 0;
 }
 
+static void pause_before(int retry)
+{
+	struct timespec pause = {
+		.tv_nsec = MIN_OF(PAUSE_FIRST_NS * retry * retry, PAUSE_LONGEST_NS),
+	};
+
+	(void)nanosleep(&pause, NULL); /* shorter if interrupted: it is only a pause */
+}
+
 int handle_open(int mount_fd, const struct handle *h, int flags)
 {
 	union kernel_handle k = { .h = { .handle_bytes = h->len, .handle_type = h->type } };
@@ -36,6 +59,10 @@ int handle_open(int mount_fd, const struct handle *h, int flags)
 		return -ESTALE;
 	memcpy(k.h.f_handle, h->bytes, h->len);
 	fd = open_by_handle_at(mount_fd, &k.h, flags | O_CLOEXEC);
+	for (int i = 0; fd < 0 && errno == ENOMEM && i < RETRIES; i++) {
+		pause_before(i);
+		fd = open_by_handle_at(mount_fd, &k.h, flags | O_CLOEXEC);
+	}
 	return fd < 0 ? -errno : fd;
 }
 

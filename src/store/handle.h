@@ -32,7 +32,8 @@ int handle_at(int dirfd, const char *name, struct handle *ret) WARN_UNUSED;
 
 /*
  * Open the inode. mount_fd: any descriptor of that filesystem that is not O_PATH. flags as open(2),
- * O_CLOEXEC is added. Returns a descriptor the caller owns; -ESTALE if the inode is gone.
+ * O_CLOEXEC is added. Returns a descriptor the caller owns; -ESTALE if the inode is gone. Blocks for as long
+ * as the filesystem gives its number to another file.
  */
 int handle_open(int mount_fd, const struct handle *h, int flags) WARN_UNUSED;
 

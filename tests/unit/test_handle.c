@@ -4,7 +4,25 @@
  */
 #include "store/handle.h"
 
+#include <limits.h>
+#include <sys/syscall.h>
+
 #include "scratch.h"
+
+/* The system call as the tests of ENOMEM want it; linked before the C library's. */
+static int refusals;
+static int asked;
+
+int open_by_handle_at(int mount_fd, struct file_handle *h, int flags)
+{
+	asked++;
+	if (refusals > 0) {
+		refusals--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_open_by_handle_at, mount_fd, h, flags);
+}
 
 START_TEST(handle_of_a_name_is_that_of_its_descriptor)
 {
@@ -86,6 +104,40 @@ START_TEST(number_used_again_is_another_handle)
 }
 END_TEST
 
+/* What the kernel says while the number of a deleted inode is being given to a new file. */
+START_TEST(open_is_tried_again_while_the_number_changes_hands)
+{
+	struct handle h;
+	int fd;
+
+	add_file(scratch.fd, "a", "x");
+	ck_assert_int_eq(handle_at(scratch.fd, "a", &h), 0);
+	refusals = 12;
+	asked = 0;
+	fd = handle_open(scratch.fd, &h, O_PATH);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(asked, 13);
+	(void)close(fd);
+
+	ck_assert_int_eq(unlinkat(scratch.fd, "a", 0), 0);
+	refusals = 1;
+	ck_assert_int_eq(handle_open(scratch.fd, &h, O_PATH), -ESTALE);
+	ck_assert_int_eq(refusals, 0);
+}
+END_TEST
+
+START_TEST(want_of_memory_is_told_in_the_end)
+{
+	struct handle h;
+
+	add_file(scratch.fd, "a", "x");
+	ck_assert_int_eq(handle_at(scratch.fd, "a", &h), 0);
+	refusals = INT_MAX;
+	ck_assert_int_eq(handle_open(scratch.fd, &h, O_PATH), -ENOMEM);
+	refusals = 0;
+}
+END_TEST
+
 START_TEST(no_handle_names_nothing)
 {
 	struct handle none = { 0 };
@@ -131,6 +183,8 @@ int main(void)
 		open_finds_the_inode_after_a_rename,
 		open_of_a_deleted_inode_is_stale,
 		number_used_again_is_another_handle,
+		open_is_tried_again_while_the_number_changes_hands,
+		want_of_memory_is_told_in_the_end,
 		no_handle_names_nothing,
 		failure_leaves_the_result_alone,
 		equality_looks_at_the_used_bytes_only,
