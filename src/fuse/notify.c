@@ -55,6 +55,8 @@ static void tell_kernel(const struct item *item, struct fuse_session *session)
 		r = fuse_lowlevel_notify_expire_entry(session, item->nodeid, item->name, len);
 	if (r == -ENOSYS) /* to drop; or the kernel cannot expire (before Linux 6.2) */
 		r = fuse_lowlevel_notify_inval_entry(session, item->nodeid, item->name, len);
+	if (r == -ENOENT && item->kind == ITEM_EXPIRE) /* forgotten, but in a listing it keeps */
+		(void)fuse_lowlevel_notify_inval_inode(session, item->nodeid, 0, 0);
 	if (r < 0 && r != -ENOENT && r != -ENOTDIR) /* ENOENT: the kernel did not have it */
 		log_debug("notify name=%s error=%s, ignoring", item->name, log_errname(r));
 }
