@@ -61,9 +61,10 @@ struct inode {
 	uint32_t exec_epoch;	 /* as of which `exec` is right */
 	struct execution *exec;	 /* owned reference; NULL for the root */
 	uint64_t size_accounted; /* bytes of a regular file that its execution was charged */
-	uint32_t touched_s;	 /* last second its activity was written down (INODE_TIMED) */
-	_Atomic uint8_t place;	 /* enum place; changes under the lock, read without */
-	struct handle handle;	 /* not for INODE_AUTO */
+	/* Last second its activity was written down (INODE_TIMED); changes under the lock, read without. */
+	_Atomic uint32_t touched_s;
+	_Atomic uint8_t place; /* enum place; changes under the lock, read without */
+	struct handle handle;  /* not for INODE_AUTO */
 
 	_Atomic uint32_t flags; /* enum inode_flag; changes under the inode lock */
 };
