@@ -53,6 +53,23 @@ static uint64_t shown_ino(struct listing *l, const char *name, uint64_t ino)
 	return ino;
 }
 
+/* What the backing filesystem calls the parent may be a directory with a number of its own, too. */
+static uint64_t parent_ino(struct listing *l, uint64_t ino)
+{
+	struct execution *e = node_exec(l->fs, l->dir);
+	struct handle above;
+	struct handle dir;
+	uint64_t own;
+
+	if (!e) /* the root's is itself, as at the top of any filesystem */
+		return l->dir->ino;
+	if (exec_dir_is_auto(e, &own) && handle_at(l->fd, "..", &above) == 0 &&
+	    exec_dir(e, &dir) == 0 && handle_equal(&above, &dir))
+		ino = own;
+	exec_unref(l->fs->execs, e);
+	return ino;
+}
+
 static bool add_plain(struct listing *l, const char *name, uint64_t ino, uint32_t type, off_t next)
 {
 	struct stat st = { .st_ino = ino, .st_mode = type << 12 };
@@ -83,6 +100,8 @@ static bool add_plus(struct listing *l, const char *name, uint64_t ino, uint32_t
 
 static bool add(struct listing *l, const char *name, uint64_t ino, uint32_t type, off_t next)
 {
+	if (dir_is_dot(name))
+		ino = name[1] ? parent_ino(l, ino) : l->dir->ino;
 	if (l->plus)
 		return add_plus(l, name, ino, type, next);
 	return add_plain(l, name, shown_ino(l, name, ino), type, next);
@@ -94,7 +113,7 @@ static int list_nothing(struct listing *l, off_t off)
 	if (off < 1 && !add(l, ".", l->dir->ino, DT_DIR, 1))
 		return 0;
 	if (off < 2)
-		(void)add(l, "..", FUSE_ROOT_ID, DT_DIR, 2);
+		(void)add(l, "..", itable_find(l->fs->itable, FUSE_ROOT_ID)->ino, DT_DIR, 2);
 	return 0;
 }
 

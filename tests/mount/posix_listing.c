@@ -102,6 +102,41 @@ static void numbers_agree(void)
 	CHECK(closedir(dir) == 0);
 }
 
+static ino_t listed_number(const char *path, const char *name)
+{
+	DIR *dir = opendir(path);
+	struct dirent *d;
+	ino_t ino = 0;
+
+	CHECK(dir);
+	while ((d = readdir(dir))) {
+		if (strcmp(d->d_name, name) == 0)
+			ino = d->d_ino;
+	}
+	CHECK(closedir(dir) == 0);
+	return ino;
+}
+
+/* We are in 4711/posix. Directories that nobody has made, or batonfs, have numbers of their own. */
+static void dots_have_the_numbers_of_directories(void)
+{
+	ino_t here = stat_of(".").st_ino;
+	ino_t above = stat_of("..").st_ino;
+	ino_t root = stat_of("../..").st_ino;
+
+	CHECK_EQ(stat_of("many").st_ino, listed_number("many", "."));
+	CHECK_EQ(here, listed_number("many", ".."));
+	CHECK_EQ(here, listed_number(".", "."));
+	CHECK_EQ(above, listed_number(".", ".."));
+	CHECK_EQ(above, listed_number("..", "."));
+	CHECK_EQ(root, listed_number("..", ".."));
+	CHECK_EQ(above, listed_number("../..", "4711"));
+	CHECK_EQ(root, listed_number("../..", "."));
+	CHECK_EQ(root, listed_number("../..", ".."));
+	CHECK_EQ(stat_of("../../815").st_ino, listed_number("../../815", "."));
+	CHECK_EQ(root, listed_number("../../815", ".."));
+}
+
 static void a_place_can_be_found_again(void)
 {
 	static long place[FILES + 2];
@@ -211,6 +246,7 @@ int main(void)
 	}
 	a_listing_is_complete();
 	numbers_agree();
+	dots_have_the_numbers_of_directories();
 	a_place_can_be_found_again();
 	changes_show_at_once();
 	a_listing_stands_changes();
