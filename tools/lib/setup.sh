@@ -5,6 +5,7 @@
 #
 #     . tools/lib/setup.sh
 #     setup_packages build run          # purposes: build run test
+#     setup_optional bench              # the same, but what cannot be had is only named
 #
 # When nothing is missing, the package manager is not even started. Works as root on Debian 12 and
 # later and on Ubuntu. setup_packages returns 1 after one line that says what to do.
@@ -17,6 +18,9 @@ setup_test=(check attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
 	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
 grep -q bookworm /etc/os-release && setup_test+=(clang-format-14:clang-format-14)
+# Filesystems to compare with and what measures them; whatever cannot be had is left out: setup_optional.
+setup_bench=(bindfs:bindfs mergerfs:mergerfs fio:fio gnuplot-nox:gnuplot
+	e2fsprogs:mkfs.ext4 xfsprogs:mkfs.xfs)
 # To build libfuse where the distribution's is too old: tools/build-libfuse.
 setup_libfuse=(meson:meson dpkg-dev:dpkg-source)
 
@@ -83,4 +87,28 @@ setup_packages() {
 	setup_apt install --no-install-recommends "${missing[@]}" && return 0
 	tail -n 15 "$setup_log" >&2
 	setup_fail "apt-get install failed; the whole log is in build/setup.log"
+}
+
+setup_optional() {
+	local missing=() purpose item
+
+	for purpose; do
+		local -n items=setup_$purpose
+		for item in "${items[@]}"; do
+			setup_present "$item" || missing+=("${item%%:*}")
+		done
+	done
+	[ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || {
+		[ ${#missing[@]} -eq 0 ] || setup_say "going on without ${missing[*]}"
+		return 0
+	}
+	mkdir -p "$setup_root/build"
+	: >"$setup_log"
+	setup_say "reading package lists, installing ${missing[*]}"
+	setup_apt update
+	setup_apt install --no-install-recommends "${missing[@]}" && return 0
+	for item in "${missing[@]}"; do
+		setup_apt install --no-install-recommends "$item" ||
+			setup_say "$item cannot be installed; going on without it"
+	done
 }

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""What the numbers were measured on, and how much of it somebody else used meanwhile."""
+
+import mmap
+import os
+import platform
+from pathlib import Path
+
+CPU_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+
+
+def read(path, default=""):
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return default
+
+
+def cpu_times():
+    words = read("/proc/stat").splitlines()[0].split()
+    return dict(zip(CPU_FIELDS, map(int, words[1:])))
+
+
+def memory_available_bytes():
+    for line in read("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def cpu_model():
+    for line in read("/proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def os_name():
+    for line in read("/etc/os-release").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return "Linux"
+
+
+def describe():
+    """Facts that do not change during a run."""
+    return {
+        "cpu": cpu_model(),
+        "cpus": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "virtual": "hypervisor" in read("/proc/cpuinfo"),
+        "kernel": platform.release(),
+        "system": os_name(),
+        "thp_shmem": read("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
+        "load_before": list(os.getloadavg()),
+    }
+
+
+def touch_memory(size):
+    """
+    Have the host give this machine its memory before anything is measured: the first use of a page of a
+    virtual machine costs much more than any later one.
+    """
+    try:
+        with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE):
+            pass
+    except (OSError, ValueError):
+        pass

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""
+What is measured: which workload of the program `workload` runs with which parameters, and which numbers
+are taken from it. One table; the report, the plots and the targets are made from it.
+"""
+
+import dataclasses
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+US, MS = 1_000, 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    key: str  # in the results
+    series: str  # of the program
+    how: str  # see figures.reduce_series
+    unit: str  # ns, MB/s, 1/s, KiB, "" (a count) or share
+    better: str = "lower"
+    title: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    name: str
+    title: str
+    program: str  # workload's first argument, or fio, by-value
+    metrics: tuple
+    params: dict = dataclasses.field(default_factory=dict)
+    heavy: bool = False  # in --quick: one round
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mode:
+    """How long everything takes."""
+    name: str
+    rounds: int
+    budget_ns: int  # of one run of one workload
+    samples: int
+    names: int  # per client
+    file_bytes: int  # of writes and reads
+    big: tuple  # hand-offs in bytes
+    fio: bool
+    by_value_bytes: int
+
+
+FULL = Mode("full", 7, 400 * MS, 400, 4000, 256 * MIB, (100 * MIB, GIB), True, 100 * 1000 * 1000)
+QUICK = Mode("quick", 3, 120 * MS, 120, 1200, 64 * MIB, (100 * MIB, GIB), True, 100 * 1000 * 1000)
+SMOKE = Mode("smoke", 1, 5 * MS, 3, 10, MIB, (2 * MIB,), True, 100 * 1000)
+
+
+def timed(key, series, title):
+    return (Metric(key, series, "p50", "ns", "lower", title),
+            Metric(f"{key}_p99", series, "p99", "ns", "lower", f"{title}, p99"))
+
+
+def rate(key, title):
+    return Metric(key, f"{key}_rate", "median", "1/s", "higher", title)
+
+
+def speed(key, title):
+    return Metric(key, f"{key}_mbps", "median", "MB/s", "higher", title)
+
+
+LATENCY = (
+    *timed("ready", "ready_ns", "open, fstat, mmap, first byte"),
+    *timed("open", "open_ns", "open"),
+    *timed("fstat", "fstat_ns", "fstat"),
+    *timed("mmap", "mmap_ns", "mmap"),
+    *timed("byte", "byte_ns", "first byte"),
+    *timed("cycle", "cycle_ns", "all of it, with munmap and close"),
+)
+
+HANDOFF = (
+    Metric("total", "total_ns", "p50", "ns", "lower", "first hand-off"),
+    Metric("write", "write_ns", "p50", "ns", "lower", "open, write, close"),
+    Metric("first", "first_ns", "p50", "ns", "lower", "open, map, all pages"),
+    Metric("again", "again_ns", "p50", "ns", "lower", "the same repeated"),
+    Metric("faults", "faults", "median", "", "lower", "page faults"),
+    Metric("pmd", "pmd_share", "median", "share", "higher", "mapped by 2 MiB"),
+    Metric("writer_kib", "writer_kib", "max", "KiB", "lower", "the writer's memory grew by"),
+    Metric("reader_kib", "reader_kib", "max", "KiB", "lower", "the reader's memory grew by"),
+)
+
+NAMES = (rate("create", "creates"), rate("stat", "stats"), rate("list", "entries listed"), rate("unlink", "unlinks"))
+
+
+def size_name(size):
+    for unit, suffix in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit and size % unit == 0:
+            return f"{size // unit} {suffix}"
+    return f"{size} B"
+
+
+def size_key(size):
+    return size_name(size).replace(" ", "").replace("iB", "").lower()
+
+
+def latency(name, title, pause_ns, mode, **more):
+    params = dict(size=MIB, pause_ns=pause_ns, idle_ns=MS, count=mode.samples, budget_ns=2 * mode.budget_ns) | more
+    return Workload(name, title, "latency", LATENCY, params)
+
+
+def handoffs(mode):
+    for size in (4 * KIB, MIB):
+        yield Workload(f"handoff-{size_key(size)}", f"hand-off of {size_name(size)}", "handoff", HANDOFF,
+                       dict(size=size, count=mode.samples, budget_ns=mode.budget_ns, idle_ns=200 * US))
+    for size in mode.big:
+        # 1 GiB as 1 MiB at a time: a buffer of its size would be measured, too.
+        chunk = 0 if size < GIB else MIB
+        yield Workload(f"handoff-{size_key(size)}", f"hand-off of {size_name(size)}", "handoff", HANDOFF,
+                       dict(size=size, chunk=chunk, count=3, budget_ns=mode.budget_ns), heavy=size >= GIB)
+    size = mode.big[0]
+    yield Workload("handoff-stream", f"hand-off of {size_name(size)} streamed as 64 KiB, taken 100 ms after the close",
+                   "handoff", HANDOFF, dict(size=size, chunk=64 * KIB, pause_ns=100 * MS, count=1, budget_ns=mode.budget_ns))
+
+
+def latencies(mode):
+    yield latency("first-300us", "first hand-off 300 µs after a new file's close", 300 * US, mode)
+    yield latency("first-2ms", "first hand-off 2 ms after a new file's close", 2 * MS, mode)
+    yield latency("first-at-once", "first hand-off at once after a new file's close", 0, mode)
+    yield latency("rewritten-300us", "hand-off 300 µs after the close of a file written once more", 300 * US, mode, again=1)
+    for name, title, pause_ns in (("reopen-300us", "taken again every 300 µs", 300 * US),
+                                  ("reopen", "taken again back to back", 0)):
+        yield Workload(name, title, "reopen", LATENCY,
+                       dict(size=MIB, pause_ns=pause_ns, count=mode.samples * (1 if pause_ns else 10),
+                            budget_ns=mode.budget_ns))
+
+
+def writes(mode):
+    for chunk in (4 * KIB, 64 * KIB, MIB):
+        size = max(mode.file_bytes // (4 if chunk < 64 * KIB else 1), chunk)
+        common = dict(size=size, chunk=chunk, budget_ns=mode.budget_ns)
+        yield Workload(f"write-{size_key(chunk)}", f"write {size_name(chunk)} over existing pages", "write-over",
+                       (Metric("mbps", "mbps", "median", "MB/s", "higher", "write"),), common)
+        yield Workload(f"write-new-{size_key(chunk)}", f"write {size_name(chunk)} to a new file", "write-new",
+                       (Metric("mbps", "mbps", "median", "MB/s", "higher", "write"),
+                        Metric("file", "file_mbps", "median", "MB/s", "higher", "with create and close")), common)
+
+
+def reads(mode):
+    yield Workload("read", f"read a file of {size_name(mode.file_bytes)}", "read",
+                   (speed("seq", "read, 1 MiB"), speed("random", "read, 4 KiB at random"), speed("map", "mmap, all of it"),
+                    speed("map_random", "mmap, 4 KiB at random"),
+                    Metric("faults", "faults", "median", "", "lower", "page faults of a scan"),
+                    Metric("pmd", "pmd_share", "median", "share", "higher", "mapped by 2 MiB"),
+                    speed("cold", "read, 1 MiB, nothing cached by the mount")),
+                   dict(size=mode.file_bytes, chunk=min(2 * MIB, mode.file_bytes), budget_ns=2 * mode.budget_ns))
+
+
+def names(mode):
+    yield Workload("names-1", "names, one client", "names", NAMES, dict(count=mode.names, clients=1))
+    yield Workload("names-4", "names, four clients", "names", NAMES, dict(count=mode.names // 2, clients=4))
+    yield Workload("roundtrip", "4 KiB there and back between two processes", "roundtrip",
+                   (*timed("trip", "trip_ns", "there and back"), *timed("alone", "alone_ns", "one process does both")),
+                   dict(size=4 * KIB, count=4 * mode.samples, budget_ns=mode.budget_ns))
+
+
+def all_workloads(mode):
+    return [*latencies(mode), *handoffs(mode), *writes(mode), *reads(mode), *names(mode)]
