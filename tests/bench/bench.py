@@ -3,12 +3,15 @@
 """
 batonfs beside its peers: started by tools/bench, which installs and builds what it needs.
 
-Everything runs in one session in a mount namespace of its own. Exit status 0 means that it was measured, whatever the numbers are.
+Everything runs in one session in a mount namespace of its own. Writes report.md, report.json and plots to
+build/bench/. Exit status 0 means that it was measured, whatever the numbers are.
 """
 
 import argparse
 import fnmatch
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,8 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import contestants  # noqa: E402
 import machine  # noqa: E402
+import plots  # noqa: E402
 import report  # noqa: E402
 import session  # noqa: E402
+import targets  # noqa: E402
 import workloads  # noqa: E402
 
 IN_NAMESPACE = "BATON_BENCH_NAMESPACE"
@@ -60,6 +65,38 @@ def chosen(names, patterns):
     return [name for name in names if any(fnmatch.fnmatch(name, word) for word in words)]
 
 
+def revision():
+    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True,
+                          check=False)
+    return done.stdout.strip() or "(unknown revision)"
+
+
+def write_report(run, facts, titles, output):
+    """report.md, report.json and the plots; returns the verdicts."""
+    output.mkdir(parents=True, exist_ok=True)
+    verdicts = targets.judge_all(run.workloads, run.results)
+    text = report.markdown(run, facts, verdicts, titles, plots.draw(run.results, output))
+    (output / "report.md").write_text(text, encoding="utf-8")
+    (output / "report.json").write_text(json.dumps(report.as_json(run, facts, verdicts), indent=1), encoding="utf-8")
+    return verdicts
+
+
+def measure(args, mode, work, who):
+    facts = machine.describe() | {"date": time.strftime("%Y-%m-%d %H:%M %Z"), "revision": revision(), "mode": mode.name,
+                                  "rounds": args.rounds or mode.rounds}
+    started = time.monotonic()
+    programs = contestants.find_programs(ROOT, args.build)
+    with contestants.Arena(tempfile.mkdtemp(prefix="baton-bench-"), programs, MEMORY_BYTES, DISK_BYTES) as arena:
+        if mode is not workloads.SMOKE:
+            say("touching memory")
+            machine.touch_memory(min(TOUCH_BYTES, machine.memory_available_bytes() // 2))
+        run = session.Session(arena, args.program or args.build / "workload", work, facts["rounds"], say)
+        run.mount_all(who)
+        run.run()
+    facts |= {"steal_percent": run.steal, "seconds": time.monotonic() - started}
+    return run, facts
+
+
 def main():
     args = parse(sys.argv[1:])
     mode = workloads.SMOKE if args.smoke else workloads.QUICK if args.quick or args.only else workloads.FULL
@@ -77,20 +114,17 @@ def main():
 
     names = chosen([w.name for w in work], args.only)
     who = chosen([c.name for c in contestants.CONTESTANTS], args.contestants)
-    program = args.program or args.build / "workload"
-    started = time.monotonic()
-    facts = machine.describe()
-    with contestants.Arena(tempfile.mkdtemp(prefix="baton-bench-"), contestants.find_programs(ROOT, args.build),
-                           MEMORY_BYTES, DISK_BYTES) as arena:
-        if not args.smoke:
-            machine.touch_memory(min(TOUCH_BYTES, machine.memory_available_bytes() // 2))
-        run = session.Session(arena, program, [w for w in work if w.name in names], args.rounds or mode.rounds, say)
-        run.mount_all([c for c in contestants.CONTESTANTS if c.name in who])
-        run.run()
-    titles = {c.name: c.name for c in contestants.CONTESTANTS}
-    for workload in run.workloads:
-        print(report.workload_table(workload, run.results, titles))
-    say(f"{time.monotonic() - started:.0f} s, steal {', '.join(f'{s:.1f}' for s in run.steal)} %, {facts['kernel']}")
+    run, facts = measure(args, mode, [w for w in work if w.name in names],
+                         [c for c in contestants.CONTESTANTS if c.name in who])
+    titles = {c.name: c.title for c in contestants.CONTESTANTS if c.name in who}
+    verdicts = write_report(run, facts, titles, args.output)
+    if args.only:
+        print("\n".join(report.workload_table(w, run.results, list(titles)) for w in run.workloads))
+        verdicts = [v for v in verdicts if v.status != targets.UNKNOWN]
+    print(report.machine_lines(facts))
+    if verdicts:
+        print(f"\n{report.targets_table(verdicts)}\n\n{report.count_text(verdicts)}")
+    print(f"\nAll numbers: {args.output}/report.md")
 
 
 if __name__ == "__main__":

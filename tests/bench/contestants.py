@@ -33,6 +33,7 @@ class Contestant:
     backing: str  # kind of filesystem below it, see Arena.backing()
     daemon: str = ""  # batonfs, hp, bindfs, mergerfs; "" for a bare directory
     options: tuple = ()
+    filesystem: bool = True  # runs whatever workload does not name its contestants
 
 
 CONTESTANTS = (
@@ -48,6 +49,8 @@ CONTESTANTS = (
     Contestant("bare-ext4", "bare ext4", "ext4"),
     Contestant("batonfs-xfs", "batonfs, store on XFS", "xfs", "batonfs"),
     Contestant("bare-xfs", "bare XFS", "xfs"),
+    # Its directory only holds what is sent.
+    Contestant("by-value", "no file: base64 in JSON over a socket", "tmpfs", filesystem=False),
 )
 BY_NAME = {c.name: c for c in CONTESTANTS}
 

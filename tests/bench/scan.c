@@ -14,26 +14,37 @@
 
 #define LINE_BYTES 64
 
-struct mapped map_open(const char *path)
+struct mapped map_fd(int fd, const char *path)
 {
-	struct mapped map;
+	struct mapped map = { .fd = fd };
 	struct stat st;
 
-	map.fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (map.fd < 0)
-		fail("open", path);
-	if (fstat(map.fd, &st) != 0)
+	if (fstat(fd, &st) != 0)
 		fail("fstat", path);
 	map.size = (uint64_t)st.st_size;
-	map.bytes = mmap(NULL, map.size, PROT_READ, MAP_SHARED, map.fd, 0);
+	map.bytes = mmap(NULL, map.size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map.bytes == MAP_FAILED)
 		fail("mmap", path);
 	return map;
 }
 
-void map_close(struct mapped *map)
+void map_drop(struct mapped *map)
 {
 	(void)munmap((void *)(uintptr_t)map->bytes, map->size);
+}
+
+struct mapped map_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		fail("open", path);
+	return map_fd(fd, path);
+}
+
+void map_close(struct mapped *map)
+{
+	map_drop(map);
 	close(map->fd);
 }
 

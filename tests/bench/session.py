@@ -5,22 +5,19 @@ in another order each round. Results are
 {workload: {contestant: {metric: {round: value}}}}; whatever failed is in `failures`, never left out silently.
 """
 
-import json
-import subprocess
 import time
 
 import contestants
+import executors
 import figures
 import machine
 import progress
 
-RUN_TIMEOUT_S = 300
+# How many times the size of a file must be free: its pages, below a daemon and above, and its disk's image.
+ROOM = 4
+TRIM_BYTES = 64 << 20
 # Between two runs: background work of the one before is done, and the daemons are asleep.
 GAP_S = 0.02
-
-
-class Failed(Exception):
-    pass
 
 
 class Session:
@@ -52,12 +49,15 @@ class Session:
     def plan(self):
         """(round, workload, contestant's name) in the order of execution."""
         names = list(self.arena.mounted)
+        filesystems = [name for name in names if contestants.BY_NAME[name].filesystem]
         for number in range(self.rounds):
             turned = names[number % len(names):] + names[:number % len(names)] if names else []
             for workload in self.workloads:
                 if workload.heavy and number and self.rounds <= 3:
                     continue
                 for name in turned:
+                    if name not in (workload.only or filesystems):
+                        continue
                     yield number, workload, name
 
     def run(self):
@@ -83,7 +83,7 @@ class Session:
         mounted = self.arena.mounted[name]
         try:
             series = self.execute(workload, mounted)
-        except (Failed, OSError, ValueError) as error:
+        except (executors.Failed, OSError, ValueError) as error:
             if (workload.name, name) not in {(w, c) for w, c, _ in self.failures}:
                 self.say(f"{workload.name} on {name}: {error}")
             self.failures.append((workload.name, name, str(error)))
@@ -94,21 +94,14 @@ class Session:
                 into.setdefault(metric.key, {})[number] = figures.reduce_series(series[metric.series], metric.how)
 
     def execute(self, workload, mounted):
+        size = workload.params.get("size", 0)
+        if size * ROOM > machine.memory_available_bytes():
+            raise executors.Failed("too little memory is free")
         self.serial += 1
         # Digits: on batonfs, an execution of its own, which is there without being made.
-        directory = f"{mounted.directory}/{self.serial}"
-        command = [self.program, workload.program, directory]
-        command += [f"{key}={value}" for key, value in workload.params.items()]
-        try:
-            done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True,
-                                  text=True, timeout=RUN_TIMEOUT_S, check=False)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"not done after {RUN_TIMEOUT_S} s") from None
-        if done.returncode:
-            said = done.stderr.strip().splitlines()
-            raise Failed(said[-1] if said else f"exit {done.returncode}")
+        series = executors.execute(self.program, f"{mounted.directory}/{self.serial}", workload)
         self.arena.settle(mounted)
-        if workload.params.get("size", 0) >= 64 << 20:
+        if size >= TRIM_BYTES:
             self.arena.trim(mounted)
         time.sleep(GAP_S)
-        return json.loads(done.stdout)["series"]
+        return series

@@ -24,11 +24,11 @@ class Metric:
 class Workload:
     name: str
     title: str
-    program: str  # workload's first argument, or fio, by-value
+    program: str  # workload's first argument, or an executor
     metrics: tuple
     params: dict = dataclasses.field(default_factory=dict)
     heavy: bool = False  # in --quick: one round
-    note: str = ""
+    only: tuple = ()  # contestants; () is all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +40,15 @@ class Mode:
     samples: int
     names: int  # per client
     file_bytes: int  # of writes and reads
-    big: tuple  # hand-offs in bytes
-    fio: bool
-    by_value_bytes: int
+    big_bytes: int  # the hand-offs called 100 MiB
+    biggest_bytes: int  # and 1 GiB
+    fio_bytes: int
+    node_bytes: int
 
 
-FULL = Mode("full", 7, 400 * MS, 400, 4000, 256 * MIB, (100 * MIB, GIB), True, 100 * 1000 * 1000)
-QUICK = Mode("quick", 3, 120 * MS, 120, 1200, 64 * MIB, (100 * MIB, GIB), True, 100 * 1000 * 1000)
-SMOKE = Mode("smoke", 1, 5 * MS, 3, 10, MIB, (2 * MIB,), True, 100 * 1000)
+FULL = Mode("full", 7, 400 * MS, 400, 4000, 256 * MIB, 100 * MIB, GIB, 256 * MIB, 100 * MIB)
+QUICK = Mode("quick", 3, 120 * MS, 120, 1200, 64 * MIB, 100 * MIB, GIB, 32 * MIB, 100 * MIB)
+SMOKE = Mode("smoke", 1, 5 * MS, 3, 10, MIB, 2 * MIB, 4 * MIB, MIB, 100 * KIB)
 
 
 def timed(key, series, title):
@@ -106,14 +107,14 @@ def handoffs(mode):
     for size in (4 * KIB, MIB):
         yield Workload(f"handoff-{size_key(size)}", f"hand-off of {size_name(size)}", "handoff", HANDOFF,
                        dict(size=size, count=mode.samples, budget_ns=mode.budget_ns, idle_ns=200 * US))
-    for size in mode.big:
-        # 1 GiB as 1 MiB at a time: a buffer of its size would be measured, too.
-        chunk = 0 if size < GIB else MIB
-        yield Workload(f"handoff-{size_key(size)}", f"hand-off of {size_name(size)}", "handoff", HANDOFF,
-                       dict(size=size, chunk=chunk, count=3, budget_ns=mode.budget_ns), heavy=size >= GIB)
-    size = mode.big[0]
-    yield Workload("handoff-stream", f"hand-off of {size_name(size)} streamed as 64 KiB, taken 100 ms after the close",
-                   "handoff", HANDOFF, dict(size=size, chunk=64 * KIB, pause_ns=100 * MS, count=1, budget_ns=mode.budget_ns))
+    yield Workload("handoff-100m", "hand-off of 100 MiB written whole", "handoff", HANDOFF,
+                   dict(size=mode.big_bytes, count=3, budget_ns=mode.budget_ns))
+    # 1 MiB at a time: a buffer of its size would be measured, too.
+    yield Workload("handoff-1g", "hand-off of 1 GiB", "handoff", HANDOFF,
+                   dict(size=mode.biggest_bytes, chunk=MIB, count=1, budget_ns=mode.budget_ns), heavy=True)
+    yield Workload("handoff-stream", "hand-off of 100 MiB streamed as 64 KiB, taken 100 ms after the close",
+                   "handoff", HANDOFF,
+                   dict(size=mode.big_bytes, chunk=64 * KIB, pause_ns=100 * MS, count=1, budget_ns=mode.budget_ns))
 
 
 def latencies(mode):
@@ -157,5 +158,22 @@ def names(mode):
                    dict(size=4 * KIB, count=4 * mode.samples, budget_ns=mode.budget_ns))
 
 
+def programs(mode):
+    fio = (speed("fio_write", "random writes of 64 KiB"), speed("fio_verify", "read and verified"))
+    for engine in ("psync", "mmap"):
+        yield Workload(f"fio-{engine}", f"fio, {engine}, verified", "fio", fio,
+                       dict(size=mode.fio_bytes, engine=engine), heavy=True)
+    node = (Metric("all", "all_ns", "p50", "ns", "lower", "until Python has all of it"),
+            Metric("ready", "ready_ns", "p50", "ns", "lower", "until its first byte"),
+            Metric("sent", "sent_bytes", "p50", "B", "lower", "sent over the socket"),
+            Metric("sender", "sender_kib", "max", "KiB", "lower", "Node's memory grew by"),
+            Metric("receiver", "receiver_kib", "max", "KiB", "lower", "Python's, without the file's pages"))
+    size = size_name(mode.node_bytes)
+    yield Workload("node", f"{size} from Node to Python by path", "node", node,
+                   dict(size=mode.node_bytes, by_value=0), heavy=True, only=("batonfs", "bare", "tmpfs", "hp"))
+    yield Workload("node-value", f"{size} from Node to Python by value: base64 in JSON over a loopback socket", "node",
+                   node, dict(size=mode.node_bytes, by_value=1), heavy=True, only=("by-value",))
+
+
 def all_workloads(mode):
-    return [*latencies(mode), *handoffs(mode), *writes(mode), *reads(mode), *names(mode)]
+    return [*latencies(mode), *handoffs(mode), *writes(mode), *reads(mode), *names(mode), *programs(mode)]
