@@ -84,16 +84,18 @@ def write_report(run, facts, titles, output):
 def measure(args, mode, work, who):
     facts = machine.describe() | {"date": time.strftime("%Y-%m-%d %H:%M %Z"), "revision": revision(), "mode": mode.name,
                                   "rounds": args.rounds or mode.rounds}
-    started = time.monotonic()
+    started, before = time.monotonic(), machine.usage()
     programs = contestants.find_programs(ROOT, args.build)
     with contestants.Arena(tempfile.mkdtemp(prefix="baton-bench-"), programs, MEMORY_BYTES, DISK_BYTES) as arena:
         if mode is not workloads.SMOKE:
             say("touching memory")
             machine.touch_memory(min(TOUCH_BYTES, machine.memory_available_bytes() // 2))
-        run = session.Session(arena, args.program or args.build / "workload", work, facts["rounds"], say)
+        run = session.Session(arena, args.program or args.build / "workload", work, facts["rounds"],
+                              mode.gap_s, say)
         run.mount_all(who)
         run.run()
-    facts |= {"steal_percent": run.steal, "seconds": time.monotonic() - started}
+    facts |= {"steal_percent": run.steal, "seconds": time.monotonic() - started,
+              "others_percent": machine.others_percent(before)}
     return run, facts
 
 
@@ -124,6 +126,8 @@ def main():
     print(report.machine_lines(facts))
     if verdicts:
         print(f"\n{report.targets_table(verdicts)}\n\n{report.count_text(verdicts)}")
+    if args.smoke and (run.holes() or not run.results):
+        sys.exit("no number: " + "; ".join(" ".join(hole) for hole in run.holes()))
     print(f"\nAll numbers: {args.output}/report.md")
 
 

@@ -53,3 +53,11 @@ def steal_percent(before, after):
     """From two dicts of /proc/stat's cpu line."""
     total = sum(after.values()) - sum(before.values())
     return 100.0 * (after["steal"] - before["steal"]) / total if total > 0 else 0.0
+
+
+def others_percent(before, after, ticks):
+    """Of two (cpu line of /proc/stat, own CPU seconds): what was neither idle, stolen nor our own."""
+    spent = {key: after[0][key] - before[0][key] for key in before[0]}
+    total = sum(spent.values())
+    busy = total - spent["idle"] - spent["iowait"] - spent["steal"] - (after[1] - before[1]) * ticks
+    return max(0.0, 100.0 * busy / total) if total > 0 else 0.0

@@ -63,6 +63,12 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.steal_percent(before, {"user": 50, "idle": 50, "steal": 20}), 20)
         self.assertEqual(figures.steal_percent(before, before), 0)
 
+    def test_others_are_what_is_neither_idle_nor_ours(self):
+        before = {"user": 0, "idle": 0, "iowait": 0, "steal": 0}
+        after = {"user": 60, "idle": 30, "iowait": 0, "steal": 10}
+        self.assertEqual(figures.others_percent((before, 1.0), (after, 1.5), 100), 10)
+        self.assertEqual(figures.others_percent((before, 0), (after, 9), 100), 0)
+
 
 WORK = workloads.all_workloads(workloads.SMOKE)
 

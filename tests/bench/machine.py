@@ -4,7 +4,10 @@
 import mmap
 import os
 import platform
+import resource
 from pathlib import Path
+
+import figures
 
 CPU_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 
@@ -19,6 +22,17 @@ def read(path, default=""):
 def cpu_times():
     words = read("/proc/stat").splitlines()[0].split()
     return dict(zip(CPU_FIELDS, map(int, words[1:])))
+
+
+def usage():
+    """CPU time until now: of the whole machine (see cpu_times), and of this process and its ended children."""
+    own = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return cpu_times(), sum(u.ru_utime + u.ru_stime for u in own)
+
+
+def others_percent(before):
+    """How much of the machine somebody else used since usage(): other programs, and the kernel's own threads."""
+    return figures.others_percent(before, usage(), os.sysconf("SC_CLK_TCK"))
 
 
 def memory_available_bytes():

@@ -17,6 +17,10 @@ METHOD = """\
   ledger and its TTL as it has them by default."""
 
 
+# What a machine may do beside a measurement and still be called idle; kernel threads write for the disks.
+OTHERS_PERCENT, STEAL_PERCENT = 12, 2
+
+
 def three(value):
     if value >= 1000:
         return f"{value:,.0f}".replace(",", " ")
@@ -112,9 +116,10 @@ def machine_lines(facts):
         f"{facts['system']}",
         f"- batonfs {facts['revision']}; {facts['date']}; {facts['mode']}, {facts['rounds']} rounds, "
         f"{progress.duration_text(facts['seconds'])}",
-        f"- load before: {load}; CPU time that the host took away: {steal} % by round",
+        f"- load before: {load}; of all CPU time the host took away {steal} % (by round), other programs and "
+        f"kernel threads {facts['others_percent']:.0f} %",
     ]
-    if facts["load_before"][0] > 1 or max(facts["steal_percent"], default=0) > 2:
+    if facts["others_percent"] > OTHERS_PERCENT or max(facts["steal_percent"], default=0) > STEAL_PERCENT:
         lines.append("- **This machine was not idle: look at the spread before the medians.**")
     return "\n".join(lines)
 

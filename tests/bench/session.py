@@ -16,20 +16,19 @@ import progress
 # How many times the size of a file must be free: its pages, below a daemon and above, and its disk's image.
 ROOM = 4
 TRIM_BYTES = 64 << 20
-# Between two runs: background work of the one before is done, and the daemons are asleep.
-GAP_S = 0.02
 
 
 class Session:
-    def __init__(self, arena, program, workloads, rounds, say):
+    def __init__(self, arena, program, workloads, rounds, gap_s, say):
         self.arena = arena
         self.program = program
-        self.workloads = workloads
+        self.workloads = [w for w in workloads if not executors.missing(w)]
         self.rounds = rounds
+        self.gap_s = gap_s
         self.say = say
         self.results = {}
         self.failures = []  # (workload, contestant, why)
-        self.missing = {}  # contestant: why
+        self.missing = {executors.missing(w): "not installed" for w in workloads if executors.missing(w)}
         self.memory = {}  # contestant: {"before": KiB, "after": KiB, "most": KiB}
         self.steal = []  # percent, per round
         self.serial = 4711
@@ -51,7 +50,8 @@ class Session:
         names = list(self.arena.mounted)
         filesystems = [name for name in names if contestants.BY_NAME[name].filesystem]
         for number in range(self.rounds):
-            turned = names[number % len(names):] + names[:number % len(names)] if names else []
+            first = number * len(names) // self.rounds
+            turned = names[first:] + names[:first]
             for workload in self.workloads:
                 if workload.heavy and number and self.rounds <= 3:
                     continue
@@ -59,6 +59,11 @@ class Session:
                     if name not in (workload.only or filesystems):
                         continue
                     yield number, workload, name
+
+    def holes(self):
+        """(workload, contestant, metric) of what should have been measured and has no number."""
+        return sorted({(workload.name, name, metric.key) for _, workload, name in self.plan() for metric in workload.metrics
+                       if metric.key not in self.results.get(workload.name, {}).get(name, {})})
 
     def run(self):
         plan = list(self.plan())
@@ -103,5 +108,5 @@ class Session:
         self.arena.settle(mounted)
         if size >= TRIM_BYTES:
             self.arena.trim(mounted)
-        time.sleep(GAP_S)
+        time.sleep(self.gap_s)
         return series

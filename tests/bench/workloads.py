@@ -44,11 +44,15 @@ class Mode:
     biggest_bytes: int  # and 1 GiB
     fio_bytes: int
     node_bytes: int
+    settle_ns: int = 100 * MS  # between the close of a big file and its hand-off
+    gap_s: float = 0.02  # between two runs: background work of the one before is done, and the daemons sleep
+    fio_only: tuple = ()  # contestants
 
 
 FULL = Mode("full", 7, 400 * MS, 400, 4000, 256 * MIB, 100 * MIB, GIB, 256 * MIB, 100 * MIB)
 QUICK = Mode("quick", 3, 120 * MS, 120, 1200, 64 * MIB, 100 * MIB, GIB, 32 * MIB, 100 * MIB)
-SMOKE = Mode("smoke", 1, 5 * MS, 3, 10, MIB, 2 * MIB, 4 * MIB, MIB, 100 * KIB)
+SMOKE = Mode("smoke", 1, 5 * MS, 3, 10, MIB, 2 * MIB, 4 * MIB, MIB, 100 * KIB,
+             settle_ns=MS, gap_s=0, fio_only=("batonfs", "bare"))
 
 
 def timed(key, series, title):
@@ -108,13 +112,13 @@ def handoffs(mode):
         yield Workload(f"handoff-{size_key(size)}", f"hand-off of {size_name(size)}", "handoff", HANDOFF,
                        dict(size=size, count=mode.samples, budget_ns=mode.budget_ns, idle_ns=200 * US))
     yield Workload("handoff-100m", "hand-off of 100 MiB written whole", "handoff", HANDOFF,
-                   dict(size=mode.big_bytes, count=3, budget_ns=mode.budget_ns))
+                   dict(size=mode.big_bytes, count=3, budget_ns=3 * mode.budget_ns))
     # 1 MiB at a time: a buffer of its size would be measured, too.
     yield Workload("handoff-1g", "hand-off of 1 GiB", "handoff", HANDOFF,
                    dict(size=mode.biggest_bytes, chunk=MIB, count=1, budget_ns=mode.budget_ns), heavy=True)
     yield Workload("handoff-stream", "hand-off of 100 MiB streamed as 64 KiB, taken 100 ms after the close",
                    "handoff", HANDOFF,
-                   dict(size=mode.big_bytes, chunk=64 * KIB, pause_ns=100 * MS, count=1, budget_ns=mode.budget_ns))
+                   dict(size=mode.big_bytes, chunk=64 * KIB, pause_ns=mode.settle_ns, count=1, budget_ns=mode.budget_ns))
 
 
 def latencies(mode):
@@ -162,7 +166,7 @@ def programs(mode):
     fio = (speed("fio_write", "random writes of 64 KiB"), speed("fio_verify", "read and verified"))
     for engine in ("psync", "mmap"):
         yield Workload(f"fio-{engine}", f"fio, {engine}, verified", "fio", fio,
-                       dict(size=mode.fio_bytes, engine=engine), heavy=True)
+                       dict(size=mode.fio_bytes, engine=engine), heavy=True, only=mode.fio_only)
     node = (Metric("all", "all_ns", "p50", "ns", "lower", "until Python has all of it"),
             Metric("ready", "ready_ns", "p50", "ns", "lower", "until its first byte"),
             Metric("sent", "sent_bytes", "p50", "B", "lower", "sent over the socket"),
