@@ -8,6 +8,7 @@ build/bench/. Exit status 0 means that it was measured, whatever the numbers are
 """
 
 import argparse
+import dataclasses
 import fnmatch
 import json
 import os
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import contestants  # noqa: E402
+import growth  # noqa: E402
 import machine  # noqa: E402
 import plots  # noqa: E402
 import report  # noqa: E402
@@ -42,7 +44,8 @@ def say(text):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="tools/bench", description="Measure batonfs beside its peers.")
     parser.add_argument("--quick", action="store_true", help="3 to 5 minutes instead of half an hour")
-    parser.add_argument("--growth", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--growth", action="store_true",
+                        help="instead: a million files, a restart over them, crowds of readers and writers")
     parser.add_argument("--list", action="store_true", help="name workloads and contestants, measure nothing")
     # For whoever works on batonfs: one thing in seconds.
     parser.add_argument("--only", metavar="WORKLOAD,...", action="append", help=argparse.SUPPRESS)
@@ -81,22 +84,50 @@ def write_report(run, facts, titles, output):
     return verdicts
 
 
-def measure(args, mode, work, who):
-    facts = machine.describe() | {"date": time.strftime("%Y-%m-%d %H:%M %Z"), "revision": revision(), "mode": mode.name,
-                                  "rounds": args.rounds or mode.rounds}
-    started, before = time.monotonic(), machine.usage()
-    programs = contestants.find_programs(ROOT, args.build)
-    with contestants.Arena(tempfile.mkdtemp(prefix="baton-bench-"), programs, MEMORY_BYTES, DISK_BYTES) as arena:
-        if mode is not workloads.SMOKE:
+class Measurement:
+    """The arena to measure in, and the facts about the machine before and after it."""
+
+    def __init__(self, args, mode_name, rounds):
+        self.facts = machine.describe() | {"date": time.strftime("%Y-%m-%d %H:%M %Z"), "revision": revision(),
+                                           "mode": mode_name, "rounds": rounds}
+        self.started, self.before = time.monotonic(), machine.usage()
+        self.arena = contestants.Arena(tempfile.mkdtemp(prefix="baton-bench-"),
+                                       contestants.find_programs(ROOT, args.build), MEMORY_BYTES, DISK_BYTES)
+        self.program = args.program or args.build / "workload"
+        if not args.smoke:
             say("touching memory")
             machine.touch_memory(min(TOUCH_BYTES, machine.memory_available_bytes() // 2))
-        run = session.Session(arena, args.program or args.build / "workload", work, facts["rounds"],
-                              mode.gap_s, say)
+
+    def finish(self, steal):
+        self.facts |= {"steal_percent": steal, "seconds": time.monotonic() - self.started,
+                       "others_percent": machine.others_percent(self.before)}
+        return self.facts
+
+
+def grow(args):
+    scale = growth.SMOKE if args.smoke else growth.FULL
+    measurement = Measurement(args, "growth", scale.rounds)
+    with measurement.arena as arena:
+        findings, crowds = growth.run(arena, measurement.program, scale, say)
+    facts = measurement.finish(crowds.steal)
+    args.output.mkdir(parents=True, exist_ok=True)
+    text = report.growth_markdown(findings, crowds, facts)
+    (args.output / "growth.md").write_text(text, encoding="utf-8")
+    (args.output / "growth.json").write_text(json.dumps(
+        {"machine": facts, "findings": [dataclasses.asdict(f) | {"met": f.met} for f in findings]}, indent=1),
+        encoding="utf-8")
+    print(text)
+    if args.smoke and crowds.holes():
+        sys.exit("no number: " + "; ".join(" ".join(hole) for hole in crowds.holes()))
+
+
+def measure(args, mode, work, who):
+    measurement = Measurement(args, mode.name, args.rounds or mode.rounds)
+    with measurement.arena as arena:
+        run = session.Session(arena, measurement.program, work, measurement.facts["rounds"], mode.gap_s, say)
         run.mount_all(who)
         run.run()
-    facts |= {"steal_percent": run.steal, "seconds": time.monotonic() - started,
-              "others_percent": machine.others_percent(before)}
-    return run, facts
+    return run, measurement.finish(run.steal)
 
 
 def main():
@@ -113,6 +144,9 @@ def main():
         os.environ[IN_NAMESPACE] = "1"
         os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
     os.environ["PATH"] += ":/usr/sbin:/sbin"
+    if args.growth:
+        grow(args)
+        return
 
     names = chosen([w.name for w in work], args.only)
     who = chosen([c.name for c in contestants.CONTESTANTS], args.contestants)

@@ -36,6 +36,8 @@ def number_text(value, unit):
             if value < limit:
                 return f"{three(value / factor)} {name}"
         return f"{three(value / 1e9)} s"
+    if unit == "s":
+        return number_text(value * 1e9, "ns")
     if unit == "share":
         return f"{100 * value:.0f} %"
     return f"{three(value)} {unit}".strip() if unit != "×" else f"{value:.3g} ×"
@@ -179,3 +181,19 @@ def as_json(session, facts, verdicts):
         "missing": session.missing,
         "failures": [{"workload": w, "contestant": c, "why": why} for w, c, why in session.failures],
     }
+
+
+def growth_markdown(findings, crowds, facts):
+    """What growth.py found; findings that nothing is asked of are there to compare with."""
+    rows = []
+    for finding in findings:
+        bound = "" if finding.met is None else \
+            f"at least {number_text(finding.at_least, finding.unit)}" if finding.at_least is not None else \
+            f"at most {number_text(finding.at_most, finding.unit)}"
+        verdict = {None: "", True: targets.MET, False: f"**{targets.NOT_MET}**"}[finding.met]
+        rows.append([finding.what, number_text(finding.value, finding.unit), bound, verdict])
+    parts = ["# batonfs with much of everything", machine_lines(facts),
+             table(["what", "measured", "target", "verdict"], rows)]
+    parts += [text for text in (workload_table(w, crowds.results, list(crowds.arena.mounted)) for w in crowds.workloads)
+              if text]
+    return "\n\n".join(parts) + "\n"

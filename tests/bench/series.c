@@ -67,7 +67,7 @@ void series_print(const char *workload)
 	for (size_t i = 0; i < SERIES_MAX && all->series[i].name[0]; i++) {
 		printf("%s\"%s\": [", i ? ", " : "", all->series[i].name);
 		for (size_t k = 0; k < all->series[i].count; k++)
-			printf("%s%.10g", k ? "," : "", all->series[i].values[k]);
+			printf("%s%.16g", k ? "," : "", all->series[i].values[k]);
 		printf("]");
 	}
 	printf("}}\n");

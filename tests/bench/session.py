@@ -48,7 +48,7 @@ class Session:
     def plan(self):
         """(round, workload, contestant's name) in the order of execution."""
         names = list(self.arena.mounted)
-        filesystems = [name for name in names if contestants.BY_NAME[name].filesystem]
+        filesystems = [name for name in names if self.arena.mounted[name].contestant.filesystem]
         for number in range(self.rounds):
             first = number * len(names) // self.rounds
             turned = names[first:] + names[:first]
@@ -62,8 +62,9 @@ class Session:
 
     def holes(self):
         """(workload, contestant, metric) of what should have been measured and has no number."""
-        return sorted({(workload.name, name, metric.key) for _, workload, name in self.plan() for metric in workload.metrics
-                       if metric.key not in self.results.get(workload.name, {}).get(name, {})})
+        wanted = {(workload, name) for _, workload, name in self.plan()}
+        return sorted((workload.name, name, metric.key) for workload, name in wanted for metric in workload.metrics
+                      if metric.key not in self.results.get(workload.name, {}).get(name, {}))
 
     def run(self):
         plan = list(self.plan())

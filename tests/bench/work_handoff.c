@@ -7,6 +7,7 @@
  * first_ns   open, fstat, mmap, all pages read, by the other process
  * again_ns   the same a second time
  * total_ns   from the writer's open to the last byte read; with a pause, without it
+ * at_ns      when it was over: CLOCK_MONOTONIC, as everybody's
  * faults, pmd_share   of the first reading; share of the mapping that is mapped by 2 MiB
  * writer_kib, reader_kib   growth of anonymous memory while all that happened
  */
@@ -31,6 +32,7 @@ static void read_once(const struct params *params, const struct baton *baton)
 	record("first_ns", (double)(ended - begun));
 	record("total_ns", (double)(baton->closed_ns - baton->opened_ns +
 				    (params->pause_ns ? ended - begun : ended - baton->closed_ns)));
+	record("at_ns", (double)ended);
 	record("faults", (double)(fault_count() - faults));
 	record("pmd_share", pmd_share(&map));
 	map_close(&map);

@@ -20,12 +20,21 @@
 static const struct {
 	const char *name;
 	void (*run)(const struct params *params);
-	bool keep; /* DIR stays */
+	bool above; /* DIR is there, and stays: what is worked in is below it */
 } workloads[] = {
-	{ "handoff", work_handoff, false },	{ "latency", work_latency, false },
-	{ "reopen", work_reopen, false },	{ "write-over", work_write_over, false },
-	{ "write-new", work_write_new, false }, { "read", work_read, false },
-	{ "names", work_names, false },		{ "roundtrip", work_roundtrip, false },
+	{ "handoff", work_handoff, false },
+	{ "latency", work_latency, false },
+	{ "reopen", work_reopen, false },
+	{ "write-over", work_write_over, false },
+	{ "write-new", work_write_new, false },
+	{ "read", work_read, false },
+	{ "names", work_names, false },
+	{ "roundtrip", work_roundtrip, false },
+	{ "populate", work_populate, true },
+	{ "sample", work_sample, true },
+	{ "list", work_list, false },
+	{ "crowd-read", work_crowd_read, false },
+	{ "crowd-write", work_crowd_write, false },
 };
 
 static const struct {
@@ -37,6 +46,7 @@ static const struct {
 	{ "budget_ns", offsetof(struct params, budget_ns) },
 	{ "count", offsetof(struct params, count) },
 	{ "clients", offsetof(struct params, clients) },
+	{ "first", offsetof(struct params, first) },
 	{ "pause_ns", offsetof(struct params, pause_ns) },
 	{ "idle_ns", offsetof(struct params, idle_ns) },
 	{ "again", offsetof(struct params, again) },
@@ -103,9 +113,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
 		if (strcmp(workloads[i].name, argv[1]) != 0)
 			continue;
-		begin_in(&params);
+		if (!workloads[i].above)
+			begin_in(&params);
 		workloads[i].run(&params);
-		if (!workloads[i].keep &&
+		if (!workloads[i].above &&
 		    nftw(params.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
 			fail("remove", params.dir);
 		series_print(argv[1]);

@@ -27,6 +27,7 @@ struct params {
 	uint64_t budget_ns;   /* when this is used up, no further pass is begun */
 	uint64_t count;	      /* samples, or names per client */
 	uint64_t clients;
+	uint64_t first;	   /* of the directories that are numbered */
 	uint64_t pause_ns; /* between the writer's close and the reader's open */
 	uint64_t idle_ns;  /* between the rounds of a hand-off: nobody does anything */
 	uint64_t again;	   /* 1: the same file once more, not a new one each time */
@@ -82,7 +83,6 @@ void work_reopen(const struct params *params);
 void work_write_over(const struct params *params);
 void work_write_new(const struct params *params);
 void work_read(const struct params *params);
-void work_read_cold(const struct params *params);
 void work_names(const struct params *params);
 void work_roundtrip(const struct params *params);
 void work_populate(const struct params *params);

@@ -20,7 +20,7 @@ class Metric:
     title: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Workload:
     name: str
     title: str
