@@ -12,6 +12,7 @@ import dataclasses
 import fnmatch
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,7 +79,8 @@ def write_report(run, facts, titles, output):
     """report.md, report.json and the plots; returns the verdicts."""
     output.mkdir(parents=True, exist_ok=True)
     verdicts = targets.judge_all(run.workloads, run.results)
-    text = report.markdown(run, facts, verdicts, titles, plots.draw(run.results, output))
+    drawn = plots.draw_targets(verdicts, output) + plots.draw(run.results, output)
+    text = report.markdown(run, facts, verdicts, titles, drawn)
     (output / "report.md").write_text(text, encoding="utf-8")
     (output / "report.json").write_text(json.dumps(report.as_json(run, facts, verdicts), indent=1), encoding="utf-8")
     return verdicts
@@ -143,6 +145,7 @@ def main():
     if not os.environ.get(IN_NAMESPACE):
         os.environ[IN_NAMESPACE] = "1"
         os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # everything is unmounted on the way out
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     if args.growth:
         grow(args)

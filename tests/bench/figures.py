@@ -49,6 +49,13 @@ def meets(value, at_least=None, at_most=None):
     return (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
 
 
+def margin(value, at_least=None, at_most=None):
+    """How far a bound is kept (above 1) or missed (below): 2 is twice as good as it should be."""
+    if at_least is not None:
+        return value / at_least
+    return at_most / value if value else math.inf
+
+
 def steal_percent(before, after):
     """From two dicts of /proc/stat's cpu line."""
     total = sum(after.values()) - sum(before.values())

@@ -58,6 +58,11 @@ class Figures(unittest.TestCase):
         self.assertTrue(figures.meets(2.7, at_most=2.7))
         self.assertFalse(figures.meets(2.71, at_most=2.7))
 
+    def test_margin_is_above_one_if_the_bound_is_kept(self):
+        self.assertEqual(figures.margin(4, at_least=2), 2)
+        self.assertEqual(figures.margin(4, at_most=2), 0.5)
+        self.assertEqual(figures.margin(0, at_most=2), float("inf"))
+
     def test_steal_is_a_part_of_all_time(self):
         before = {"user": 10, "idle": 10, "steal": 0}
         self.assertEqual(figures.steal_percent(before, {"user": 50, "idle": 50, "steal": 20}), 20)

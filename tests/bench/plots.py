@@ -48,6 +48,7 @@ def script(path, title, axis, blocks, groups):
         "set style data histograms", "set style histogram clustered gap 1.2",
         "set style fill solid 0.9 noborder", "set boxwidth 0.92", "set grid ytics lc '#cccccc'",
         "set key outside right top", "set border 3", "set tics nomirror",
+        "set bmargin 4",
         "set xtics (" + ", ".join(f"\"{label}\" {i}" for i, label in enumerate(groups)) + ")",
     ]
     for i, (_, values) in enumerate(blocks):
@@ -64,6 +65,14 @@ def value_of(results, workload, name, metric, factor):
     return value if value > 0 else None
 
 
+def gnuplot(name, text):
+    """Was it drawn? Why not is said."""
+    done = subprocess.run(["gnuplot"], input=text, text=True, capture_output=True, check=False)
+    if done.returncode:
+        print(f"bench: {name} could not be drawn: {done.stderr.strip()}", file=sys.stderr)
+    return done.returncode == 0
+
+
 def draw(results, directory):
     """Returns [(file name, title)] of what was drawn; nothing without gnuplot."""
     drawn = []
@@ -75,10 +84,34 @@ def draw(results, directory):
         blocks = [(c, values) for c, values in blocks if any(v is not None for v in values)]
         if not blocks:
             continue
-        text = script(directory / name, title, axis, blocks, [label for _, _, label in groups])
-        done = subprocess.run(["gnuplot"], input=text, text=True, capture_output=True, check=False)
-        if done.returncode == 0:
+        if gnuplot(name, script(directory / name, title, axis, blocks, [label for _, _, label in groups])):
             drawn.append((name, title))
-        else:
-            print(f"bench: {name} could not be drawn: {done.stderr.strip()}", file=sys.stderr)
     return drawn
+
+
+def targets_script(path, rows):
+    """Horizontal bars from 1, to the right if a target is met. `rows`: (label, margin), the first on top."""
+    top = len(rows)
+    tics = ", ".join(f'"{label}" {top - i}' for i, (label, _) in enumerate(rows))
+    lines = [
+        f"set terminal svg size 1100,{90 + 19 * top} dynamic font 'sans-serif,12' background '#ffffff'",
+        f"set output '{path}'", 'set title "targets: to the right of 1 is met"', "set logscale x",
+        "set xrange [0.1:10]", f"set yrange [0.3:{top + 0.7}]", f"set ytics ({tics})", "unset key",
+        "set xtics (0.1, 0.2, 0.5, 1, 2, 5, 10)", "set grid xtics lc '#cccccc'", "set border 3", "set tics nomirror",
+        "set style fill solid 0.9 noborder", "$data << EOD",
+        *(f"{min(max(margin, 0.1), 10):.4g} {top - i} {'0x4f772d' if margin >= 1 else '0xd1495b'}"
+          for i, (_, margin) in enumerate(rows)),
+        "EOD",
+        "plot $data using (1):2:(1<$1?1:$1):(1<$1?$1:1):($2-0.35):($2+0.35):3 with boxxyerror lc rgb variable",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def draw_targets(verdicts, directory):
+    rows = [(f"{v.target.what}: {v.target.ours}" + (f" / {v.target.theirs}" if v.target.theirs else ""),
+             figures.margin(v.value, v.target.at_least, v.target.at_most))
+            for v in verdicts if v.value is not None and not v.target.aim]
+    if not rows or not shutil.which("gnuplot"):
+        return []
+    drawn = gnuplot("targets.svg", targets_script(directory / "targets.svg", rows))
+    return [("targets.svg", "each target, measured")] if drawn else []

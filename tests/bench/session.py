@@ -53,7 +53,7 @@ class Session:
             first = number * len(names) // self.rounds
             turned = names[first:] + names[:first]
             for workload in self.workloads:
-                if workload.heavy and number and self.rounds <= 3:
+                if workload.max_rounds and number >= workload.max_rounds:
                     continue
                 for name in turned:
                     if name not in (workload.only or filesystems):

@@ -27,7 +27,7 @@ class Workload:
     program: str  # workload's first argument, or an executor
     metrics: tuple
     params: dict = dataclasses.field(default_factory=dict)
-    heavy: bool = False  # in --quick: one round
+    max_rounds: int = 0  # 0: all of them
     only: tuple = ()  # contestants; () is all
 
 
@@ -47,9 +47,10 @@ class Mode:
     settle_ns: int = 100 * MS  # between the close of a big file and its hand-off
     gap_s: float = 0.02  # between two runs: background work of the one before is done, and the daemons sleep
     fio_only: tuple = ()  # contestants
+    heavy_rounds: int = 1  # of what takes seconds
 
 
-FULL = Mode("full", 7, 400 * MS, 400, 4000, 256 * MIB, 100 * MIB, GIB, 256 * MIB, 100 * MIB)
+FULL = Mode("full", 7, 300 * MS, 300, 4000, 256 * MIB, 100 * MIB, GIB, 128 * MIB, 100 * MIB, heavy_rounds=3)
 QUICK = Mode("quick", 3, 120 * MS, 120, 1200, 64 * MIB, 100 * MIB, GIB, 32 * MIB, 100 * MIB)
 SMOKE = Mode("smoke", 1, 5 * MS, 3, 10, MIB, 2 * MIB, 4 * MIB, MIB, 100 * KIB,
              settle_ns=MS, gap_s=0, fio_only=("batonfs", "bare"))
@@ -115,7 +116,7 @@ def handoffs(mode):
                    dict(size=mode.big_bytes, count=3, budget_ns=3 * mode.budget_ns))
     # 1 MiB at a time: a buffer of its size would be measured, too.
     yield Workload("handoff-1g", "hand-off of 1 GiB", "handoff", HANDOFF,
-                   dict(size=mode.biggest_bytes, chunk=MIB, count=1, budget_ns=mode.budget_ns), heavy=True)
+                   dict(size=mode.biggest_bytes, chunk=MIB, count=1, budget_ns=mode.budget_ns), max_rounds=mode.heavy_rounds)
     yield Workload("handoff-stream", "hand-off of 100 MiB streamed as 64 KiB, taken 100 ms after the close",
                    "handoff", HANDOFF,
                    dict(size=mode.big_bytes, chunk=64 * KIB, pause_ns=mode.settle_ns, count=1, budget_ns=mode.budget_ns))
@@ -166,7 +167,7 @@ def programs(mode):
     fio = (speed("fio_write", "random writes of 64 KiB"), speed("fio_verify", "read and verified"))
     for engine in ("psync", "mmap"):
         yield Workload(f"fio-{engine}", f"fio, {engine}, verified", "fio", fio,
-                       dict(size=mode.fio_bytes, engine=engine), heavy=True, only=mode.fio_only)
+                       dict(size=mode.fio_bytes, engine=engine), max_rounds=mode.heavy_rounds, only=mode.fio_only)
     node = (Metric("all", "all_ns", "p50", "ns", "lower", "until Python has all of it"),
             Metric("ready", "ready_ns", "p50", "ns", "lower", "until its first byte"),
             Metric("sent", "sent_bytes", "p50", "B", "lower", "sent over the socket"),
@@ -174,9 +175,9 @@ def programs(mode):
             Metric("receiver", "receiver_kib", "max", "KiB", "lower", "Python's, without the file's pages"))
     size = size_name(mode.node_bytes)
     yield Workload("node", f"{size} from Node to Python by path", "node", node,
-                   dict(size=mode.node_bytes, by_value=0), heavy=True, only=("batonfs", "bare", "tmpfs", "hp"))
+                   dict(size=mode.node_bytes, by_value=0), max_rounds=mode.heavy_rounds, only=("batonfs", "bare", "tmpfs", "hp"))
     yield Workload("node-value", f"{size} from Node to Python by value: base64 in JSON over a loopback socket", "node",
-                   node, dict(size=mode.node_bytes, by_value=1), heavy=True, only=("by-value",))
+                   node, dict(size=mode.node_bytes, by_value=1), max_rounds=mode.heavy_rounds, only=("by-value",))
 
 
 def all_workloads(mode):
