@@ -20,8 +20,16 @@
 /* Most a reply holds, bytes. Source: FUSE_MAX_MAX_PAGES (256) pages of 4 KiB in the kernel. */
 #define REPLY_MAX (1024 * 1024)
 
-/* Entries are read from the backing directory in pieces of this size. */
+/* Entries are read from the backing directory in pieces of at most this size. */
 #define READ_BYTES 32768
+
+/*
+ * The longest entry of a reply, and what one takes there for 24 bytes read (the shortest name): bytes, without
+ * and with attributes. Source: struct fuse_dirent and fuse_direntplus, and NAME_MAX.
+ */
+#define ENTRY_MAX (24 + 256)
+#define ENTRY_PLUS_MAX (128 + ENTRY_MAX)
+#define ENTRY_PLUS_PER_READ ((128 + 24 + 8) / 24)
 
 /* A reply under construction. */
 struct listing {
@@ -117,14 +125,30 @@ static int list_nothing(struct listing *l, off_t off)
 	return 0;
 }
 
+/*
+ * How much to read next: what fits into the rest of the reply, for what does not is read once more by the
+ * next request. 0: the reply is full.
+ */
+static size_t to_read(const struct listing *l)
+{
+	size_t room = l->size - l->used;
+
+	if (l->used > 0 && room < (l->plus ? ENTRY_PLUS_MAX : ENTRY_MAX))
+		return 0;
+	if (l->plus)
+		room /= ENTRY_PLUS_PER_READ;
+	return MIN_OF(MAX_OF(room, (size_t)ENTRY_MAX), (size_t)READ_BYTES);
+}
+
 static int list_fd(struct listing *l, off_t off)
 {
 	char chunk[READ_BYTES] __attribute__((aligned(8)));
+	size_t want;
 
 	if (off && lseek(l->fd, off, SEEK_SET) < 0)
 		return -errno;
-	for (;;) {
-		long n = syscall(SYS_getdents64, l->fd, chunk, MIN_OF(sizeof(chunk), l->size));
+	while ((want = to_read(l)) > 0) {
+		long n = syscall(SYS_getdents64, l->fd, chunk, want);
 
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
@@ -136,6 +160,7 @@ static int list_fd(struct listing *l, off_t off)
 			at += d->d_reclen;
 		}
 	}
+	return 0;
 }
 
 static void list(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool plus)

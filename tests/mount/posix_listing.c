@@ -3,6 +3,7 @@
 #include "posix.h"
 
 #include <dirent.h>
+#include <sys/syscall.h>
 
 #define FILES 5000
 
@@ -235,6 +236,64 @@ static void changes_show_at_once(void)
 	CHECK(rmdir("few") == 0);
 }
 
+/* Names of all lengths, the longest first: whatever the caller's buffer, none is missing or there twice. */
+#define LENGTHS 255
+
+static void list_lengths(size_t buffer, bool look)
+{
+	static char buf[65536] __attribute__((aligned(8)));
+	unsigned char times[LENGTHS + 1] = { 0 };
+	int fd = open("lengths", O_RDONLY | O_DIRECTORY);
+	struct stat st;
+	long n;
+	int bad = 0;
+
+	CHECK(fd >= 0);
+	while ((n = syscall(SYS_getdents64, fd, buf, buffer)) > 0) {
+		for (long at = 0; at < n;) {
+			struct dirent64 *d = (struct dirent64 *)(void *)(buf + at);
+
+			at += d->d_reclen;
+			if (d->d_name[0] == '.')
+				continue;
+			times[strlen(d->d_name)]++;
+			if (look && fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+				bad++;
+		}
+	}
+	CHECK_EQ(0, n);
+	CHECK(close(fd) == 0);
+	for (int i = 1; i <= LENGTHS; i++)
+		bad += times[i] != 1;
+	CHECK_EQ(0, bad);
+}
+
+static void buffers_of_all_sizes(void)
+{
+	static const size_t sizes[] = { 280, 512, 1024, 4096, 5000, 32768, 65536 };
+	char name[sizeof("lengths/") + LENGTHS];
+
+	CHECK(mkdir("lengths", 0755) == 0);
+	for (int i = LENGTHS; i > 0; i--) {
+		(void)snprintf(name, sizeof(name), "lengths/%0*d", i, 0);
+		make_file(name, 0644, "");
+	}
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (int look = 0; look < 2; look++) {
+			/* the kernel may keep a listing: with another name it is asked for again */
+			make_file("lengths/.new", 0644, "");
+			list_lengths(sizes[i], look);
+			CHECK(unlink("lengths/.new") == 0);
+			list_lengths(sizes[i], look);
+		}
+	}
+	for (int i = LENGTHS; i > 0; i--) {
+		(void)snprintf(name, sizeof(name), "lengths/%0*d", i, 0);
+		CHECK(unlink(name) == 0);
+	}
+	CHECK(rmdir("lengths") == 0);
+}
+
 int main(void)
 {
 	char name[32];
@@ -249,6 +308,7 @@ int main(void)
 	dots_have_the_numbers_of_directories();
 	a_place_can_be_found_again();
 	changes_show_at_once();
+	buffers_of_all_sizes();
 	a_listing_stands_changes();
 	return posix_status();
 }
