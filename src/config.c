@@ -54,7 +54,7 @@ static const struct option options[] = {
 	{ "dmask", OPTION_MODE, AT(dmask), 0, 0777, NULL,
 	  "OCTAL  the same for directories only; those batonfs makes are 0777 less this, without sticky bit" },
 	{ "threads", OPTION_COUNT, AT(threads), 1, 64, NULL,
-	  "N  threads that serve requests [twice the CPUs, 4 to 16]" },
+	  "N  threads that serve requests, at most [twice the CPUs, 4 to 16]" },
 	{ "suid", OPTION_BOOL, AT(suid), 0, 0, NULL, "on|off  honour set-id bits [off]" },
 	{ "dev", OPTION_BOOL, AT(dev), 0, 0, NULL, "on|off  honour device files [off]" },
 	{ "exec", OPTION_BOOL, AT(exec), 0, 0, NULL, "on|off  allow to run programs [off]" },

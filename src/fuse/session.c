@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fuse/fs.h"
+#include "fuse/readers.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -25,11 +26,18 @@
 /* How long a thread may take to finish its request once woken, before it is woken again. */
 #define WAKE_AGAIN_NS (20 * NS_PER_MS)
 
+struct thread {
+	struct session *session; /* borrowed */
+	unsigned int number;
+	pthread_t pthread;
+};
+
 struct session {
 	struct fs *fs;		 /* borrowed */
 	struct fuse_session *se; /* owned */
 	char *mountpoint;	 /* owned */
-	pthread_t *threads;	 /* owned */
+	struct readers *readers; /* owned */
+	struct thread *threads;	 /* owned */
 	unsigned int nthreads;	 /* wanted */
 	unsigned int started;
 	bool mounted;
@@ -106,6 +114,9 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 	s->threads = calloc(c->threads, sizeof(*s->threads));
 	if (!s->mountpoint || !s->threads)
 		return -ENOMEM;
+	r = readers_new(c->threads, &s->readers);
+	if (r < 0)
+		return r;
 	fuse_set_log_func(log_libfuse);
 	r = make_session(s, c);
 	if (r < 0)
@@ -128,26 +139,30 @@ static void end(struct session *s)
 }
 
 /* One request. 0 to go on, 1 at the end, -errno. */
-static int serve_one(struct session *s, struct fuse_buf *buf)
+static int serve_one(struct session *s, unsigned int self, struct fuse_buf *buf)
 {
+	int64_t asked = clock_mono_ns();
 	int n = fuse_session_receive_buf(s->se, buf);
 
 	if (n == -EINTR || n == -EAGAIN)
 		return 0;
 	if (n <= 0)
 		return n < 0 && n != -ENODEV ? n : 1;
+	readers_begin(s->readers, self, asked);
 	fuse_session_process_buf(s->se, buf);
+	readers_end(s->readers, self);
 	return 0;
 }
 
 static void *serve(void *arg)
 {
-	struct session *s = arg;
+	struct thread *t = arg;
+	struct session *s = t->session;
 	struct fuse_buf buf = { 0 };
 	int r = 0;
 
-	while (r == 0 && !fuse_session_exited(s->se))
-		r = serve_one(s, &buf);
+	while (r == 0 && readers_turn(s->readers, t->number) && !fuse_session_exited(s->se))
+		r = serve_one(s, t->number, &buf);
 	if (r < 0)
 		log_error("reading requests: error=%s", log_errname(r));
 	free(buf.mem);
@@ -164,13 +179,16 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	s->on_end = on_end;
 	s->arg = arg;
 	(void)sigaction(WAKE_SIGNAL, &sa, NULL); /* no SA_RESTART: read(2) is to return */
-	r = serve_one(s, &buf);			 /* INIT: comes before everything else */
+	r = serve_one(s, 0, &buf);		 /* INIT: comes before everything else */
 	free(buf.mem);
 	if (r != 0)
 		return r < 0 ? r : -ENODEV;
 	fs_probe_passthrough(s->fs);
 	for (; s->started < s->nthreads; s->started++) {
-		r = pthread_create(&s->threads[s->started], NULL, serve, s);
+		struct thread *t = &s->threads[s->started];
+
+		*t = (struct thread){ .session = s, .number = s->started };
+		r = pthread_create(&t->pthread, NULL, serve, t);
 		if (r && s->started == 0)
 			return -r;
 		if (r) {
@@ -216,8 +234,11 @@ void session_free(struct session *s)
 		session_unmount(s);
 		fuse_session_exit(s->se);
 	}
+	if (s->readers)
+		readers_stop(s->readers);
 	for (unsigned int i = 0; i < s->started; i++)
-		join(s->threads[i]);
+		join(s->threads[i].pthread);
+	readers_free(s->readers);
 	if (s->fs->session) {
 		s->fs->session = NULL;
 		notify_set_session(s->fs->notify, NULL);

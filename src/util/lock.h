@@ -13,6 +13,7 @@
 
 /* A lock may be taken only while all locks held have a lower rank. */
 enum lock_rank {
+	LOCK_READERS = 5,	 /* how many threads read requests */
 	LOCK_CONTROL = 10,	 /* control nodes */
 	LOCK_INODE = 20,	 /* one inode's opens, backing id, handle */
 	LOCK_ITABLE = 30,	 /* nodeid map and every lookup count */
