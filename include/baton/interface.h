@@ -41,6 +41,7 @@
  *                   "executions":2,"bytes":...,"files":...,"open":0,
  *                   "size":...,"free":...,"inodes_known":...,"trash":0,
  *                   "requests":{"lookup":1,...},"opens":{"passthrough":1,"daemon":0},
+ *                   "refreshed":0,
  *                   "ledger":{"state":"clean"|"unclean"|"new"|"replaced","set_aside":"","events":..,
  *                             "commits":..,"waits":..,"error":""}}
  *

@@ -101,6 +101,15 @@ int fs_assume(struct fs *fs, fuse_req_t req, bool new_dir)
 	return 0;
 }
 
+uint64_t fs_requests(const struct fs *fs)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < FS_OP_MAX_; i++)
+		n += atomic_load_explicit(&fs->requests[i], memory_order_relaxed);
+	return n;
+}
+
 /* ---- upcalls ---- */
 
 void fs_exec_gone(void *ctx, const char *name)
@@ -143,6 +152,8 @@ void fs_status(void *ctx, json_t *object)
 				  json_pack("{s:I,s:I}", "passthrough",
 					    (json_int_t)atomic_load(&fs->opens_passthrough),
 					    "daemon", (json_int_t)atomic_load(&fs->opens_daemon)));
+	(void)json_object_set_new(object, "refreshed",
+				  json_integer((json_int_t)atomic_load(&fs->refreshed)));
 	(void)json_object_set_new(object, "passthrough", json_boolean(fs->config.passthrough));
 	(void)json_object_set_new(object, "passthrough_why", json_string(fs->passthrough_why));
 	(void)json_object_set_new(object, "inodes_known",

@@ -7,7 +7,8 @@
  *     op_*.c       the operations                 target.c    a name in a directory, entered
  *     itable.c     inodes the kernel knows        backing.c   passthrough
  *     reply.h      the one way to answer          notify.c    the kernel's cache
- *     session.c    mount, threads
+ *     session.c    mount, threads                     readers.c   how many of them read
+ *     refresh.c    attributes after a close
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H
@@ -64,6 +65,7 @@ struct fs {
 	struct itable *itable;	      /* owned */
 	struct dircache *dirs;	      /* owned */
 	struct notify *notify;	      /* owned */
+	struct refresh *refresh;      /* owned by the session; NULL before and after it */
 	struct backing *backing;      /* owned */
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
@@ -73,6 +75,7 @@ struct fs {
 	_Atomic uint64_t requests[FS_OP_MAX_];
 	_Atomic uint64_t opens_passthrough;
 	_Atomic uint64_t opens_daemon;
+	_Atomic uint64_t refreshed; /* files whose attributes were asked for after a close */
 };
 
 /* After INIT, before anything else: can files of this store be passed through? Sets passthrough_why if not. */
@@ -90,6 +93,9 @@ static inline void fs_count(struct fs *fs, enum fs_op op)
 {
 	atomic_fetch_add_explicit(&fs->requests[op], 1, memory_order_relaxed);
 }
+
+/* Requests so far, in all. */
+uint64_t fs_requests(const struct fs *fs);
 
 /* This thread's identity (store/cred.h), made at its first request. 0 or -errno. */
 int fs_thread_cred(struct cred **ret) WARN_UNUSED;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuse/refresh.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
 #include "store/procfd.h"
@@ -169,6 +170,7 @@ static void close_fh(const struct fuse_file_info *fi)
 static void close_inode(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
 {
 	bool keep = false;
+	bool last;
 	int drop = 0;
 
 	{
@@ -177,6 +179,7 @@ static void close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 		if (writes(fi))
 			inode->nopen_write--;
 		exec_closed(inode->exec);
+		last = inode->nopen == 0 && !fi->fh;
 		if (inode->nopen == 0) {
 			uint32_t flags = atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_CACHED);
 
@@ -192,6 +195,8 @@ static void close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 	backing_unregister(fs->backing, drop);
 	if (keep)
 		backing_keep(fs->backing, inode);
+	if (last && fs->refresh)
+		refresh_closed(fs->refresh, itable_nodeid(fs->itable, inode));
 	close_fh(fi);
 }
 

@@ -15,6 +15,7 @@
 
 #include "fuse/fs.h"
 #include "fuse/readers.h"
+#include "fuse/refresh.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -184,6 +185,10 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	if (r != 0)
 		return r < 0 ? r : -ENODEV;
 	fs_probe_passthrough(s->fs);
+	if (s->fs->config.passthrough)
+		r = refresh_new(s->fs, s->mountpoint, &s->fs->refresh);
+	if (r < 0)
+		return r;
 	for (; s->started < s->nthreads; s->started++) {
 		struct thread *t = &s->threads[s->started];
 
@@ -205,6 +210,8 @@ void session_unmount(struct session *s)
 	if (!s->mounted)
 		return;
 	s->mounted = false;
+	if (s->fs->refresh)
+		refresh_stop(s->fs->refresh); /* it may be a client just now */
 	fuse_session_exit(s->se);
 	if (atomic_load(&s->ended)) /* unmounted from outside: there may be another mount by now */
 		return;
@@ -239,6 +246,8 @@ void session_free(struct session *s)
 	for (unsigned int i = 0; i < s->started; i++)
 		join(s->threads[i].pthread);
 	readers_free(s->readers);
+	refresh_free(s->fs->refresh);
+	s->fs->refresh = NULL;
 	if (s->fs->session) {
 		s->fs->session = NULL;
 		notify_set_session(s->fs->notify, NULL);

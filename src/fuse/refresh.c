@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The refresher. Whoever has closed a file leaves its node id and sets a timer, if it is not running; so nobody
+ * is woken on behalf of somebody who waits. The timer over, the thread looks whether requests have come in since: if
+ * so it waits twice as long, and so on; if not it refreshes what it was left.
+ */
+#include "fuse/refresh.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "fuse/fs.h"
+#include "fuse/node.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/lock.h"
+#include "util/log.h"
+
+/* Hints kept. Source: the files of one hand-off, and some more; what is lost costs somebody a round trip. */
+#define HINTS 16
+
+/* From the close to the look, at first and at most. Source: a reader that is told at once needs about as long. */
+#define DELAY_MIN_NS (100 * INT64_C(1000))
+#define DELAY_MAX_NS (10 * NS_PER_MS)
+
+struct refresh {
+	/* Constant. */
+	struct fs *fs;	  /* borrowed */
+	char *mountpoint; /* owned */
+	int timer_fd;	  /* owned */
+	pthread_t thread;
+	bool started;
+
+	struct lock lock;      /* rank LOCK_REFRESH */
+	uint64_t hints[HINTS]; /* lock; node ids, the newest at `next` - 1; 0: none */
+	unsigned int next;     /* lock */
+	bool timer_set;	       /* lock */
+	uint64_t requests;     /* lock; of the mount, when the timer was set */
+	_Atomic bool stopped;
+};
+
+static void set_timer_locked(struct refresh *r, int64_t delay_ns)
+{
+	struct itimerspec in = { .it_value.tv_nsec = delay_ns };
+
+	if (atomic_load(&r->stopped)) /* it is set to end at once */
+		return;
+	r->timer_set = true;
+	r->requests = fs_requests(r->fs);
+	(void)timerfd_settime(r->timer_fd, 0, &in, NULL);
+}
+
+void refresh_closed(struct refresh *r, uint64_t nodeid)
+{
+	LOCK_SCOPE(&r->lock);
+	if (r->hints[(r->next + HINTS - 1) % HINTS] != nodeid) {
+		r->hints[r->next] = nodeid;
+		r->next = (r->next + 1) % HINTS;
+	}
+	if (!r->timer_set)
+		set_timer_locked(r, DELAY_MIN_NS);
+}
+
+/* Whoever is about to open it will ask himself, and so will those who have it open. */
+static bool is_idle(struct fs *fs, struct inode *inode)
+{
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	return inode->nopen == 0 && !(atomic_load(&inode->flags) & INODE_ORPHAN);
+}
+
+static void ask(struct refresh *r, struct inode *inode)
+{
+	_cleanup_close_ int fd = node_open(r->fs, inode, O_PATH | O_NOFOLLOW);
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/", r->mountpoint);
+	struct stat st;
+
+	if (fd >= 0 && node_path(r->fs, fd, path + n, sizeof(path) - (size_t)n) == 0 &&
+	    stat(path, &st) == 0) /* of use to the kernel only */
+		atomic_fetch_add_explicit(&r->fs->refreshed, 1, memory_order_relaxed);
+}
+
+static void refresh_one(struct refresh *r, uint64_t nodeid)
+{
+	struct inode *inode = itable_ref(r->fs->itable, nodeid);
+
+	if (!inode)
+		return;
+	if (is_idle(r->fs, inode))
+		ask(r, inode);
+	itable_unref(r->fs->itable, inode);
+}
+
+/* 0: nothing is left. */
+static uint64_t take_hint(struct refresh *r)
+{
+	uint64_t nodeid;
+
+	LOCK_SCOPE(&r->lock);
+	r->next = (r->next + HINTS - 1) % HINTS;
+	nodeid = r->hints[r->next];
+	r->hints[r->next] = 0;
+	return nodeid;
+}
+
+/* The timer is over. Returns whether clients let us do something. */
+static bool is_calm(struct refresh *r, int64_t *delay_ns)
+{
+	LOCK_SCOPE(&r->lock);
+	if (fs_requests(r->fs) != r->requests) {
+		*delay_ns = MIN_OF(*delay_ns * 2, DELAY_MAX_NS);
+		set_timer_locked(r, *delay_ns);
+		return false;
+	}
+	r->timer_set = false;
+	*delay_ns = DELAY_MIN_NS;
+	return true;
+}
+
+static void *run(void *arg)
+{
+	struct refresh *r = arg;
+	int64_t delay_ns = DELAY_MIN_NS;
+	uint64_t times, nodeid;
+
+	if (store_leave(r->fs->store) < 0) {
+		log_warning(
+			"attributes are not refreshed: cannot enter the host's mount namespace");
+		return NULL;
+	}
+	while (!atomic_load(&r->stopped)) {
+		if (read(r->timer_fd, &times, sizeof(times)) < 0 || !is_calm(r, &delay_ns))
+			continue;
+		while (!atomic_load(&r->stopped) && (nodeid = take_hint(r)))
+			refresh_one(r, nodeid);
+	}
+	return NULL;
+}
+
+int refresh_new(struct fs *fs, const char *mountpoint, struct refresh **ret)
+{
+	_cleanup_(refresh_freep) struct refresh *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->fs = fs;
+	lock_init(&r->lock, LOCK_REFRESH);
+	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (r->timer_fd < 0)
+		return -errno;
+	r->mountpoint = strdup(mountpoint);
+	if (!r->mountpoint)
+		return -ENOMEM;
+	err = pthread_create(&r->thread, NULL, run, r);
+	if (err)
+		return -err;
+	r->started = true;
+	*ret = TAKE_PTR(r);
+	return 0;
+}
+
+void refresh_stop(struct refresh *r)
+{
+	struct itimerspec now = { .it_value.tv_nsec = 1 };
+
+	if (!r->started)
+		return;
+	{
+		LOCK_SCOPE(&r->lock);
+		atomic_store(&r->stopped, true);
+		(void)timerfd_settime(r->timer_fd, 0, &now, NULL);
+	}
+	(void)pthread_join(r->thread, NULL);
+	r->started = false;
+}
+
+void refresh_free(struct refresh *r)
+{
+	if (!r)
+		return;
+	refresh_stop(r);
+	(void)safe_close(r->timer_fd);
+	lock_done(&r->lock);
+	free(r->mountpoint);
+	free(r);
+}

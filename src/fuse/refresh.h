@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attributes, asked for before somebody needs them. What is read, written or mapped in passthrough makes the kernel
+ * forget a file's attributes, so the fstat(2) of whoever opens it next would be a round trip. A moment after the last
+ * close, a thread of ours asks for them through the mount, as any client would; the kernel then keeps the
+ * answer. While clients are busy it waits: they come first.
+ */
+#ifndef FUSE_REFRESH_H
+#define FUSE_REFRESH_H
+
+#include <stdint.h>
+
+#include "util/macro.h"
+
+struct fs;
+struct refresh;
+
+/* For the filesystem mounted at `mountpoint` (copied). Starts the thread, in the host's mount namespace. */
+int refresh_new(struct fs *fs, const char *mountpoint, struct refresh **ret) WARN_UNUSED;
+/* Joins the thread; it may be waiting for an answer through the mount, so requests must still be served. */
+void refresh_stop(struct refresh *r);
+/* When no thread uses it any more. refresh_free(NULL) is a no-op. */
+void refresh_free(struct refresh *r);
+static inline void refresh_freep(struct refresh **r)
+{
+	refresh_free(*r);
+}
+
+/* The last open of this regular file is closed. Costs one system call at most; the oldest hint makes room. */
+void refresh_closed(struct refresh *r, uint64_t nodeid);
+
+#endif
