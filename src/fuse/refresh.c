@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,15 +125,58 @@ static bool is_calm(struct refresh *r, int64_t *delay_ns)
 	return true;
 }
 
+/* The smallest of them that is not below `from`; -1: none. */
+static int next_of(const int *fds, size_t n, int from)
+{
+	int found = -1;
+
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= from && (found < 0 || fds[i] < found))
+			found = fds[i];
+	return found;
+}
+
+/* Close what this thread has no use for. */
+static int keep_descriptors(const struct refresh *r)
+{
+	int kept[] = { STDERR_FILENO, r->fs->store->fd, r->fs->store->tree_fd, r->timer_fd };
+	int from = 0;
+
+	for (int fd = next_of(kept, ARRAY_SIZE(kept), from); fd >= 0;
+	     fd = next_of(kept, ARRAY_SIZE(kept), from)) {
+		if (fd > from && close_range((unsigned int)from, (unsigned int)fd - 1, 0) < 0)
+			return -errno;
+		from = fd + 1;
+	}
+	return close_range((unsigned int)from, ~0U, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * This thread is a client of its own process. If that is killed while it waits for an answer, it dies only when the
+ * kernel has ended the connection, which it does when the last descriptor of /dev/fuse is closed: so it must not
+ * hold one, and has its own table of descriptors.
+ */
+static int become_client(const struct refresh *r)
+{
+	int err = store_leave(r->fs->store);
+
+	if (err < 0)
+		return err;
+	if (unshare(CLONE_FILES) < 0)
+		return -errno;
+	return keep_descriptors(r);
+}
+
 static void *run(void *arg)
 {
 	struct refresh *r = arg;
 	int64_t delay_ns = DELAY_MIN_NS;
 	uint64_t times, nodeid;
+	int err = become_client(r);
 
-	if (store_leave(r->fs->store) < 0) {
-		log_warning(
-			"attributes are not refreshed: cannot enter the host's mount namespace");
+	if (err < 0) {
+		log_warning("attributes are not refreshed after a close: error=%s, ignoring",
+			    log_errname(err));
 		return NULL;
 	}
 	while (!atomic_load(&r->stopped)) {
