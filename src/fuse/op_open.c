@@ -4,7 +4,7 @@
  *
  * An open in passthrough leaves nothing here but counts: fi->fh is 0, the kernel works on the backing file.
  * An open through the daemon has a descriptor, which is fi->fh (never 0: that is stdin). All opens of an
- * inode at a time are of one kind, as the kernel demands; only direct I/O may stand beside passthrough.
+ * inode at a time are of one kind, as the kernel demands; only direct I/O may stand beside either.
  */
 #include "fuse/op.h"
 
@@ -118,19 +118,20 @@ static int open_passthrough(struct fs *fs, struct inode *inode, struct fuse_file
 static int open_daemon(struct fs *fs, struct inode *inode, int fd, struct fuse_file_info *fi)
 {
 	int own = open_backing(fs, inode, fd, fi->flags);
+	bool beside; /* passthrough opens */
 
 	if (own < 0)
 		return own;
 	fi->fh = (uint64_t)own;
 	LOCK_SCOPE(itable_lock(fs->itable, inode));
-	if (inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED)) {
-		fi->direct_io = 1; /* stands beside passthrough */
-		fi->parallel_direct_writes = 1;
-	} else {
+	beside = inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED);
+	if (!beside)
 		atomic_fetch_or(&inode->flags, INODE_CACHED);
-		fi->keep_cache =
-			!fs->config
-				 .passthrough; /* else others may have changed it past the cache */
+	if (beside || (fi->flags & O_ACCMODE) == O_WRONLY) {
+		fi->direct_io = 1; /* saves the writer a copy into the page cache */
+		fi->parallel_direct_writes = 1;
+	} else if (!fs->config.passthrough) { /* else others may have changed it past the cache */
+		fi->keep_cache = 1;
 	}
 	count_open_locked(inode, fi);
 	return 0;

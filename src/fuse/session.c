@@ -6,11 +6,13 @@
 #include "fuse/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fuse/fs.h"
@@ -27,6 +29,12 @@
 /* How long a thread may take to finish its request once woken, before it is woken again. */
 #define WAKE_AGAIN_NS (20 * NS_PER_MS)
 
+/*
+ * Read ahead of whoever reads a file through the daemon, KiB. Source: two requests of the largest size, so that one
+ * is answered while the other is read.
+ */
+#define READ_AHEAD_KB "2048"
+
 struct thread {
 	struct session *session; /* borrowed */
 	unsigned int number;
@@ -34,6 +42,7 @@ struct thread {
 };
 
 struct session {
+	int read_ahead_fd;	 /* owned; the mount's read_ahead_kb in sysfs, or -1 */
 	struct fs *fs;		 /* borrowed */
 	struct fuse_session *se; /* owned */
 	char *mountpoint;	 /* owned */
@@ -102,6 +111,22 @@ static int make_session(struct session *s, const struct session_config *c)
 	return s->se ? 0 : -EINVAL;
 }
 
+/*
+ * How far the kernel reads ahead is not for INIT to raise, only to lower, so it is said in sysfs. Opened where the
+ * mount is, as the daemon may not see /sys from where it is later; written after INIT.
+ */
+static int open_read_ahead(const char *mountpoint)
+{
+	char path[64];
+	struct statx stx;
+
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
+		return -1; /* without it reading is slower */
+	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", stx.stx_dev_major,
+		       stx.stx_dev_minor);
+	return open(path, O_WRONLY | O_CLOEXEC);
+}
+
 int session_mount(const struct session_config *c, struct fs *fs, struct session **ret)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
@@ -110,6 +135,7 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 	if (!s)
 		return -ENOMEM;
 	s->fs = fs;
+	s->read_ahead_fd = -1;
 	s->nthreads = c->threads;
 	s->mountpoint = strdup(c->mountpoint);
 	s->threads = calloc(c->threads, sizeof(*s->threads));
@@ -126,6 +152,7 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 	if (fuse_session_mount(s->se, c->mountpoint) != 0)
 		return errno ? -errno : -EIO;
 	s->mounted = true;
+	s->read_ahead_fd = open_read_ahead(s->mountpoint);
 	fs->session = s->se;
 	notify_set_session(fs->notify, s->se);
 	backing_set_device(fs->backing, fuse_session_fd(s->se));
@@ -184,6 +211,7 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	free(buf.mem);
 	if (r != 0)
 		return r < 0 ? r : -ENODEV;
+	(void)!write(s->read_ahead_fd, READ_AHEAD_KB, strlen(READ_AHEAD_KB));
 	fs_probe_passthrough(s->fs);
 	if (s->fs->config.passthrough)
 		r = refresh_new(s->fs, s->mountpoint, &s->fs->refresh);
@@ -255,6 +283,7 @@ void session_free(struct session *s)
 	}
 	if (s->se)
 		fuse_session_destroy(s->se);
+	(void)safe_close(s->read_ahead_fd);
 	free(s->threads);
 	free(s->mountpoint);
 	free(s);
