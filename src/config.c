@@ -45,6 +45,8 @@ static const struct option options[] = {
 	  "on|off  directories named like n8n's execution IDs exist before they are made [on]" },
 	{ "passthrough", OPTION_CHOICE, AT(passthrough), 0, 0, "auto|off|on",
 	  "auto|off|on  let the kernel read and write without the daemon; on: fail if it cannot [auto]" },
+	{ "hugepages", OPTION_CHOICE, AT(hugepages), 0, 0, "auto|always|off",
+	  "auto|always|off  put closed files of a store in memory into 2 MiB pages; auto: within 3/4 of the memory limit [auto]" },
 	{ "uid", OPTION_ID, AT(uid), 0, 0, NULL,
 	  "UID  owner of new files and directories [who makes them]" },
 	{ "gid", OPTION_ID, AT(gid), 0, 0, NULL, "GID  their group [who makes them]" },

@@ -29,6 +29,7 @@ struct config {
 	int64_t ttl_ns; /* INT64_MAX: never */
 	bool autodir;
 	int passthrough;  /* enum passthrough_wish */
+	int hugepages;	  /* enum seal_hugepages */
 	uint64_t threads; /* 0: by the number of CPUs */
 	uint32_t uid;	  /* UINT32_MAX: the caller's */
 	uint32_t gid;

@@ -29,6 +29,7 @@
 #include "fuse/session.h"
 #include "ledger/ledger.h"
 #include "mountpoint_check.h"
+#include "seal/seal.h"
 #include "store/store.h"
 #include "store/trash.h"
 #include "util/cleanup.h"
@@ -55,6 +56,7 @@ struct daemon {
 	struct ledger_open_result ledger_state;
 	struct trash *trash;
 	struct exec_table *execs;
+	struct seal *seal;
 	struct fs *fs;
 	struct control *control;
 	struct session *session;
@@ -165,6 +167,23 @@ static unsigned int thread_count(const struct config *c)
 
 /* ---- upcalls ---- */
 
+static void add_seal_status(struct daemon *d, json_t *object)
+{
+	static const char *const names[] = {
+		[SEAL_HUGEPAGES_AUTO] = "auto",
+		[SEAL_HUGEPAGES_ALWAYS] = "always",
+		[SEAL_HUGEPAGES_OFF] = "off",
+	};
+	struct seal_counts n;
+
+	seal_count(d->seal, &n);
+	(void)json_object_set_new(object, "seal",
+				  json_pack("{s:s,s:I,s:I}", "hugepages",
+					    names[d->config.hugepages], "collapsed",
+					    (json_int_t)n.collapsed_bytes, "dropped",
+					    (json_int_t)n.dropped));
+}
+
 static void add_status(void *ctx, json_t *object)
 {
 	struct daemon *d = ctx;
@@ -194,6 +213,7 @@ static void add_status(void *ctx, json_t *object)
 	(void)json_object_set_new(object, "threads", json_integer(thread_count(c)));
 	(void)json_object_set_new(object, "trash",
 				  json_integer((json_int_t)trash_pending(d->trash)));
+	add_seal_status(d, object);
 }
 
 static void root_changed(void *ctx)
@@ -311,6 +331,16 @@ static bool may_have_own_ttls(struct daemon *d)
 	return ledger_next_file_expiry(d->ledger, d->config.ttl_ns, &next) < 0 || next != INT64_MAX;
 }
 
+static int build_seal(struct daemon *d)
+{
+	struct seal_config config = { .hugepages = (enum seal_hugepages)d->config.hugepages };
+	int r = seal_new(&d->store, &config, &d->seal);
+
+	if (r < 0)
+		log_error("cannot start: %s", strerror(-r));
+	return r;
+}
+
 static int build_front(struct daemon *d)
 {
 	struct fs_config config = {
@@ -324,8 +354,9 @@ static int build_front(struct daemon *d)
 	struct control_upcalls control_up = { .ctx = d,
 					      .status = add_status,
 					      .root_changed = root_changed };
+	struct seal_upcalls seal_up;
 	struct exec_upcalls exec_up;
-	int r = fs_new(&config, &d->store, d->execs, d->ledger, &d->fs);
+	int r = fs_new(&config, &d->store, d->execs, d->ledger, d->seal, &d->fs);
 
 	if (r == 0)
 		r = control_new(d->execs, d->ledger, &control_up, &d->control);
@@ -336,6 +367,8 @@ static int build_front(struct daemon *d)
 	fs_set_control(d->fs, d->control);
 	exec_up = (struct exec_upcalls){ .ctx = d->fs, .gone = fs_exec_gone };
 	exec_table_set_upcalls(d->execs, &exec_up);
+	seal_up = (struct seal_upcalls){ .ctx = d->fs, .is_closed = fs_is_closed };
+	seal_set_upcalls(d->seal, &seal_up);
 	return 0;
 }
 
@@ -414,6 +447,8 @@ static int build(struct daemon *d)
 	if (r == 0)
 		r = build_executions(d);
 	if (r == 0)
+		r = build_seal(d);
+	if (r == 0)
 		r = build_front(d);
 	if (r == 0)
 		r = mount_front(d);
@@ -437,6 +472,7 @@ static void take_down(struct daemon *d)
 	recover_files_free(d->recover);
 	reaper_free(d->reaper);
 	session_free(d->session);
+	seal_free(d->seal); /* asks the front, which has nothing more to hand over */
 	fs_free(d->fs);
 	control_free(d->control);
 	exec_table_free(d->execs);

@@ -43,7 +43,8 @@
  *                   "requests":{"lookup":1,...},"opens":{"passthrough":1,"daemon":0},
  *                   "refreshed":0,
  *                   "ledger":{"state":"clean"|"unclean"|"new"|"replaced","set_aside":"","events":..,
- *                             "commits":..,"waits":..,"error":""}}
+ *                             "commits":..,"waits":..,"error":""},
+ *                   "seal":{"hugepages":"auto"|"always"|"off","collapsed":bytes,"dropped":files}}
  *
  * Extended attributes, on anything below the root, seen by getxattr(2) and not listed by listxattr(2):
  *

@@ -12,6 +12,7 @@
 
 #include "control/control.h"
 #include "exec/execution.h"
+#include "seal/seal.h"
 #include "store/store.h"
 
 struct fs;
@@ -27,7 +28,7 @@ struct fs_config {
 
 /* Borrows all. Serves nothing before session.h mounts it. */
 int fs_new(const struct fs_config *config, const struct store *store, struct exec_table *execs,
-	   struct ledger *ledger, struct fs **ret) WARN_UNUSED;
+	   struct ledger *ledger, struct seal *seal, struct fs **ret) WARN_UNUSED;
 void fs_free(struct fs *fs);
 static inline void fs_freep(struct fs **fs)
 {
@@ -44,6 +45,7 @@ bool fs_passthrough(const struct fs *fs, const char **ret_why);
 void fs_exec_gone(void *ctx, const char *name);
 int fs_expire_file(void *ctx, uint64_t ino, const struct handle *h, int64_t activity_real_ns,
 		   int64_t ttl_ns);
+bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h);
 void fs_status(void *ctx, json_t *object);
 void fs_root_changed(void *ctx);
 

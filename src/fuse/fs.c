@@ -16,7 +16,7 @@
 #include "util/log.h"
 
 int fs_new(const struct fs_config *config, const struct store *store, struct exec_table *execs,
-	   struct ledger *ledger, struct fs **ret)
+	   struct ledger *ledger, struct seal *seal, struct fs **ret)
 {
 	_cleanup_(fs_freep) struct fs *fs = calloc(1, sizeof(*fs));
 	struct stat st;
@@ -28,6 +28,7 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	fs->store = store;
 	fs->execs = execs;
 	fs->ledger = ledger;
+	fs->seal = seal;
 	fs->start_real_ns = clock_real_ns();
 	atomic_init(&fs->own_ttls, config->own_ttls);
 	if (fstat(store->tree_fd, &st) < 0)
@@ -133,6 +134,22 @@ void fs_root_changed(void *ctx)
 	if (fs->session)
 		(void)fuse_lowlevel_notify_inval_inode(fs->session, FUSE_ROOT_ID, 0,
 						       0); /* -ENOENT: not cached */
+}
+
+bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h)
+{
+	struct fs *fs = ctx;
+	struct inode *inode = itable_peek(fs->itable, ino, h);
+	bool closed = true; /* what the kernel does not know is not open */
+
+	if (!inode)
+		return closed;
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		closed = inode->nopen_write == 0;
+	}
+	itable_unref(fs->itable, inode);
+	return closed;
 }
 
 void fs_status(void *ctx, json_t *object)

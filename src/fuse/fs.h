@@ -60,6 +60,7 @@ struct fs {
 	const struct store *store;    /* borrowed */
 	struct exec_table *execs;     /* borrowed */
 	struct ledger *ledger;	      /* borrowed */
+	struct seal *seal;	      /* borrowed */
 	struct control *control;      /* borrowed */
 	struct fuse_session *session; /* borrowed; set by session.c */
 	struct itable *itable;	      /* owned */

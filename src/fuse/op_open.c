@@ -167,20 +167,21 @@ static void close_fh(const struct fuse_file_info *fi)
 		(void)safe_close((int)fi->fh);
 }
 
-/* Undo open_inode(): at release, or if the kernel did not take the open. */
-static void close_inode(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
+/* Undo open_inode(): at release, or if the kernel did not take the open. True if its last writer is gone. */
+static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
 {
 	bool keep = false;
-	bool last;
+	bool last_open;
+	bool last_writer = false;
 	int drop = 0;
 
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		inode->nopen--;
 		if (writes(fi))
-			inode->nopen_write--;
+			last_writer = --inode->nopen_write == 0;
 		exec_closed(inode->exec);
-		last = inode->nopen == 0 && !fi->fh;
+		last_open = inode->nopen == 0 && !fi->fh;
 		if (inode->nopen == 0) {
 			uint32_t flags = atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_CACHED);
 
@@ -196,9 +197,10 @@ static void close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 	backing_unregister(fs->backing, drop);
 	if (keep)
 		backing_keep(fs->backing, inode);
-	if (last && fs->refresh)
+	if (last_open && fs->refresh)
 		refresh_closed(fs->refresh, itable_nodeid(fs->itable, inode));
 	close_fh(fi);
+	return last_writer;
 }
 
 /* O_TRUNC comes with the open (FUSE_CAP_ATOMIC_O_TRUNC). */
@@ -256,14 +258,14 @@ void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	node_touch(fs, inode);
 	lock_assert_none();
 	if (fuse_reply_open(req, fi) < 0)
-		close_inode(fs, inode, fi);
+		(void)close_inode(fs, inode, fi);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	struct inode *inode;
-	struct stat st;
+	struct stat st = { 0 };
 
 	fs_count(fs, FS_OP_release);
 	if (is_control(nodeid)) {
@@ -277,7 +279,8 @@ void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 		    !(atomic_load(&inode->flags) & INODE_ORPHAN))
 			node_account_size(fs, inode, (uint64_t)st.st_size);
 		node_touch(fs, inode);
-		close_inode(fs, inode, fi);
+		if (close_inode(fs, inode, fi) && !(atomic_load(&inode->flags) & INODE_ORPHAN))
+			seal_closed(fs->seal, inode->ino, &inode->handle, (uint64_t)st.st_size);
 	}
 	reply_err(req, inode ? 0 : -ESTALE);
 }
@@ -290,7 +293,7 @@ static void reply_create(fuse_req_t req, struct fs *fs, struct inode *inode,
 	lock_assert_none();
 	if (fuse_reply_create(req, e, fi) <
 	    0) { /* interrupted: the kernel knows neither open nor entry */
-		close_inode(fs, inode, fi);
+		(void)close_inode(fs, inode, fi);
 		itable_forget(fs->itable, e->ino, 1);
 	}
 }

@@ -21,7 +21,8 @@ enum lock_rank {
 	LOCK_EXEC = 50,		 /* one execution's names, policy, state */
 	LOCK_DIRCACHE = 60,	 /* cached directory descriptors */
 	LOCK_TRASH = 70,	 /* the trash worker's wake-up */
-	LOCK_REFRESH = 75,	 /* files whose attributes are to be refreshed */
+	LOCK_REFRESH = 74,	 /* files whose attributes are to be refreshed */
+	LOCK_SEAL = 75,		 /* closed files on their way to the seal's workers */
 	LOCK_NOTIFY = 80,	 /* notifications on their way to the kernel */
 	LOCK_LEDGER_READ = 90,	 /* the ledger's reading connection */
 	LOCK_LEDGER_QUEUE = 100, /* events on their way to the writer thread */

@@ -5,6 +5,7 @@
 #include "../../src/config.c"
 
 #include "scratch.h"
+#include "seal/seal.h"
 
 static struct config config;
 static struct config_error why;
@@ -51,6 +52,7 @@ START_TEST(defaults)
 	ck_assert(config.autodir);
 	ck_assert_int_eq(config.passthrough, PASSTHROUGH_AUTO);
 	ck_assert_uint_eq(config.threads, 0);
+	ck_assert_int_eq(config.hugepages, SEAL_HUGEPAGES_AUTO);
 	ck_assert_uint_eq(config.uid, UINT32_MAX);
 	ck_assert_uint_eq(config.gid, UINT32_MAX);
 	ck_assert_uint_eq(config.umask, UINT32_MAX);
@@ -65,13 +67,14 @@ END_TEST
 START_TEST(every_option_reaches_its_field)
 {
 	parse_ok("-o ttl=90s,autodir=off,passthrough=on,uid=1000,gid=0,threads=64 memory /mnt "
-		 "-oumask=027,suid,dev,exec,ro,noatime -f -d");
+		 "-ohugepages=off,umask=027,suid,dev,exec,ro,noatime -f -d");
 	ck_assert_int_eq(config.ttl_ns, 90 * NS_PER_S);
 	ck_assert(!config.autodir);
 	ck_assert_int_eq(config.passthrough, PASSTHROUGH_ON);
 	ck_assert_uint_eq(config.uid, 1000);
 	ck_assert_uint_eq(config.gid, 0);
 	ck_assert_uint_eq(config.threads, 64);
+	ck_assert_int_eq(config.hugepages, SEAL_HUGEPAGES_OFF);
 	ck_assert_uint_eq(config.umask, 027);
 	ck_assert(config.suid && config.dev && config.exec);
 	ck_assert(config.readonly && config.noatime);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is done to which file, and by which thread.
+ */
+#include "seal/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "seal/collapse.h"
+#include "seal/work.h"
+#include "store/memcg.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* Files that wait to be collapsed, at most. Source: 4096 of 2 MiB and more are more than a machine's memory. */
+#define COLLAPSE_QUEUE 4096
+
+/*
+ * How far the collapsing thread is put above others. Source: measured beside six busy loops on two CPUs, see
+ * ARCHITECTURE.md; a real-time policy would stop everybody else for seconds when files of many GiB are closed.
+ */
+#define COLLAPSE_NICENESS (-15)
+
+struct seal {
+	/* Constant once files are closed. */
+	const struct store *store; /* borrowed */
+	struct seal_config config;
+	struct seal_upcalls up;
+	struct work *collapser; /* owned; NULL: not on this store */
+
+	_Atomic uint64_t collapsed_bytes;
+	_Atomic uint64_t dropped;
+};
+
+/* ---- huge pages ---- */
+
+struct candidate {
+	struct seal *seal;
+	const struct work_item *item;
+	int fd;
+};
+
+/* Still closed, still wanted, and memory for it. */
+static bool may_collapse(void *ctx, uint64_t bytes)
+{
+	struct candidate *c = ctx;
+	struct seal *s = c->seal;
+	struct memcg_use use;
+	struct stat st;
+
+	if (work_is_ending(s->collapser) || fstat(c->fd, &st) < 0 || st.st_nlink == 0)
+		return false;
+	if (!s->up.is_closed(s->up.ctx, c->item->ino, &c->item->handle))
+		return false;
+	if (s->config.hugepages == SEAL_HUGEPAGES_ALWAYS)
+		return true;
+	memcg_tightest(&use);
+	return memcg_has_room(&use, bytes);
+}
+
+static void collapse(void *ctx, const struct work_item *item)
+{
+	struct seal *s = ctx;
+	_cleanup_close_ int fd =
+		store_open_handle(s->store, &item->handle, O_RDONLY | O_NONBLOCK | O_NOATIME);
+	struct candidate c = { .seal = s, .item = item, .fd = fd };
+	uint64_t done = 0;
+	int r = fd < 0 ? fd : collapse_fd(fd, may_collapse, &c, &done);
+
+	atomic_fetch_add(&s->collapsed_bytes, done);
+	if (r < 0)
+		log_debug("seal ino=%llu huge pages error=%s, leaving it as it is",
+			  (unsigned long long)item->ino, log_errname(r));
+}
+
+/* The control groups' files are in the host's namespace. */
+static void begin(void *ctx)
+{
+	struct seal *s = ctx;
+
+	if (store_leave(s->store) < 0)
+		log_debug("seal: cannot see the memory cgroup, ignoring its limit");
+}
+
+static int start_collapser(struct seal *s)
+{
+	struct work_config config = {
+		.capacity = COLLAPSE_QUEUE,
+		.niceness = COLLAPSE_NICENESS,
+		.begin = begin,
+		.one = collapse,
+		.ctx = s,
+	};
+
+	if (s->config.hugepages == SEAL_HUGEPAGES_OFF || strcmp(s->store->filesystem, "tmpfs") != 0)
+		return 0;
+	return work_new(&config, &s->collapser);
+}
+
+/* ---- the layer ---- */
+
+int seal_new(const struct store *store, const struct seal_config *config, struct seal **ret)
+{
+	_cleanup_free_ struct seal *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->store = store;
+	s->config = *config;
+	r = start_collapser(s);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+void seal_free(struct seal *s)
+{
+	if (!s)
+		return;
+	work_free(s->collapser);
+	free(s);
+}
+
+void seal_set_upcalls(struct seal *s, const struct seal_upcalls *up)
+{
+	s->up = *up;
+}
+
+void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t size_bytes)
+{
+	struct work_item item = { .ino = ino, .handle = *h };
+
+	if (!s->collapser || size_bytes < COLLAPSE_PAGE)
+		return;
+	if (!work_put(s->collapser, &item))
+		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
+}
+
+void seal_count(struct seal *s, struct seal_counts *ret)
+{
+	*ret = (struct seal_counts){ .collapsed_bytes = atomic_load(&s->collapsed_bytes),
+				     .dropped = atomic_load(&s->dropped) };
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker and its bounded queue.
+ */
+#include "seal/work.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "scratch.h"
+
+static struct work *worker;
+static _Atomic int begun;
+static _Atomic int done;
+static _Atomic uint64_t last;
+static _Atomic bool hold;
+static _Atomic bool in_order;
+static _Atomic int policy;
+
+static void begin(void *ctx)
+{
+	ck_assert_ptr_eq(ctx, &worker);
+	atomic_store(&policy, sched_getscheduler(0));
+	atomic_fetch_add(&begun, 1);
+}
+
+static void one(void *ctx, const struct work_item *item)
+{
+	(void)ctx;
+	while (atomic_load(&hold) && !work_is_ending(worker))
+		(void)poll(NULL, 0, 1);
+	if (item->ino != atomic_load(&last) + 1)
+		atomic_store(&in_order, false);
+	atomic_store(&last, item->ino);
+	atomic_fetch_add(&done, 1);
+}
+
+static void start(uint32_t capacity, int niceness)
+{
+	struct work_config config = {
+		.capacity = capacity,
+		.niceness = niceness,
+		.begin = begin,
+		.one = one,
+		.ctx = &worker,
+	};
+
+	atomic_store(&begun, 0);
+	atomic_store(&done, 0);
+	atomic_store(&last, 0);
+	atomic_store(&hold, false);
+	atomic_store(&in_order, true);
+	ck_assert_int_eq(work_new(&config, &worker), 0);
+}
+
+static bool put(uint64_t ino)
+{
+	struct work_item item = { .ino = ino };
+
+	return work_put(worker, &item);
+}
+
+/* Wait for room. */
+static void put_soon(uint64_t ino)
+{
+	bool ok = false;
+
+	EVENTUALLY(ok = ok || put(ino));
+}
+
+static void nothing(void)
+{
+}
+
+START_TEST(files_are_done_in_order)
+{
+	start(8, 5);
+	for (uint64_t i = 1; i <= 1000; i++)
+		put_soon(i);
+	EVENTUALLY(atomic_load(&done) == 1000);
+	ck_assert(atomic_load(&in_order));
+	ck_assert_int_eq(atomic_load(&begun), 1);
+	work_free(worker);
+}
+END_TEST
+
+START_TEST(full_queue_drops)
+{
+	start(4, 5);
+	atomic_store(&hold, true);
+	ck_assert(put(1));
+	for (uint64_t i = 2; i <= 5; i++)
+		put_soon(i); /* the first is taken out of the queue soon */
+	ck_assert(!put(6));
+	atomic_store(&hold, false);
+	EVENTUALLY(atomic_load(&done) == 5);
+	ck_assert(put(6));
+	EVENTUALLY(atomic_load(&done) == 6);
+	work_free(worker);
+}
+END_TEST
+
+START_TEST(idle_policy_without_niceness)
+{
+	start(1, 0);
+	EVENTUALLY(atomic_load(&begun) == 1);
+	ck_assert_int_eq(atomic_load(&policy), SCHED_IDLE);
+	work_free(worker);
+}
+END_TEST
+
+START_TEST(end_drops_what_waits)
+{
+	start(4, 5);
+	atomic_store(&hold, true);
+	for (uint64_t i = 1; i <= 3; i++)
+		ck_assert(put(i));
+	work_free(worker);
+	ck_assert_int_le(atomic_load(&done), 1);
+	work_free(NULL);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		files_are_done_in_order,
+		full_queue_drops,
+		idle_policy_without_niceness,
+		end_drops_what_waits,
+	};
+
+	return RUN_TESTS("work", tests, nothing, nothing);
+}
