@@ -21,6 +21,8 @@ enum event_kind {
 	EVENT_FILE_MOVE,     /* struct event_value: ino, execution */
 	EVENT_FILE_ACTIVITY, /* struct event_value: ino, activity */
 	EVENT_FILE_GONE,     /* struct event_value: ino */
+	EVENT_FILE_SEALED,   /* struct event_seal */
+	EVENT_SEALS_FORGET,
 	EVENT_RECONCILE_BEGIN,
 	EVENT_RECONCILE_SEEN, /* struct ledger_file, cut after the handle */
 	EVENT_RECONCILE_END,
@@ -30,6 +32,11 @@ enum event_kind {
 struct event_value {
 	uint64_t key;
 	int64_t value;
+};
+
+struct event_seal {
+	uint64_t ino;
+	struct ledger_seal seal;
 };
 
 /* A file event carries only the used part of its handle, which is the last member. */

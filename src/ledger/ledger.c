@@ -329,6 +329,18 @@ void ledger_file_gone(struct ledger *l, uint64_t ino)
 	put_value(l, EVENT_FILE_GONE, ino, 0);
 }
 
+void ledger_file_sealed(struct ledger *l, uint64_t ino, const struct ledger_seal *seal)
+{
+	struct event_seal e = { .ino = ino, .seal = *seal };
+
+	queue_put(l->queue, EVENT_FILE_SEALED, &e, sizeof(e));
+}
+
+void ledger_seals_forget(struct ledger *l)
+{
+	queue_put(l->queue, EVENT_SEALS_FORGET, NULL, 0);
+}
+
 void ledger_reconcile_begin(struct ledger *l)
 {
 	queue_put(l->queue, EVENT_RECONCILE_BEGIN, NULL, 0);
@@ -379,4 +391,9 @@ int ledger_each_release(struct ledger *l, const char *id, uint32_t max,
 int ledger_usage(struct ledger *l, uint64_t number, uint64_t *ret_files, uint64_t *ret_bytes)
 {
 	return query_usage(l->query, number, ret_files, ret_bytes);
+}
+
+int ledger_seal(struct ledger *l, uint64_t ino, struct ledger_seal *ret)
+{
+	return query_seal(l->query, ino, ret);
 }

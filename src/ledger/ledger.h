@@ -162,6 +162,22 @@ void ledger_file_move(struct ledger *l, uint64_t ino, uint64_t execution);
 void ledger_file_activity(struct ledger *l, uint64_t ino, int64_t activity_real_ns);
 void ledger_file_gone(struct ledger *l, uint64_t ino);
 
+/* Bytes of a content hash (XXH3-128, big-endian). */
+#define LEDGER_XXH3_SIZE 16
+
+/* What a file's content was. It still is while the file has these times and this size, see seal/. */
+struct ledger_seal {
+	uint8_t xxh3[LEDGER_XXH3_SIZE];
+	uint64_t size_bytes;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+};
+
+/* The file's hash is known; nothing happens if the file has no row. It goes with the row. */
+void ledger_file_sealed(struct ledger *l, uint64_t ino, const struct ledger_seal *seal);
+/* No hash told so far counts any more. */
+void ledger_seals_forget(struct ledger *l);
+
 /*
  * Reconcile: begin, one `seen` for each regular file found in the tree, end. While it runs, other
  * events go on as always; a file that is reported gone after `begin` is not brought back by a late
@@ -207,6 +223,9 @@ int ledger_each_release(struct ledger *l, const char *id, uint32_t max,
 /* Sums of the file rows of one execution. */
 int ledger_usage(struct ledger *l, uint64_t number, uint64_t *ret_files, uint64_t *ret_bytes)
 	WARN_UNUSED;
+
+/* What was told of this file by ledger_file_sealed(). -ENODATA: nothing. */
+int ledger_seal(struct ledger *l, uint64_t ino, struct ledger_seal *ret) WARN_UNUSED;
 
 struct ledger_stats {
 	uint64_t events;       /* queued since start */

@@ -309,6 +309,29 @@ int query_each_release(struct query *q, const char *id, uint32_t max,
 	return r;
 }
 
+/* ---- contents ---- */
+
+int query_seal(struct query *q, uint64_t ino, struct ledger_seal *ret)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_SEAL);
+	const void *hash;
+	int r;
+
+	stmt_bind_u64(s, 1, ino);
+	r = db_step(q->db, s);
+	if (r <= 0)
+		return r < 0 ? r : -ENODATA;
+	hash = sqlite3_column_blob(s, 0);
+	if (sqlite3_column_bytes(s, 0) != LEDGER_XXH3_SIZE)
+		return -ENODATA; /* a row of another version */
+	memcpy(ret->xxh3, hash, LEDGER_XXH3_SIZE);
+	ret->size_bytes = stmt_column_u64(s, 1);
+	ret->mtime_ns = sqlite3_column_int64(s, 2);
+	ret->ctime_ns = sqlite3_column_int64(s, 3);
+	return 0;
+}
+
 /* ---- sums ---- */
 
 /* high * 2^20 + low, at most UINT64_MAX: see STMT_USAGE. */

@@ -43,6 +43,8 @@ int query_each_release(struct query *q, const char *id, uint32_t max,
 int query_usage(struct query *q, uint64_t number, uint64_t *ret_files, uint64_t *ret_bytes)
 	WARN_UNUSED;
 
+int query_seal(struct query *q, uint64_t ino, struct ledger_seal *ret) WARN_UNUSED;
+
 DEFINE_CLEANUP(struct query *, query_free)
 
 #endif

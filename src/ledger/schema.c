@@ -7,7 +7,8 @@
  *   release    those there were, and single files that ended by themselves; the newest
  *              LEDGER_HISTORY_MAX by seq, which grows by one per row and is never used twice
  *              because only the oldest rows are deleted
- *   file       the files there are, by inode number; the events name nothing else
+ *   file       the files there are, by inode number; the events name nothing else. Since version 2 with
+ *              the hash of the content and the size and times the file had with it; NULL if not known
  *
  * Times are nanoseconds since the epoch. Unsigned 64-bit numbers are stored with their bits as
  * SQLite's signed ones. comm and path come from other processes and may be any bytes: BLOB. An
@@ -81,8 +82,15 @@ static const char version_1[] =
 	" WHERE own_lifetime = 1 AND ttl_ns = -1;"
 	"PRAGMA user_version = 1;";
 
+static const char version_2[] = "ALTER TABLE file ADD COLUMN xxh3 BLOB;"
+				"ALTER TABLE file ADD COLUMN seal_size_bytes INTEGER;"
+				"ALTER TABLE file ADD COLUMN seal_mtime_ns INTEGER;"
+				"ALTER TABLE file ADD COLUMN seal_ctime_ns INTEGER;"
+				"PRAGMA user_version = 2;";
+
 const struct schema_step schema_steps[] = {
 	{ version_1 },
+	{ version_2 },
 };
 const size_t schema_nsteps = ARRAY_SIZE(schema_steps);
 

@@ -50,6 +50,9 @@ const char *const stmt_sql[STMT_MAX_] = {
 	[STMT_FILE_ACTIVITY] = "UPDATE file SET activity_ns = ?2 WHERE ino = ?1",
 	[STMT_FILE_DELETE] = "DELETE FROM file WHERE ino = ?1",
 	[STMT_FILE_DELETE_EXEC] = "DELETE FROM file WHERE execution = ?1",
+	[STMT_FILE_SEAL] = "UPDATE file SET xxh3 = ?2, seal_size_bytes = ?3, seal_mtime_ns = ?4,"
+			   " seal_ctime_ns = ?5 WHERE ino = ?1",
+	[STMT_SEALS_FORGET] = "UPDATE file SET xxh3 = NULL WHERE xxh3 IS NOT NULL",
 	[STMT_FILE_SEEN] =
 		"INSERT INTO file (" FILE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
 		" ON CONFLICT (ino) DO UPDATE SET execution = ?2, size_bytes = ?3, ttl_ns = ?4,"
@@ -95,6 +98,8 @@ const char *const stmt_sql[STMT_MAX_] = {
 		"SELECT number, id, path, reason, by_uid, by_gid, by_pid, by_comm, uid, gid, pid,"
 		" comm, created_ns, activity_ns, released_ns, ttl_ns, bytes, files"
 		" FROM release WHERE id = ?1 ORDER BY seq DESC LIMIT ?2",
+	[STMT_SEAL] = "SELECT xxh3, seal_size_bytes, seal_mtime_ns, seal_ctime_ns FROM file"
+		      " WHERE ino = ?1 AND xxh3 IS NOT NULL",
 	/* In two parts: sizes of sparse files may add up to more than an integer holds. */
 	[STMT_USAGE] = "SELECT count(*), sum(size_bytes >> 20), sum(size_bytes & 1048575)"
 		       " FROM file WHERE execution = ?1",

@@ -206,6 +206,27 @@ static int file_gone(struct writer *w, const void *payload)
 	return reconcile_gone(w->db, e->key);
 }
 
+static int file_sealed(struct writer *w, const void *payload)
+{
+	const struct event_seal *e = payload;
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(w->db, STMT_FILE_SEAL);
+
+	stmt_bind_u64(s, 1, e->ino);
+	stmt_bind_blob(s, 2, e->seal.xxh3, sizeof(e->seal.xxh3));
+	stmt_bind_u64(s, 3, e->seal.size_bytes);
+	stmt_bind_i64(s, 4, e->seal.mtime_ns);
+	stmt_bind_i64(s, 5, e->seal.ctime_ns);
+	return db_step(w->db, s);
+}
+
+static int seals_forget(struct writer *w, const void *payload)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(w->db, STMT_SEALS_FORGET);
+
+	(void)payload;
+	return db_step(w->db, s);
+}
+
 static int begin(struct writer *w, const void *payload)
 {
 	(void)payload;
@@ -234,12 +255,13 @@ static int end(struct writer *w, const void *payload)
 }
 
 static int (*const apply_event[EVENT_MAX_])(struct writer *w, const void *payload) = {
-	[EVENT_EXEC_PUT] = exec_put,	   [EVENT_EXEC_ACTIVITY] = exec_activity,
-	[EVENT_EXEC_FORGET] = exec_forget, [EVENT_RELEASE] = release,
-	[EVENT_FILE_PUT] = file_put,	   [EVENT_FILE_SIZE] = file_size,
-	[EVENT_FILE_MOVE] = file_move,	   [EVENT_FILE_ACTIVITY] = file_activity,
-	[EVENT_FILE_GONE] = file_gone,	   [EVENT_RECONCILE_BEGIN] = begin,
-	[EVENT_RECONCILE_SEEN] = seen,	   [EVENT_RECONCILE_END] = end,
+	[EVENT_EXEC_PUT] = exec_put,	     [EVENT_EXEC_ACTIVITY] = exec_activity,
+	[EVENT_EXEC_FORGET] = exec_forget,   [EVENT_RELEASE] = release,
+	[EVENT_FILE_PUT] = file_put,	     [EVENT_FILE_SIZE] = file_size,
+	[EVENT_FILE_MOVE] = file_move,	     [EVENT_FILE_ACTIVITY] = file_activity,
+	[EVENT_FILE_GONE] = file_gone,	     [EVENT_FILE_SEALED] = file_sealed,
+	[EVENT_SEALS_FORGET] = seals_forget, [EVENT_RECONCILE_BEGIN] = begin,
+	[EVENT_RECONCILE_SEEN] = seen,	     [EVENT_RECONCILE_END] = end,
 };
 
 /* ---- transactions ---- */

@@ -486,6 +486,68 @@ START_TEST(sums_beyond_64_bits_are_cut_off)
 }
 END_TEST
 
+static const struct ledger_seal seal_a = {
+	.xxh3 = { 0, 1, 2, 255 },
+	.size_bytes = UINT64_MAX,
+	.mtime_ns = INT64_MAX,
+	.ctime_ns = -1,
+};
+
+static void assert_seal(uint64_t ino, const struct ledger_seal *expected)
+{
+	struct ledger_seal got;
+
+	ck_assert_int_eq(ledger_seal(l, ino, &got), 0);
+	ck_assert_mem_eq(got.xxh3, expected->xxh3, LEDGER_XXH3_SIZE);
+	ck_assert_uint_eq(got.size_bytes, expected->size_bytes);
+	ck_assert_int_eq(got.mtime_ns, expected->mtime_ns);
+	ck_assert_int_eq(got.ctime_ns, expected->ctime_ns);
+}
+
+START_TEST(seal_comes_back_whole_and_goes_with_the_row)
+{
+	struct ledger_file f = fixture_file(1, 1, 10);
+	struct ledger_seal got;
+
+	ledger_file_put(l, &f);
+	sync_ledger();
+	ck_assert_int_eq(ledger_seal(l, 1, &got), -ENODATA);
+	ledger_file_sealed(l, 1, &seal_a);
+	ledger_file_sealed(l, 2, &seal_a); /* has no row */
+	sync_ledger();
+	assert_seal(1, &seal_a);
+	ck_assert_int_eq(ledger_seal(l, 2, &got), -ENODATA);
+	f.execution = 2; /* moved: the content is the same */
+	ledger_file_put(l, &f);
+	sync_ledger();
+	assert_seal(1, &seal_a);
+	ledger_file_gone(l, 1);
+	ledger_file_put(l, &f);
+	sync_ledger();
+	ck_assert_int_eq(ledger_seal(l, 1, &got), -ENODATA);
+}
+END_TEST
+
+START_TEST(newer_seal_counts_until_all_are_forgotten)
+{
+	struct ledger_file f = fixture_file(1, 1, 10);
+	struct ledger_seal b = { .xxh3 = { 9 }, .size_bytes = 1 };
+	struct ledger_seal got;
+
+	ledger_file_put(l, &f);
+	ledger_file_sealed(l, 1, &seal_a);
+	ledger_file_sealed(l, 1, &b);
+	sync_ledger();
+	assert_seal(1, &b);
+	ledger_seals_forget(l);
+	sync_ledger();
+	ck_assert_int_eq(ledger_seal(l, 1, &got), -ENODATA);
+	ledger_file_sealed(l, 1, &seal_a);
+	sync_ledger();
+	assert_seal(1, &seal_a);
+}
+END_TEST
+
 static TCase *case_executions(void)
 {
 	TCase *tc = tcase_create("executions");
@@ -526,6 +588,8 @@ static TCase *case_releases(void)
 	tcase_add_test(tc, release_of_a_single_file_removes_nothing);
 	tcase_add_test(tc, usage_follows_the_files);
 	tcase_add_test(tc, sums_beyond_64_bits_are_cut_off);
+	tcase_add_test(tc, seal_comes_back_whole_and_goes_with_the_row);
+	tcase_add_test(tc, newer_seal_counts_until_all_are_forgotten);
 	return tc;
 }
 

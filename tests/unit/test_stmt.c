@@ -25,10 +25,10 @@ static void teardown(void)
 	fixture_teardown();
 }
 
-/* Questions about all rows: at start, and once per walk of the tree. */
+/* All rows: at start, and once per walk of the tree. */
 static bool wants_all_rows(enum stmt_id id)
 {
-	return id == STMT_EXEC_EACH || id == STMT_FILE_DELETE_UNNAMED;
+	return id == STMT_EXEC_EACH || id == STMT_FILE_DELETE_UNNAMED || id == STMT_SEALS_FORGET;
 }
 
 /* The first entry of a partial index, which SQLite calls a scan of it. */
