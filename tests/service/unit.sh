@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# timeout: 120
+# The unit: started when the mount answers, restarted, enabled over a reboot, stopped with nothing left, also
+# when it is in use or was unmounted by hand.
+. "$TESTS/lib/service.sh"
+
+unit=batonfs@data-tmp.service
+machine_prepare
+printf 'SOURCE=/var/lib/batonfs\nOPTIONS=ttl=30m\n' >"$ROOT/etc/batonfs/data-tmp.conf"
+mkdir "$ROOT/var/lib/batonfs"
+machine_boot
+
+# property NAME: of the unit
+property() {
+	on systemctl show -P "$1" "$unit"
+}
+
+answers() {
+	on test -e /data/tmp/.baton/version
+}
+
+is_mounted_there() {
+	on grep -q " /data/tmp fuse.batonfs " /proc/self/mounts
+}
+
+# What a stop leaves: nothing mounted, a unit that has not failed.
+expect_stopped() {
+	! is_mounted_there || fail "still mounted after: $1"
+	expect_eq "inactive success 0" "$(property ActiveState) $(property Result) $(property ExecMainStatus)" "state after: $1"
+}
+
+said=$(on systemd-analyze verify --man=no "$unit" 2>&1) || fail "systemd-analyze verify: $said"
+expect_eq "" "$(grep batonfs <<<"$said")" "systemd-analyze verify"
+expect on systemctl start "$unit"
+answers || fail "started, but does not answer"
+expect_eq "mounted" "$(property StatusText)"
+expect_eq 1800.0 "$(on python3 -c 'import json; print(json.load(open("/data/tmp/.baton/status.json"))["ttl"])')"
+echo kept | on tee /data/tmp/4711/file >/dev/null || fail "write"
+
+expect on systemctl restart "$unit"
+expect_eq kept "$(on cat /data/tmp/4711/file)" "after restart"
+
+expect on systemctl stop "$unit"
+expect_stopped "systemctl stop"
+
+# While somebody has a file open.
+expect on systemctl start "$unit"
+hold /data/tmp/4711/open
+expect on systemctl stop "$unit"
+expect_stopped "systemctl stop while a file is open"
+expect on systemctl start "$unit"
+expect_eq kept "$(on cat /data/tmp/4711/file)" "after a stop while a file was open"
+
+expect on umount /data/tmp
+wait_until 10 eval '[ "$(property ActiveState)" = inactive ]'
+expect_stopped umount
+
+# Over a reboot; what was mounted went down in time.
+expect on systemctl enable --now "$unit"
+answers || fail "enabled, but does not answer"
+machine_reboot
+answers || fail "does not answer after a reboot"
+expect_eq kept "$(on cat /data/tmp/4711/file)" "after a reboot"
+expect_eq clean "$(on python3 -c 'import json; print(json.load(open("/data/tmp/.baton/status.json"))["ledger"]["state"])')" "ledger after a reboot"
