@@ -39,9 +39,11 @@ struct notify {
 	pthread_t thread;
 	struct lock lock; /* rank LOCK_NOTIFY */
 	pthread_cond_t wake;
+	pthread_cond_t idle;
 	struct queue_of_items quick;  /* lock: in order */
 	struct queue_of_items slow;   /* lock: ITEM_DROP, when `quick` is empty */
 	struct fuse_session *session; /* lock; borrowed, NULL before and after the mount */
+	bool busy;		      /* lock: with an item that it has taken */
 	bool stop;		      /* lock */
 };
 
@@ -94,12 +96,19 @@ static void *run(void *arg)
 			if (!item)
 				return NULL;
 			session = n->session;
+			n->busy = true;
 		}
 		if (item->kind == ITEM_CALL)
 			item->fn(item->arg);
 		else if (session)
 			tell_kernel(item, session);
 		free(item);
+		{
+			LOCK_SCOPE(&n->lock);
+			n->busy = false;
+			if (!n->quick.head && !n->slow.head)
+				(void)pthread_cond_broadcast(&n->idle);
+		}
 	}
 }
 
@@ -155,6 +164,8 @@ void notify_set_session(struct notify *n, struct fuse_session *session)
 {
 	LOCK_SCOPE(&n->lock);
 	n->session = session;
+	while (!session && (n->busy || n->quick.head || n->slow.head))
+		lock_wait(&n->lock, &n->idle);
 }
 
 int notify_new(struct notify **ret)
@@ -168,6 +179,7 @@ int notify_new(struct notify **ret)
 	n->slow.tail = &n->slow.head;
 	lock_init(&n->lock, LOCK_NOTIFY);
 	lock_cond_init(&n->wake);
+	lock_cond_init(&n->idle);
 	r = pthread_create(&n->thread, NULL, run, n);
 	if (r)
 		return -r;
@@ -186,6 +198,7 @@ void notify_free(struct notify *n)
 	}
 	(void)pthread_join(n->thread, NULL);
 	(void)pthread_cond_destroy(&n->wake);
+	(void)pthread_cond_destroy(&n->idle);
 	lock_done(&n->lock);
 	free(n);
 }

@@ -16,6 +16,10 @@ struct notify;
 
 /* Starts the thread. The session is borrowed and may be set later, before the first notification. */
 int notify_new(struct notify **ret) WARN_UNUSED;
+/*
+ * NULL: the kernel is told nothing more. Returns when everything queued is handled; until then, threads have
+ * to serve those whom a notification waits for.
+ */
 void notify_set_session(struct notify *n, struct fuse_session *session);
 /* Handles what is queued (without the kernel, if the session is gone), then stops. */
 void notify_free(struct notify *n);

@@ -41,6 +41,17 @@ struct thread {
 	pthread_t pthread;
 };
 
+/* Not in the headers of every release; source: linux/stat.h of Linux 6.8. */
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
+/* What is mounted at a path: an id of the kernel's. */
+struct mount_id {
+	uint64_t id;
+	bool unique; /* never given to another mount (Linux 6.8); else soon given again */
+};
+
 struct session {
 	int read_ahead_fd;	 /* owned; the mount's read_ahead_kb in sysfs, or -1 */
 	struct fs *fs;		 /* borrowed */
@@ -50,10 +61,12 @@ struct session {
 	struct thread *threads;	 /* owned */
 	unsigned int nthreads;	 /* wanted */
 	unsigned int started;
+	struct mount_id mount_id;
 	bool mounted;
 	void (*on_end)(void *arg);
 	void *arg;
 	_Atomic bool ended;
+	_Atomic bool gone; /* the kernel has ended the connection: unmounted, or aborted */
 };
 
 static void nothing(int signo)
@@ -127,6 +140,21 @@ static int open_read_ahead(const char *mountpoint)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
+/* Of what is mounted last at `path`, without asking its daemon. */
+static int read_mount_id(const char *path, struct mount_id *ret)
+{
+	int flags = AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+	struct statx stx;
+
+	if (statx(AT_FDCWD, path, flags, STATX_MNT_ID_UNIQUE, &stx) < 0)
+		return -errno;
+	ret->unique = stx.stx_mask & STATX_MNT_ID_UNIQUE;
+	if (!ret->unique && statx(AT_FDCWD, path, flags, STATX_MNT_ID, &stx) < 0)
+		return -errno;
+	ret->id = stx.stx_mnt_id;
+	return 0;
+}
+
 int session_mount(const struct session_config *c, struct fs *fs, struct session **ret)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
@@ -151,6 +179,11 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 	errno = 0;
 	if (fuse_session_mount(s->se, c->mountpoint) != 0)
 		return errno ? -errno : -EIO;
+	r = read_mount_id(s->mountpoint, &s->mount_id);
+	if (r < 0) {
+		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
+		return r;
+	}
 	s->mounted = true;
 	s->read_ahead_fd = open_read_ahead(s->mountpoint);
 	fs->session = s->se;
@@ -174,8 +207,12 @@ static int serve_one(struct session *s, unsigned int self, struct fuse_buf *buf)
 
 	if (n == -EINTR || n == -EAGAIN)
 		return 0;
-	if (n <= 0)
-		return n < 0 && n != -ENODEV ? n : 1;
+	if (n == 0 || n == -ENODEV) {
+		atomic_store(&s->gone, true);
+		return 1;
+	}
+	if (n < 0)
+		return n;
 	readers_begin(s->readers, self, asked);
 	fuse_session_process_buf(s->se, buf);
 	readers_end(s->readers, self);
@@ -233,6 +270,19 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	return 0;
 }
 
+/*
+ * Whether our mount is what is at the mountpoint: it may have been unmounted from outside, and there may be
+ * another one by now. Aborted, it is still there, and dead.
+ */
+static bool is_there(const struct session *s)
+{
+	struct mount_id now;
+
+	if (read_mount_id(s->mountpoint, &now) < 0 || now.id != s->mount_id.id)
+		return false;
+	return now.unique || !atomic_load(&s->gone);
+}
+
 void session_unmount(struct session *s)
 {
 	if (!s->mounted)
@@ -240,10 +290,7 @@ void session_unmount(struct session *s)
 	s->mounted = false;
 	if (s->fs->refresh)
 		refresh_stop(s->fs->refresh); /* it may be a client just now */
-	fuse_session_exit(s->se);
-	if (atomic_load(&s->ended)) /* unmounted from outside: there may be another mount by now */
-		return;
-	if (umount2(s->mountpoint, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
+	if (is_there(s) && umount2(s->mountpoint, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
 		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
@@ -267,6 +314,8 @@ void session_free(struct session *s)
 		return;
 	if (s->se) {
 		session_unmount(s);
+		/* It may wait in the kernel for who waits for one of the threads: so they still serve. */
+		notify_set_session(s->fs->notify, NULL);
 		fuse_session_exit(s->se);
 	}
 	if (s->readers)
@@ -278,7 +327,8 @@ void session_free(struct session *s)
 	s->fs->refresh = NULL;
 	if (s->fs->session) {
 		s->fs->session = NULL;
-		notify_set_session(s->fs->notify, NULL);
+		notify_set_session(s->fs->notify,
+				   NULL); /* the answers that the threads have queued since */
 		backing_set_device(s->fs->backing, -1);
 	}
 	if (s->se)
