@@ -415,7 +415,9 @@ static int check_passthrough(struct daemon *d)
 
 static int start_background(struct daemon *d)
 {
-	struct reaper_upcalls up = { .ctx = d->fs, .expire_file = fs_expire_file };
+	struct reaper_upcalls up = { .ctx = d->fs,
+				     .expire_file = fs_expire_file,
+				     .vanish = fs_exec_vanish };
 	bool clean = d->ledger_state.state == LEDGER_CLEAN;
 	int r = reaper_new(d->execs, &d->store, d->ledger, &up, &d->reaper);
 

@@ -28,6 +28,7 @@
 #include "store/handle.h"
 #include "store/store.h"
 #include "store/trash.h"
+#include "util/clock.h"
 #include "util/lock.h"
 
 struct exec_table;
@@ -57,6 +58,7 @@ struct execution {
 	_Atomic int64_t activity_mono_ns; /* coarse clock */
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t files;
+	_Atomic bool vacant;  /* its directory may be empty: see exec_vacate() */
 	_Atomic bool recount; /* the sums may be wrong: the reaper takes them from the ledger */
 
 	struct lock lock;	/* rank LOCK_EXEC; held across renames into the trash and marks */
@@ -173,6 +175,16 @@ void exec_activate(struct exec_table *t, struct execution *e, const struct ledge
 /* The directory, or the flat file `name`, was removed or moved away by a client. Last one: VIRTUAL. */
 void exec_dir_drop(struct exec_table *t, struct execution *e, enum ledger_reason reason);
 void exec_flat_drop(struct exec_table *t, struct execution *e, const char *name);
+
+/*
+ * Whoever has left an execution calls this: its directory may be empty now. If batonfs made it, the reaper lets it
+ * vanish when nothing has happened for EXEC_LINGER_NS, so that one whose files come and go is not made and
+ * removed each time.
+ */
+void exec_vacate(struct execution *e);
+
+/* How long an empty directory of batonfs's making stays. Source: longer than the gaps in a hand-off. */
+#define EXEC_LINGER_NS NS_PER_S
 
 /*
  * If the directory was made by batonfs, is empty, and carries nothing set by hand: remove it. Returns

@@ -152,6 +152,12 @@ static bool remove_dir_locked(struct exec_table *t, struct execution *e)
 	return removed; /* not if it is not empty */
 }
 
+void exec_vacate(struct execution *e)
+{
+	if ((int64_t)atomic_load(&e->files) <= 0 && !atomic_load(&e->vacant))
+		atomic_store(&e->vacant, true);
+}
+
 bool exec_vanish(struct exec_table *t, struct execution *e)
 {
 	LOCK_SCOPE(&e->lock);

@@ -128,6 +128,14 @@ static void recount(struct reaper *r, struct execution *e)
 		exec_account(e, (int64_t)(files - files_before), (int64_t)(bytes - bytes_before));
 }
 
+static void let_vanish(struct reaper *r, struct execution *e)
+{
+	int64_t idle = clock_ns(CLOCK_MONOTONIC_COARSE) - atomic_load(&e->activity_mono_ns);
+
+	if (atomic_load(&e->vacant) && idle >= EXEC_LINGER_NS && atomic_exchange(&e->vacant, false))
+		r->up.vanish(r->up.ctx, e);
+}
+
 static int look_at(void *arg, struct execution *e)
 {
 	struct reaper *r = arg;
@@ -136,8 +144,10 @@ static int look_at(void *arg, struct execution *e)
 
 	save_activity(r, e);
 	recount(r, e);
-	if (!is_over(r, e, &args.events))
+	if (!is_over(r, e, &args.events)) {
+		let_vanish(r, e);
 		return 0;
+	}
 	ret = check_in_use(r, e);
 	if (ret == 0)
 		ret = exec_release(r->table, e, &args);

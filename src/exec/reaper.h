@@ -24,6 +24,8 @@ struct reaper_upcalls {
 	void *ctx; /* borrowed */
 	int (*expire_file)(void *ctx, uint64_t ino, const struct handle *h,
 			   int64_t activity_real_ns, int64_t ttl_ns);
+	/* Nobody has been in it for a while: let its directory vanish if it is empty (exec_vanish()). */
+	void (*vanish)(void *ctx, struct execution *e);
 };
 
 /* Starts the thread. Borrows all. */

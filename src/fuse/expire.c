@@ -140,7 +140,7 @@ static void tell_kernel(struct doomed *d)
 		itable_unref(d->fs->itable, dir);
 	}
 	if (e)
-		node_vanish(d->fs, e);
+		exec_vacate(e);
 	exec_unref(d->fs->execs, e);
 }
 

@@ -122,6 +122,11 @@ void fs_exec_gone(void *ctx, const char *name)
 	notify_gone(fs->notify, FUSE_ROOT_ID, name);
 }
 
+void fs_exec_vanish(void *ctx, struct execution *e)
+{
+	node_vanish(ctx, e);
+}
+
 /*
  * Attributes and cached listing of the root. This takes no lock in the kernel that a waiting client could
  * hold, so any thread may send it, and before its reply.

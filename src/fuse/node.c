@@ -152,8 +152,6 @@ void node_vanish(struct fs *fs, struct execution *e)
 {
 	struct inode *inode;
 
-	if ((int64_t)atomic_load(&e->files) > 0) /* not empty: saves a system call */
-		return;
 	if (!exec_vanish(fs->execs, e))
 		return;
 	inode = peek_auto(fs, e->id);

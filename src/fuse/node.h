@@ -33,8 +33,7 @@ void node_rebind(struct fs *fs, struct inode *inode);
 void node_detach(struct fs *fs, const char *id);
 
 /*
- * Whoever has left an execution calls this: if its directory is of batonfs's making and empty, it goes, and the
- * kernel hears of it.
+ * If its directory is of batonfs's making and empty, it goes, and the kernel hears of it. See exec_vacate().
  */
 void node_vanish(struct fs *fs, struct execution *e);
 

@@ -232,7 +232,7 @@ static int open_named(struct fs *fs, fuse_req_t req, struct inode *inode, struct
 		r = open_inode(fs, inode, -1, fi);
 	if (entered) {
 		exec_leave(e);
-		node_vanish(fs, e);
+		exec_vacate(e);
 	}
 	exec_unref(fs->execs, e);
 	return r;

@@ -100,7 +100,7 @@ void target_leave(struct fs *fs, struct target *t)
 	if (t->parent_exec) {
 		exec_leave(t->parent_exec);
 		if (atomic_load(&t->dir->flags) & INODE_AUTO)
-			node_vanish(fs, t->parent_exec);
+			exec_vacate(t->parent_exec);
 		exec_unref(fs->execs, t->parent_exec);
 	}
 	if (t->root_changed)

@@ -48,9 +48,15 @@ static void teardown(void)
 	exec_teardown();
 }
 
+static void on_vanish(void *ctx, struct execution *e)
+{
+	(void)ctx;
+	(void)exec_vanish(fix.execs, e);
+}
+
 static void start_reaper(void)
 {
-	struct reaper_upcalls up = { .ctx = &fix, .expire_file = on_expire };
+	struct reaper_upcalls up = { .ctx = &fix, .expire_file = on_expire, .vanish = on_vanish };
 
 	ck_assert_int_eq(reaper_new(fix.execs, &fix.store, fix.ledger, &up, &reaper), 0);
 }
@@ -229,6 +235,27 @@ static void add_stray(void)
 	ck_assert_int_eq(ledger_sync(fix.ledger), 0);
 }
 
+START_TEST(vacated_directories_vanish_after_a_while)
+{
+	struct execution *empty = with_dir("5");
+	struct execution *full = with_dir("6");
+	struct execution *left_alone = with_dir("7");
+
+	add_file(fix.store.tree_fd, "6/f", "x");
+	exec_vacate(empty);
+	exec_vacate(full); /* nobody has counted that file: looking tells */
+	ck_assert_int_eq(state_of(empty), EXEC_ACTIVE);
+	start_reaper();
+	EVENTUALLY(state_of(empty) == EXEC_VIRTUAL);
+	EVENTUALLY(!atomic_load(&full->vacant));
+	ck_assert_int_eq(state_of(full), EXEC_ACTIVE);
+	ck_assert_int_eq(state_of(left_alone), EXEC_ACTIVE);
+	exec_unref(fix.execs, empty);
+	exec_unref(fix.execs, full);
+	exec_unref(fix.execs, left_alone);
+}
+END_TEST
+
 START_TEST(files_of_their_own_lifetime_are_named_once)
 {
 	add_stray();
@@ -286,6 +313,7 @@ int main(void)
 		counted_opens_and_operations_keep_it,
 		what_the_kernel_knows_in_use_stays,
 		activity_is_written_down,
+		vacated_directories_vanish_after_a_while,
 		files_of_their_own_lifetime_are_named_once,
 		file_in_use_waits_for_its_next_time,
 		file_that_resists_waits_for_its_next_time,
