@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# variants: memory-on memory-off
 # Everything at once in a few executions, by threads and processes: no error without a reason, no crash, no
 # hang; afterwards all can be released, nothing is left, and the daemon forgets what the kernel has forgotten.
 . "$TESTS/lib/mount.sh"
