@@ -129,6 +129,25 @@ void node_set_exec(struct fs *fs, struct inode *inode, struct execution *e, enum
 	exec_unref(fs->execs, old);
 }
 
+bool node_is_over(struct fs *fs, struct inode *inode)
+{
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	return inode->exec && atomic_load(&inode->exec->state) == EXEC_RELEASED;
+}
+
+bool node_inherit(struct fs *fs, struct inode *inode, struct execution *e, enum place place)
+{
+	struct execution *old = NULL;
+
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		if (atomic_load(&inode->exec->state) == EXEC_RELEASED)
+			old = exchange_exec_locked(inode, exec_ref(e), place);
+	}
+	exec_unref(fs->execs, old);
+	return old != NULL;
+}
+
 void node_rebind(struct fs *fs, struct inode *inode)
 {
 	struct execution *old = node_exec(fs, inode);

@@ -22,6 +22,15 @@ struct execution *node_exec(struct fs *fs, struct inode *inode);
  */
 void node_set_exec(struct fs *fs, struct inode *inode, struct execution *e, enum place place);
 
+/* Whether its execution has been released. */
+bool node_is_over(struct fs *fs, struct inode *inode);
+
+/*
+ * A file whose execution has been released was found by a name of e's: hard links outlive a release. Give it to
+ * e. False: somebody was faster, or has moved it.
+ */
+bool node_inherit(struct fs *fs, struct inode *inode, struct execution *e, enum place place);
+
 /* An INODE_AUTO whose execution was released: the ID starts again with a new one. */
 void node_rebind(struct fs *fs, struct inode *inode);
 

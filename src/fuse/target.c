@@ -123,14 +123,14 @@ static void fill_entry(struct fs *fs, struct inode *inode, const struct stat *st
 }
 
 /* Regular files carry a lifetime of their own in a mark; seen when the inode becomes known. */
-static bool has_own_ttl(struct fs *fs, int dirfd, const char *name)
+static int64_t own_ttl(struct fs *fs, int dirfd, const char *name)
 {
 	_cleanup_close_ int fd = -1;
 
 	if (!atomic_load_explicit(&fs->own_ttls, memory_order_relaxed))
-		return false;
+		return LEDGER_TTL_DEFAULT;
 	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return node_own_ttl(fs, fd) != LEDGER_TTL_DEFAULT;
+	return node_own_ttl(fs, fd);
 }
 
 /*
@@ -227,6 +227,22 @@ static struct execution *entry_exec(struct fs *fs, struct inode *dir, const stru
 	return m->inherits ? node_exec(fs, dir) : exec_get(fs->execs, m->id, m->lifetime);
 }
 
+/*
+ * What is left of a file whose execution was released: another name, in one that was not. It is looked up, at
+ * the latest, when an open has been told ESTALE.
+ */
+static void inherit(struct fs *fs, struct inode *dir, const struct rule_match *m,
+		    struct inode *inode, uint64_t size_bytes, int64_t ttl_ns)
+{
+	struct execution *e = entry_exec(fs, dir, m);
+
+	/* One without a number has no name at the top: so this name has just gone, too. */
+	if (e && exec_number(e) && atomic_load(&e->state) != EXEC_RELEASED &&
+	    node_inherit(fs, inode, e, m->place))
+		node_record(fs, inode, e, size_bytes, ttl_ns);
+	exec_unref(fs->execs, e);
+}
+
 int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 		 struct fuse_entry_param *ret)
 {
@@ -253,8 +269,10 @@ int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 	if (r < 0)
 		return r;
 	if (is_new && S_ISREG(st.st_mode) &&
-	    (m.place == PLACE_OTHER || has_own_ttl(fs, dirfd, name)))
+	    (m.place == PLACE_OTHER || own_ttl(fs, dirfd, name) != LEDGER_TTL_DEFAULT))
 		atomic_fetch_or(&inode->flags, INODE_TIMED);
+	if (!is_new && S_ISREG(st.st_mode) && node_is_over(fs, inode))
+		inherit(fs, dir, &m, inode, (uint64_t)st.st_size, own_ttl(fs, dirfd, name));
 	fill_entry(fs, inode, &st, ret);
 	return 0;
 }

@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A hard link in another execution hands the file over. When that execution is released, the names left elsewhere
+# stay what they were: they can be opened at once, and the file belongs where it is found.
+. "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
+
+mount_batonfs -o ttl=1h
+
+# linked FROM TO: one file of four bytes with two names, known to the kernel; TO's execution is over.
+linked() {
+	echo one >"$MNT/$1"
+	expect ln "$MNT/$1" "$MNT/$2"
+	expect_eq one "$(cat "$MNT/$2")"
+	expect_eq one "$(cat "$MNT/$1")"
+	release 2
+}
+
+# expect_owned NAME ID: once nobody who opened it before has it open any more.
+expect_owned() {
+	wait_until 10 owned "$@"
+}
+
+owned() {
+	cat "$MNT/$1" >/dev/null && [ "$(exec_of "$MNT/$1")" = "$2" ]
+}
+
+names=("1/a 2/b" "1/deep/a 2/b" "1_flat 2/b" "1/a 2_flat" "loose.bin 2/b")
+mkdir "$MNT/1/deep"
+for pair in "${names[@]}"; do
+	# shellcheck disable=SC2086
+	linked $pair
+	left=$MNT/${pair% *}
+	expect_eq one "$(cat "$left")" "$pair: the name that is left"
+	echo more >>"$left" || fail "$pair: append"
+	expect_eq "one more" "$(tr '\n' ' ' <"$left" | sed 's/ $//')" "$pair"
+	case $pair in
+	loose*) expect_owned "${pair% *}" _ ;;
+	*) expect_owned "${pair% *}" 1 ;;
+	esac
+	expect rm "$left"
+done
+
+# Open while its execution ends.
+echo one >"$MNT/1/a" && ln "$MNT/1/a" "$MNT/2/b"
+exec 5<"$MNT/2/b"
+release 2
+expect_eq one "$(cat "$MNT/1/a")"
+expect_eq one "$(cat <&5)"
+exec 5<&-
+expect_owned 1/a 1
+
+# The first to open it truncates it.
+expect ln "$MNT/1/a" "$MNT/2/b"
+release 2
+: >"$MNT/1/a" || fail "truncate"
+expect_owned 1/a 1
+
+# With a time of its own, which it keeps.
+expect setfattr -n user.baton.ttl -v 1h "$MNT/1/a"
+expect ln "$MNT/1/a" "$MNT/2/b"
+release 2
+expect_eq "" "$(cat "$MNT/1/a")"
+expect_eq 3600 "$(about "$MNT/1/a" ttl)"
+
+# It is charged to the execution that is left; if the kernel has forgotten it, only at the next mount. So it is
+# held, but not open, meanwhile.
+echo three >"$MNT/3/a" && echo x >"$MNT/3/x"
+coproc holder { python3 -c '
+import os, sys
+os.open(sys.argv[1], os.O_PATH)
+print("held", flush=True)
+sys.stdin.read()' "$MNT/3/a"; }
+pid=$holder_PID
+read -r _ <&"${holder[0]}"
+expect ln "$MNT/3/a" "$MNT/2/b"
+expect_sums 3 1 2
+expect_sums 2 1 6
+release 2
+expect_owned 3/a 3
+expect_sums 3 2 8
+expect rm "$MNT/3/a"
+expect_sums 3 1 2
+eval "exec ${holder[1]}>&-"
+wait "$pid" || fail "the holder"
+
+# The execution that is left ends like any other.
+release 1
+release 3
+expect_eq "" "$(ls -A "$MNT")"
