@@ -86,11 +86,11 @@ struct exec_config {
 
 /*
  * What the layer above wants to know. `gone`: these names at the top of the tree are no more and must
- * leave the kernel's cache. Called without locks.
+ * leave the kernel's cache; they were those of e, which has been released. Called without locks.
  */
 struct exec_upcalls {
 	void *ctx; /* borrowed */
-	void (*gone)(void *ctx, const char *name);
+	void (*gone)(void *ctx, struct execution *e, const char *name);
 };
 
 /* Borrows store, trash and ledger for its life. */

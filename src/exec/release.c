@@ -60,12 +60,12 @@ static int move_locked(struct exec_table *t, struct execution *e, struct flat **
 static void tell(struct exec_table *t, struct execution *e, struct flat *gone, bool dir_gone)
 {
 	if (dir_gone && t->up.gone)
-		t->up.gone(t->up.ctx, e->id);
+		t->up.gone(t->up.ctx, e, e->id);
 	while (gone) {
 		struct flat *next = gone->next;
 
 		if (t->up.gone)
-			t->up.gone(t->up.ctx, gone->name);
+			t->up.gone(t->up.ctx, e, gone->name);
 		free(gone);
 		gone = next;
 	}

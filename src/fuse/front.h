@@ -42,7 +42,7 @@ void fs_set_control(struct fs *fs, struct control *control);
 bool fs_passthrough(const struct fs *fs, const char **ret_why);
 
 /* The upcalls of the layers below; ctx is the fs. */
-void fs_exec_gone(void *ctx, const char *name);
+void fs_exec_gone(void *ctx, struct execution *e, const char *name);
 int fs_expire_file(void *ctx, uint64_t ino, const struct handle *h, int64_t activity_real_ns,
 		   int64_t ttl_ns);
 bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h);

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 
 #include "fuse/node.h"
+#include "fuse/prune.h"
 #include "store/lease.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -113,12 +114,14 @@ uint64_t fs_requests(const struct fs *fs)
 
 /* ---- upcalls ---- */
 
-void fs_exec_gone(void *ctx, const char *name)
+void fs_exec_gone(void *ctx, struct execution *e, const char *name)
 {
 	struct fs *fs = ctx;
 
 	if (rule_is_id(name))
 		node_detach(fs, name);
+	if (strcmp(name, e->id) == 0) /* its directory */
+		prune_released(fs, e);
 	notify_gone(fs->notify, FUSE_ROOT_ID, name);
 }
 

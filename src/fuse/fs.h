@@ -8,7 +8,7 @@
  *     itable.c     inodes the kernel knows        backing.c   passthrough
  *     reply.h      the one way to answer          notify.c    the kernel's cache
  *     session.c    mount, threads                     readers.c   how many of them read
- *     refresh.c    attributes after a close
+ *     refresh.c    attributes after a close       prune.c     the kernel's cache of a large execution
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H
@@ -71,6 +71,7 @@ struct fs {
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
 
+	_Atomic bool no_prune;	     /* the kernel does not know the notification */
 	_Atomic bool own_ttls;	     /* some file may have a ttl of its own: look for marks */
 	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
 	_Atomic uint64_t requests[FS_OP_MAX_];

@@ -21,6 +21,7 @@
 /* Inodes committed and given back together: 1024 of 128 bytes, 32 pages. */
 #define CHUNK_INODES 1024
 _Static_assert(sizeof(struct inode) == 128, "see the sizes in ARCHITECTURE.md");
+_Static_assert(CHUNK_INODES <= ITABLE_SCAN_MAX, "a piece is a chunk");
 _Static_assert(CHUNK_INODES * sizeof(struct inode) % 4096 == 0, "chunks are whole pages");
 #define NCHUNKS (ITABLE_MAX / CHUNK_INODES)
 
@@ -328,6 +329,28 @@ void itable_adopt(struct itable *t, struct inode *inode)
 {
 	LOCK_SCOPE(&t->lock);
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_ORPHAN);
+}
+
+bool itable_scan(struct itable *t, const struct execution *exec, uint32_t *piece,
+		 uint64_t ret_ids[ITABLE_SCAN_MAX], uint32_t *ret_n)
+{
+	uint32_t n = 0;
+
+	LOCK_SCOPE(&t->lock);
+	/* Empty chunks have been given back, and slots never used not been had: neither is to be touched. */
+	while (*piece < atomic_load(&t->chunks_open) && t->chunks[*piece].used == 0)
+		++*piece;
+	if (*piece >= atomic_load(&t->chunks_open))
+		return false;
+	for (uint32_t i = 0; i < t->chunks[*piece].fresh; i++) {
+		struct inode *inode = &t->inodes[*piece * CHUNK_INODES + i];
+
+		if (inode->nlookup > 0 && atomic_load(&inode->exec) == exec)
+			ret_ids[n++] = itable_nodeid(t, inode);
+	}
+	++*piece;
+	*ret_n = n;
+	return true;
 }
 
 int itable_new(const struct handle *root, uint64_t root_ino, itable_evict_fn *evict, void *ctx,

@@ -56,10 +56,11 @@ struct inode {
 	/* inode lock (itable_lock()) */
 	uint32_t nopen;
 	uint32_t nopen_write;
-	int32_t backing_id;	 /* 0: none registered */
-	int32_t fd;		 /* O_PATH descriptor of an orphan, -1 otherwise; owned */
-	uint32_t exec_epoch;	 /* as of which `exec` is right */
-	struct execution *exec;	 /* owned reference; NULL for the root */
+	int32_t backing_id;  /* 0: none registered */
+	int32_t fd;	     /* O_PATH descriptor of an orphan, -1 otherwise; owned */
+	uint32_t exec_epoch; /* as of which `exec` is right */
+	/* owned reference; NULL for the root. itable_scan() compares it without the lock */
+	struct execution *_Atomic exec;
 	uint64_t size_accounted; /* bytes of a regular file that its execution was charged */
 	/* Last second its activity was written down (INODE_TIMED); changes under the lock, read without. */
 	_Atomic uint32_t touched_s;
@@ -115,6 +116,14 @@ void itable_adopt(struct itable *t, struct inode *inode);
 
 /* The lock of one inode: striped, so never take two. */
 struct lock *itable_lock(struct itable *t, const struct inode *inode);
+
+/*
+ * The node ids of those that belong to `exec`, piece by piece: *ret_n of at most ITABLE_SCAN_MAX, of the piece
+ * that *piece counts, from 0. False at the end. What changes hands meanwhile may be missed, or be among them.
+ */
+#define ITABLE_SCAN_MAX 1024
+bool itable_scan(struct itable *t, const struct execution *exec, uint32_t *piece,
+		 uint64_t ret_ids[ITABLE_SCAN_MAX], uint32_t *ret_n);
 
 /* Objects alive. */
 uint64_t itable_count(struct itable *t);

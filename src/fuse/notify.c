@@ -12,20 +12,30 @@
 
 #include "fuse/fs.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/lock.h"
 #include "util/log.h"
+
+/*
+ * How long slow work waits for what is quick and belongs to it: the answer to who asked for the release comes
+ * after the names have been queued. Source: many times what that takes.
+ */
+#define SETTLE_NS (5 * NS_PER_MS)
 
 enum item_kind {
 	ITEM_EXPIRE, /* the entry is asked about from now on */
 	ITEM_DROP,   /* it goes, with what is below it */
 	ITEM_CALL,
+	ITEM_STEPS, /* a piece of work, again and again */
 };
 
 struct item {
 	struct item *next; /* owned */
 	enum item_kind kind;
 	void (*fn)(void *arg);
+	notify_step_fn *step;
 	void *arg;
+	int64_t due_mono_ns; /* of slow ones */
 	uint64_t nodeid;
 	char name[];
 };
@@ -41,7 +51,7 @@ struct notify {
 	pthread_cond_t wake;
 	pthread_cond_t idle;
 	struct queue_of_items quick;  /* lock: in order */
-	struct queue_of_items slow;   /* lock: ITEM_DROP, when `quick` is empty */
+	struct queue_of_items slow;   /* lock: ITEM_DROP and _STEPS, when `quick` is empty */
 	struct fuse_session *session; /* lock; borrowed, NULL before and after the mount */
 	bool busy;		      /* lock: with an item that it has taken */
 	bool stop;		      /* lock */
@@ -80,6 +90,43 @@ static void queue_push(struct queue_of_items *q, struct item *item)
 	q->tail = &item->next;
 }
 
+static void queue_push_front(struct queue_of_items *q, struct item *item)
+{
+	if (!q->head)
+		q->tail = &item->next;
+	item->next = q->head;
+	q->head = item;
+}
+
+/* Whether there is more to do. */
+static bool handle(const struct item *item, struct fuse_session *session)
+{
+	switch (item->kind) {
+	case ITEM_CALL:
+		item->fn(item->arg);
+		return false;
+	case ITEM_STEPS:
+		return item->step(item->arg, session) && session;
+	default:
+		if (session)
+			tell_kernel(item, session);
+		return false;
+	}
+}
+
+/* Until there is something to do now, or the end has come. The caller holds the lock. */
+static void wait_for_item_locked(struct notify *n)
+{
+	while (!n->quick.head && !n->stop) {
+		if (!n->slow.head)
+			lock_wait(&n->lock, &n->wake);
+		else if (n->slow.head->due_mono_ns <= clock_mono_ns())
+			return;
+		else
+			(void)lock_wait_until(&n->lock, &n->wake, n->slow.head->due_mono_ns);
+	}
+}
+
 static void *run(void *arg)
 {
 	struct notify *n = arg;
@@ -87,24 +134,24 @@ static void *run(void *arg)
 	for (;;) {
 		struct fuse_session *session;
 		struct item *item;
+		bool more;
 
 		{
 			LOCK_SCOPE(&n->lock);
-			while (!n->quick.head && !n->slow.head && !n->stop)
-				lock_wait(&n->lock, &n->wake);
+			wait_for_item_locked(n);
 			item = queue_pop(n->quick.head ? &n->quick : &n->slow);
 			if (!item)
 				return NULL;
 			session = n->session;
 			n->busy = true;
 		}
-		if (item->kind == ITEM_CALL)
-			item->fn(item->arg);
-		else if (session)
-			tell_kernel(item, session);
-		free(item);
+		more = handle(item, session);
+		if (!more)
+			free(item);
 		{
 			LOCK_SCOPE(&n->lock);
+			if (more)
+				queue_push_front(&n->slow, item);
 			n->busy = false;
 			if (!n->quick.head && !n->slow.head)
 				(void)pthread_cond_broadcast(&n->idle);
@@ -119,6 +166,7 @@ static struct item *new_item(enum item_kind kind, uint64_t nodeid, const char *n
 
 	if (item) {
 		item->kind = kind;
+		item->due_mono_ns = clock_mono_ns() + SETTLE_NS;
 		item->nodeid = nodeid;
 		memcpy(item->name, name, len);
 	}
@@ -145,6 +193,18 @@ void notify_gone(struct notify *n, uint64_t nodeid, const char *name)
 		enqueue(n, &n->quick, expire);
 	if (drop)
 		enqueue(n, &n->slow, drop);
+}
+
+int notify_slowly(struct notify *n, notify_step_fn *step, void *arg)
+{
+	struct item *item = new_item(ITEM_STEPS, 0, "");
+
+	if (!item)
+		return -ENOMEM;
+	item->step = step;
+	item->arg = arg;
+	enqueue(n, &n->slow, item);
+	return 0;
 }
 
 void notify_then(struct notify *n, void (*fn)(void *arg), void *arg)

@@ -7,6 +7,7 @@
 #ifndef FUSE_NOTIFY_H
 #define FUSE_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/macro.h"
@@ -26,6 +27,14 @@ void notify_free(struct notify *n);
 
 /* The entry `name` of the directory `nodeid` is gone: drop it and what is below it from the cache. */
 void notify_gone(struct notify *n, uint64_t nodeid, const char *name);
+
+/*
+ * Call step(arg, session) in the notifier's thread until it returns false, whenever nothing quick is left to do,
+ * and before names that are said to be gone later are dropped. It is called once with a NULL session, and not
+ * again, when there is none. -ENOMEM: it is not called.
+ */
+typedef bool notify_step_fn(void *arg, struct fuse_session *session);
+int notify_slowly(struct notify *n, notify_step_fn *step, void *arg) WARN_UNUSED;
 
 /* Call fn(arg) in the notifier's thread once everything queued before is done. */
 void notify_then(struct notify *n, void (*fn)(void *arg), void *arg);

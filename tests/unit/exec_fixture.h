@@ -27,9 +27,10 @@ static struct {
 
 static const struct ledger_owner alice = { .uid = 1000, .gid = 100, .pid = 77, .comm = "node" };
 
-static inline void on_gone(void *ctx, const char *name)
+static inline void on_gone(void *ctx, struct execution *e, const char *name)
 {
 	ck_assert_ptr_eq(ctx, &fix);
+	ck_assert_int_eq(atomic_load(&e->state), EXEC_RELEASED);
 	lock_assert_none();
 	LOCK_SCOPE(&fix.lock);
 	if (fix.ngone < (int)ARRAY_SIZE(fix.gone))

@@ -396,6 +396,61 @@ START_TEST(inode_forgotten_twice_at_the_same_time_is_evicted_once)
 }
 END_TEST
 
+/* All that scanning finds of an execution, which is only compared. */
+static uint64_t scan_sum(const struct execution *e, uint32_t *ret_n)
+{
+	uint64_t ids[ITABLE_SCAN_MAX];
+	uint64_t sum = 0;
+	uint32_t piece = 0;
+	uint32_t n;
+
+	*ret_n = 0;
+	while (itable_scan(table, e, &piece, ids, &n)) {
+		for (uint32_t i = 0; i < n; i++)
+			sum += itable_find(table, ids[i])->ino;
+		*ret_n += n;
+	}
+	return sum;
+}
+
+START_TEST(scan_finds_those_of_an_execution)
+{
+	static struct execution a;
+	static struct execution b;
+	struct execution *of[] = { &a, &b };
+	static uint64_t ids[3 * ITABLE_SCAN_MAX];
+	uint64_t sum[2] = { 0 };
+	uint32_t n;
+
+	for (uint64_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		struct inode key = like(100 + i);
+		struct inode *inode;
+		bool is_new;
+
+		key.exec = of[i % 3 == 0];
+		ck_assert_int_eq(itable_lookup(table, &key, &inode, &is_new), 0);
+		ids[i] = itable_nodeid(table, inode);
+		sum[i % 3 == 0] += 100 + i;
+	}
+	ck_assert_uint_eq(scan_sum(&a, &n), sum[0]);
+	ck_assert_uint_eq(n, 2 * ITABLE_SCAN_MAX);
+	ck_assert_uint_eq(scan_sum(&b, &n), sum[1]);
+	ck_assert_uint_eq(n, ITABLE_SCAN_MAX);
+
+	/* What is forgotten is not found; nor are chunks that have been given back. */
+	for (uint64_t i = 0; i < 2 * ITABLE_SCAN_MAX; i++) {
+		sum[i % 3 == 0] -= 100 + i;
+		itable_forget(table, ids[i], 1);
+	}
+	ck_assert_uint_eq(scan_sum(&a, &n), sum[0]);
+	ck_assert_uint_eq(scan_sum(&b, &n), sum[1]);
+	for (uint64_t i = 2 * ITABLE_SCAN_MAX; i < ARRAY_SIZE(ids); i++)
+		itable_forget(table, ids[i], 1);
+	ck_assert_uint_eq(scan_sum(&a, &n), 0);
+	ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -414,6 +469,7 @@ int main(void)
 		end_evicts_everything_once,
 		locks_are_shared_but_constant,
 		threads_may_look_up_and_forget_at_the_same_time,
+		scan_finds_those_of_an_execution,
 		inode_forgotten_twice_at_the_same_time_is_evicted_once,
 	};
 
