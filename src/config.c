@@ -293,9 +293,11 @@ static int parse_argument(char **argv, int i, struct config *c, struct config_er
 		c->help = true;
 	else if (strcmp(argv[i], "--version") == 0)
 		c->version = true;
+	else if (strcmp(argv[i], "--clear") == 0)
+		c->clear = true;
 	else if (argv[i][0] == '-' && argv[i][1])
 		return fail(error, "unknown option '%s'; batonfs --help lists them", argv[i]);
-	else if (!c->source)
+	else if (!c->source && !c->clear)
 		c->source = argv[i];
 	else if (!c->mountpoint)
 		c->mountpoint = argv[i];
@@ -348,6 +350,7 @@ void config_help(FILE *out)
 	      "SOURCE      memory, memory:SIZE, memory:PERCENT% or an existing directory\n"
 	      "-f          stay in the foreground\n"
 	      "-d          log every step, stay in the foreground\n"
+	      "--clear     take away what a batonfs that has died, or hangs, left at MOUNTPOINT\n"
 	      "-h, -V      this help, the version\n"
 	      "\n"
 	      "Options:\n",

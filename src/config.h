@@ -23,7 +23,8 @@ struct config {
 	const char *mountpoint; /* borrowed from argv */
 	bool foreground;
 	bool debug;
-	bool fake; /* mount -f: check the command line only */
+	bool fake;  /* mount -f: check the command line only */
+	bool clear; /* take away what is mounted at `mountpoint`, unless it answers */
 	bool help;
 	bool version;
 	int64_t ttl_ns; /* INT64_MAX: never */

@@ -32,6 +32,7 @@
 #include "seal/seal.h"
 #include "store/store.h"
 #include "store/trash.h"
+#include "unmount.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/sdnotify.h"
@@ -62,6 +63,7 @@ struct daemon {
 	struct session *session;
 	struct reaper *reaper;
 	struct recover *recover;
+	bool mountpoint_hangs; /* a batonfs is there that does not answer, to be detached */
 	pthread_t main_thread;
 	int parent_fd; /* -1 in the foreground: where the parent waits for the exit status */
 };
@@ -382,6 +384,11 @@ static int mount_front(struct daemon *d)
 	};
 	int r = store_leave(&d->store);
 
+	if (r == 0 && d->mountpoint_hangs) {
+		log_warning("detaching a batonfs that does not answer mountpoint=%s",
+			    d->mountpoint);
+		r = mountpoint_detach(d->mountpoint);
+	}
 	if (r == 0)
 		r = session_mount(&config, d->fs, &d->session);
 	if (store_enter(&d->store) < 0 && r == 0)
@@ -434,7 +441,8 @@ static int build(struct daemon *d)
 	int r = mountpoint_check_device(&error);
 
 	if (r == 0)
-		r = mountpoint_check(d->config.mountpoint, &d->mountpoint, &error);
+		r = mountpoint_check(d->config.mountpoint, &d->mountpoint, &d->mountpoint_hangs,
+				     &error);
 	if (r < 0) {
 		log_error("%s", error.text);
 		return r == -ENOENT && !d->mountpoint && access("/dev/fuse", F_OK) < 0 ? -ENXIO : r;
@@ -538,6 +546,8 @@ int main(int argc, char **argv)
 	if (d.config.help || d.config.version || d.config.fake)
 		return EXIT_UNMOUNTED;
 	log_setup(d.config.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (d.config.clear)
+		return unmount_clear(d.config.mountpoint);
 	if (!d.config.foreground) {
 		d.parent_fd = daemonize();
 		if (d.parent_fd < 0) {

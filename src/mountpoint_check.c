@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks before a mount.
+ * Looking at mounts without falling into the traps they can be.
  */
 #include "mountpoint_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "baton/interface.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 PRINTF(3, 4) static int fail(struct mountpoint_error *error, int err, const char *fmt, ...)
@@ -27,9 +34,9 @@ PRINTF(3, 4) static int fail(struct mountpoint_error *error, int err, const char
 	return err;
 }
 
-/* Whether a batonfs is what is mounted (last) at `path`. */
-static bool is_batonfs(const char *path)
+bool mountpoint_is_batonfs(const char *path, char **ret_source)
 {
+	_cleanup_free_ char *source = NULL;
 	FILE *f = setmntent("/proc/self/mounts", "re");
 	bool found = false;
 	struct mntent *m;
@@ -37,83 +44,121 @@ static bool is_batonfs(const char *path)
 	if (!f)
 		return false;
 	while ((m = getmntent(f))) {
-		if (strcmp(m->mnt_dir, path) == 0)
-			found = strcmp(m->mnt_type, BATON_FSTYPE) == 0;
+		if (strcmp(m->mnt_dir, path) != 0)
+			continue;
+		found = strcmp(m->mnt_type, BATON_FSTYPE) == 0;
+		free(source);
+		source = found ? strdup(m->mnt_fsname) : NULL;
 	}
+	(void)endmntent(f);
+	if (ret_source)
+		*ret_source = TAKE_PTR(source);
+	return found;
+}
+
+bool mountpoint_has_store(const char *store)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	bool found = false;
+	struct mntent *m;
+
+	if (!f)
+		return false;
+	while (!found && (m = getmntent(f)))
+		found = strcmp(m->mnt_type, BATON_FSTYPE) == 0 && strcmp(m->mnt_fsname, store) == 0;
 	(void)endmntent(f);
 	return found;
 }
 
-/* An absolute path without the help of the directory itself, which does not answer; its parent does. */
-static char *absolute(const char *path)
+/* A child asks: it can be left behind if it is never answered, not even when it is killed. */
+enum mountpoint_answer mountpoint_ask(const char *path)
 {
-	_cleanup_free_ char *copy = strdup(path);
-	_cleanup_free_ char *parent = NULL;
-	char *full = NULL;
-	char *slash;
+	_cleanup_close_ int fd = -1;
+	struct pollfd p = { .events = POLLIN };
+	struct statx stx;
+	int status = 0;
+	pid_t pid = fork();
 
-	if (!copy)
-		return NULL;
-	for (size_t len = strlen(copy); len > 1 && copy[len - 1] == '/'; len--)
-		copy[len - 1] = '\0';
-	slash = strrchr(copy, '/');
-	if (slash)
-		*slash = '\0';
-	parent = realpath(!slash ? "." : *copy ? copy : "/", NULL);
-	if (!parent || asprintf(&full, "%s/%s", strcmp(parent, "/") ? parent : "",
-				slash ? slash + 1 : copy) < 0)
-		return NULL;
-	return full;
+	if (pid < 0)
+		return MOUNTPOINT_ANSWERS; /* no reason to take it for dead */
+	if (pid == 0) {
+		/* Not from the kernel's cache, which outlives the daemon. */
+		int r = statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_NO_AUTOMOUNT,
+			      STATX_BASIC_STATS, &stx);
+
+		_exit(r < 0 && (errno == ENOTCONN || errno == ECONNABORTED) ? MOUNTPOINT_DEAD
+									    : MOUNTPOINT_ANSWERS);
+	}
+	fd = p.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd >= 0 && poll(&p, 1, (int)(MOUNTPOINT_PATIENCE_NS / NS_PER_MS)) == 0) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, WNOHANG);
+		return MOUNTPOINT_HANGS;
+	}
+	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return MOUNTPOINT_ANSWERS;
+	return WEXITSTATUS(status);
 }
 
-/* The daemon of an earlier mount died: everything there answers ENOTCONN. */
-static int detach_dead(const char *path, struct mountpoint_error *error)
+int mountpoint_detach(const char *path)
 {
-	_cleanup_free_ char *full = absolute(path);
+	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+}
 
-	if (!full)
-		return -ENOMEM;
-	if (!is_batonfs(full))
-		return fail(error, -EBUSY,
-			    "mountpoint %s: a dead mount that is not batonfs's is in the way; "
-			    "unmount it with: umount -l %s",
-			    path, path);
-	if (umount2(full, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-		return fail(error, -errno,
-			    "mountpoint %s: cannot detach the dead batonfs there: %s", path,
-			    strerror(errno));
-	log_notice("detached the mount of a dead batonfs mountpoint=%s", full);
+/* What earlier ones left: gone, or -EBUSY. */
+static int check_earlier(const char *path, const char *full, bool *ret_hangs,
+			 struct mountpoint_error *error)
+{
+	while (mountpoint_is_batonfs(full, NULL)) {
+		enum mountpoint_answer answer = mountpoint_ask(full);
+		int r;
+
+		if (answer == MOUNTPOINT_ANSWERS)
+			return fail(
+				error, -EBUSY,
+				"mountpoint %s: a batonfs is mounted there already; unmount it with: "
+				"fusermount3 -u %s",
+				path, path);
+		if (answer == MOUNTPOINT_HANGS) {
+			*ret_hangs = true;
+			return 0;
+		}
+		r = mountpoint_detach(full);
+		if (r < 0)
+			return fail(error, r,
+				    "mountpoint %s: cannot detach the dead batonfs there: %s", path,
+				    strerror(-r));
+		log_notice("detached the mount of a dead batonfs mountpoint=%s", full);
+	}
 	return 0;
 }
 
-int mountpoint_check(const char *path, char **ret, struct mountpoint_error *error)
+int mountpoint_check(const char *path, char **ret, bool *ret_hangs, struct mountpoint_error *error)
 {
-	_cleanup_free_ char *full = NULL;
-	struct stat st;
+	_cleanup_free_ char *full =
+		realpath(path, NULL); /* asks no daemon of what is mounted there */
+	struct statx stx;
+	int flags = AT_NO_AUTOMOUNT;
 	int r;
 
 	error->text[0] = '\0';
-	while (stat(path, &st) < 0) {
-		if (errno == ENOENT)
-			return fail(error, -ENOENT,
-				    "mountpoint %s does not exist; make it with: mkdir -p %s", path,
-				    path);
-		if (errno != ENOTCONN)
-			return fail(error, -errno, "mountpoint %s: %s", path, strerror(errno));
-		r = detach_dead(path, error);
-		if (r < 0)
-			return r;
-	}
-	if (!S_ISDIR(st.st_mode))
-		return fail(error, -ENOTDIR, "mountpoint %s is not a directory", path);
-	full = realpath(path, NULL);
+	*ret_hangs = false;
+	if (!full && errno == ENOENT)
+		return fail(error, -ENOENT,
+			    "mountpoint %s does not exist; make it with: mkdir -p %s", path, path);
 	if (!full)
 		return fail(error, -errno, "mountpoint %s: %s", path, strerror(errno));
-	if (is_batonfs(full))
-		return fail(error, -EBUSY,
-			    "mountpoint %s: a batonfs is mounted there already; unmount it with: "
-			    "fusermount3 -u %s",
-			    path, path);
+	r = check_earlier(path, full, ret_hangs, error);
+	if (r < 0)
+		return r;
+	if (*ret_hangs)
+		flags |= AT_STATX_DONT_SYNC;
+	if (statx(AT_FDCWD, full, flags, STATX_TYPE, &stx) < 0)
+		return fail(error, -errno, "mountpoint %s: %s%s%s", path, strerror(errno),
+			    errno == ENOTCONN ? "; unmount it with: umount -l " : "",
+			    errno == ENOTCONN ? path : "");
+	if (!S_ISDIR(stx.stx_mode))
+		return fail(error, -ENOTDIR, "mountpoint %s is not a directory", path);
 	*ret = TAKE_PTR(full);
 	return 0;
 }

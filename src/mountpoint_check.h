@@ -1,23 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is the place fit for a mount? Asked before anything is done.
+ * What is mounted where a mount is wanted, or was. Asked before anything is done. Nothing here waits for the
+ * daemon of a mount longer than MOUNTPOINT_PATIENCE_NS.
  */
 #ifndef MOUNTPOINT_CHECK_H
 #define MOUNTPOINT_CHECK_H
 
+#include <stdbool.h>
+
 #include "util/macro.h"
+
+/* A mount that does not say what its root is within this time hangs. A guess: the root's
+ * attributes need no disk. */
+#define MOUNTPOINT_PATIENCE_NS (5 * INT64_C(1000000000))
 
 struct mountpoint_error {
 	char text[512];
 };
 
+enum mountpoint_answer {
+	MOUNTPOINT_ANSWERS,
+	MOUNTPOINT_DEAD, /* its daemon is gone */
+	MOUNTPOINT_HANGS,
+};
+
 /*
- * Resolve `path` to an absolute one, malloc()ed. What a dead batonfs left mounted there is detached. 0;
- * -ENOENT, -ENOTDIR, -EBUSY (a live batonfs is there), -errno, with *error saying what to do.
+ * Resolve `path` to an absolute one, malloc()ed. What a dead batonfs left mounted there is detached; one that
+ * hangs is for the caller to detach, when nothing else can be refused any more. 0; -ENOENT, -ENOTDIR, -EBUSY
+ * (a live batonfs is there), -errno, with *error saying what to do.
  */
-int mountpoint_check(const char *path, char **ret, struct mountpoint_error *error) WARN_UNUSED;
+int mountpoint_check(const char *path, char **ret, bool *ret_hangs, struct mountpoint_error *error)
+	WARN_UNUSED;
 
 /* /dev/fuse can be opened and the process may mount. 0, -ENOENT, -EPERM, -errno. */
 int mountpoint_check_device(struct mountpoint_error *error) WARN_UNUSED;
+
+/* Whether a batonfs is what is mounted (last) at an absolute, resolved path; its store in *ret_source if not NULL. */
+bool mountpoint_is_batonfs(const char *path, char **ret_source);
+
+/* Whether a batonfs with this store (absolute, resolved) is mounted anywhere in this mount namespace. */
+bool mountpoint_has_store(const char *store);
+
+/* Ask the batonfs that is mounted at `path`. Forks: for a process without threads. */
+enum mountpoint_answer mountpoint_ask(const char *path);
+
+/* Take away what is mounted last at `path`, in use or not. 0, -errno. */
+int mountpoint_detach(const char *path) WARN_UNUSED;
 
 #endif

@@ -10,6 +10,7 @@
 #     machine_boot              start systemd; returns when it has done all it was told to
 #     machine_reboot            shut down, and start it again on the same root
 #     on COMMAND...             run a command there that ends by itself
+#     status_of MOUNT EXPR      what its .baton/status.json says
 #     hold FILE                 start a process there that keeps FILE open for writing
 #
 # The session ends with the script, on every exit: process 1 is killed, and with it goes everything else.
@@ -124,6 +125,11 @@ machine_reboot() {
 
 on() {
 	nsenter -t "$machine_pid" -m -p -C -u -i -n -r -w -- "$@"
+}
+
+# status_of MOUNTPOINT EXPRESSION: of d, its status.json. Does not wait longer than 20 s for an answer.
+status_of() {
+	on timeout 20 python3 -c 'import json, sys; d = json.load(open(sys.argv[1] + "/.baton/status.json")); print(eval(sys.argv[2]))' "$1" "$2"
 }
 
 # Not by on(): nsenter stops when its child is stopped at shutdown, and never collects it.

@@ -189,6 +189,17 @@ START_TEST(failure_leaves_the_result_alone)
 }
 END_TEST
 
+START_TEST(clear_takes_a_mountpoint_only)
+{
+	parse_ok("--clear /data/tmp");
+	ck_assert(config.clear);
+	ck_assert_ptr_null(config.source);
+	ck_assert_str_eq(config.mountpoint, "/data/tmp");
+	assert_refused("--clear", "mountpoint");
+	assert_refused("--clear /a /b", "'/b'");
+}
+END_TEST
+
 START_TEST(help_and_version_need_nothing_else)
 {
 	parse_ok("--help");
@@ -234,6 +245,7 @@ int main(void)
 		errors_name_what_is_wrong,
 		long_option_is_cut_not_overrun,
 		failure_leaves_the_result_alone,
+		clear_takes_a_mountpoint_only,
 		help_and_version_need_nothing_else,
 		help_shows_every_option,
 	};
