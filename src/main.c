@@ -4,7 +4,7 @@
  * them down again from the top. Everything that can be refused is refused before the mount.
  *
  * Exit status: 0 unmounted, 1 failed (trying again may help), 2 command line, source or mountpoint cannot be
- * used as they are (it will not).
+ * used as they are (it will not). Called by mount(8), its codes: 32 and 1.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "baton/interface.h"
@@ -34,6 +35,7 @@
 #include "store/trash.h"
 #include "unmount.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/sdnotify.h"
 
@@ -41,7 +43,13 @@ enum {
 	EXIT_UNMOUNTED = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
+	/* mount(8)'s */
+	EXIT_MOUNT_USAGE = 1,
+	EXIT_MOUNT_FAILED = 32,
 };
+
+/* How often the lock of a store is tried that a daemon which is going down still has. */
+#define STORE_POLL_NS (20 * NS_PER_MS)
 
 /* Threads that serve requests. Source: two for each CPU keep it busy while one waits for the store. */
 #define THREADS_MIN 4
@@ -64,6 +72,7 @@ struct daemon {
 	struct reaper *reaper;
 	struct recover *recover;
 	bool mountpoint_hangs; /* a batonfs is there that does not answer, to be detached */
+	bool helper;	       /* called by mount(8) */
 	pthread_t main_thread;
 	int parent_fd; /* -1 in the foreground: where the parent waits for the exit status */
 };
@@ -91,11 +100,14 @@ static int daemonize(void)
 		_exit(status);
 	}
 	(void)close(fds[0]);
-	(void)setsid();
 	return fds[1];
 }
 
-/* Let the parent go; from then on there is no terminal to write to. */
+/*
+ * Let the parent go; from then on there is no terminal to write to. Not before, a session of its own: when an
+ * automount is being filled, only the process group of its maker (and of mount(8)) may look at the mountpoint;
+ * all others wait until it is.
+ */
 static void detach(struct daemon *d, unsigned char status)
 {
 	_cleanup_close_ int null = -1;
@@ -104,6 +116,7 @@ static void detach(struct daemon *d, unsigned char status)
 	if (d->parent_fd < 0)
 		return;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	(void)setsid();
 	if (status == EXIT_UNMOUNTED && null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
@@ -141,7 +154,7 @@ static void prepare_signals(sigset_t *set)
 	(void)pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
-static int exit_status(int err)
+static int exit_status(const struct daemon *d, int err)
 {
 	switch (err) {
 	case 0:
@@ -152,9 +165,9 @@ static int exit_status(int err)
 	case -ENOTEMPTY:
 	case -EOPNOTSUPP:
 	case -EPROTONOSUPPORT:
-		return EXIT_USAGE;
+		return d->helper ? EXIT_MOUNT_USAGE : EXIT_USAGE;
 	default:
-		return EXIT_FAILED;
+		return d->helper ? EXIT_MOUNT_FAILED : EXIT_FAILED;
 	}
 }
 
@@ -289,6 +302,25 @@ static int check_apart(const char *source, const char *mountpoint)
 	return -EINVAL;
 }
 
+/* A daemon whose mount is gone gives its store back soon: umount X && mount X. */
+static int wait_for_store(struct daemon *d, struct store_error *error)
+{
+	_cleanup_free_ char *path = realpath(d->config.source, NULL);
+	int64_t end = clock_ns(CLOCK_MONOTONIC) + UNMOUNT_WAIT_NS;
+	struct timespec ts = { .tv_nsec = STORE_POLL_NS };
+	int r = -EBUSY;
+
+	if (!path || mountpoint_has_store(path))
+		return r;
+	log_notice("the batonfs that had store %s is going down; waiting for it", path);
+	sdnotify("STATUS=waiting for the store");
+	while (r == -EBUSY && clock_ns(CLOCK_MONOTONIC) < end) {
+		(void)nanosleep(&ts, NULL);
+		r = store_open(d->config.source, &d->store, error);
+	}
+	return r;
+}
+
 static int open_store(struct daemon *d)
 {
 	struct store_error error;
@@ -298,6 +330,8 @@ static int open_store(struct daemon *d)
 	if (r < 0)
 		return r;
 	r = store_open(d->config.source, &d->store, &error);
+	if (r == -EBUSY)
+		r = wait_for_store(d, &error);
 	if (r < 0)
 		log_error("%s", error.text);
 	return r;
@@ -535,9 +569,12 @@ int main(int argc, char **argv)
 	struct config_error error;
 	int r;
 
+	if (unmount_called_as(argv[0], "umount."))
+		return unmount_helper(argc, argv);
+	d.helper = unmount_called_as(argv[0], "mount.");
 	if (config_parse(argc, argv, &d.config, &error) < 0) {
 		fprintf(stderr, "batonfs: %s\n", error.text);
-		return EXIT_USAGE;
+		return exit_status(&d, -EINVAL);
 	}
 	if (d.config.help)
 		config_help(stdout);
@@ -552,10 +589,10 @@ int main(int argc, char **argv)
 		d.parent_fd = daemonize();
 		if (d.parent_fd < 0) {
 			log_error("cannot go to the background: %s", strerror(-d.parent_fd));
-			return EXIT_FAILED;
+			return exit_status(&d, d.parent_fd);
 		}
 	}
 	r = run(&d);
-	detach(&d, (unsigned char)exit_status(r));
-	return exit_status(r);
+	detach(&d, (unsigned char)exit_status(&d, r));
+	return exit_status(&d, r);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * batonfs --clear.
+ * The umount helper, and --clear.
  */
 #include "unmount.h"
 
@@ -9,12 +9,102 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mountpoint_check.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
+
+/* Exit codes of umount(8). */
+enum {
+	UMOUNT_OK = 0,
+	UMOUNT_USAGE = 1,
+	UMOUNT_FAILED = 32,
+};
+
+/* How often a lock is tried. */
+#define POLL_NS (10 * NS_PER_MS)
+
+bool unmount_called_as(const char *program, const char *prefix)
+{
+	const char *slash = strrchr(program, '/');
+
+	return strncmp(slash ? slash + 1 : program, prefix, strlen(prefix)) == 0;
+}
+
+/* The letters that umount(8) hands on; flags for umount2(2), or -EINVAL. */
+static int parse(int argc, char **argv, const char **ret_mountpoint)
+{
+	int flags = 0;
+
+	*ret_mountpoint = NULL;
+	for (int i = 1; i < argc; i++) {
+		const char *arg = argv[i];
+
+		if (arg[0] != '-') {
+			*ret_mountpoint = arg;
+			continue;
+		}
+		if (strcmp(arg, "-t") == 0 || strcmp(arg, "-N") == 0 || strcmp(arg, "-o") == 0)
+			i++;
+		else if (arg[strspn(arg, "-lfnvrsc")])
+			return -EINVAL;
+		flags |= strchr(arg, 'l') ? MNT_DETACH : 0;
+		flags |= strchr(arg, 'f') ? MNT_FORCE : 0;
+	}
+	return *ret_mountpoint ? flags : -EINVAL;
+}
+
+/* Until its lock is free, or it is mounted (again, or elsewhere), or the time is over. */
+static void wait_for_store(const char *store)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	int64_t end = clock_ns(CLOCK_MONOTONIC) + UNMOUNT_WAIT_NS;
+	struct timespec ts = { .tv_nsec = POLL_NS };
+
+	if (store[0] != '/' || asprintf(&path, "%s/lock", store) < 0)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		if (mountpoint_has_store(store))
+			return;
+		if (clock_ns(CLOCK_MONOTONIC) > end) {
+			fprintf(stderr,
+				"umount.fuse.batonfs: unmounted, but the store %s is still in use: "
+				"by who had files open, or by another mount namespace\n",
+				store);
+			return;
+		}
+		(void)nanosleep(&ts, NULL);
+	}
+}
+
+int unmount_helper(int argc, char **argv)
+{
+	_cleanup_free_ char *source = NULL;
+	const char *mountpoint;
+	int flags = parse(argc, argv, &mountpoint);
+
+	if (flags < 0) {
+		fprintf(stderr, "usage: umount.fuse.batonfs MOUNTPOINT [-lfnvr] [-t TYPE]\n");
+		return UMOUNT_USAGE;
+	}
+	(void)mountpoint_is_batonfs(mountpoint, &source);
+	if (umount2(mountpoint, flags | UMOUNT_NOFOLLOW) < 0) {
+		fprintf(stderr, "umount: %s: %s\n", mountpoint,
+			errno == EBUSY ? "target is busy" : strerror(errno));
+		return UMOUNT_FAILED;
+	}
+	if (source && !(flags & MNT_DETACH))
+		wait_for_store(source);
+	return UMOUNT_OK;
+}
 
 /* End the connection: who waits for an answer gets an error, and a daemon that could not die can. */
 static void abort_connection(const char *mountpoint)

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# variants: ext4-on
+# A store can be mounted again at once: the new daemon waits for the one that is going down, and says so. It
+# does not wait for one that is mounted, nor for ever.
+. "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
+
+for round in $(seq 20); do
+	mount_batonfs
+	for i in $(seq 50); do
+		echo "$round" >"$MNT/$round/$i"
+	done
+	expect fusermount3 -u "$MNT"
+done
+mount_batonfs
+expect_eq "50" "$(cat "$MNT/20/"* | grep -c 20)"
+expect unmount_batonfs
+
+# One that is held up on its way down.
+mount_batonfs
+first=$(daemon_pid)
+expect kill -STOP "$first"
+expect fusermount3 -uz "$MNT"
+"$BATONFS" "$STORE" "$MNT" 2>"$WORK/said" &
+second=$!
+wait_until 10 grep -q "is going down; waiting for it" "$WORK/said"
+expect kill -CONT "$first"
+expect wait $second
+expect_eq 20 "$(cat "$MNT/20/1")"
+unset "mount_pid[$MNT]"
+second=$(status 'd["pid"]')
+expect fusermount3 -u "$MNT"
+wait_until 10 gone "$second"
+grep -q "error: " "$WORK/said" && fail "it said: $(cat "$WORK/said")"
+
+# In use by one that is mounted: no waiting.
+mount_batonfs
+mkdir "$WORK/other"
+"$BATONFS" "$STORE" "$WORK/other" 2>"$WORK/said"
+expect_eq 1 $? "exit code"
+expect_eq 1 "$(wc -l <"$WORK/said")" "lines: $(cat "$WORK/said")"
+expect unmount_batonfs
