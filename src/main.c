@@ -37,6 +37,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/mounttab.h"
 #include "util/sdnotify.h"
 
 enum {
@@ -310,7 +311,7 @@ static int wait_for_store(struct daemon *d, struct store_error *error)
 	struct timespec ts = { .tv_nsec = STORE_POLL_NS };
 	int r = -EBUSY;
 
-	if (!path || mountpoint_has_store(path))
+	if (!path || mounttab_has(BATON_FSTYPE, path))
 		return r;
 	log_notice("the batonfs that had store %s is going down; waiting for it", path);
 	sdnotify("STATUS=waiting for the store");
@@ -505,12 +506,14 @@ static int build(struct daemon *d)
 
 /* ---- and down again ---- */
 
-static void take_down(struct daemon *d)
+static int take_down(struct daemon *d)
 {
+	int r = 0;
+
 	if (d->session) {
 		(void)!store_leave(
 			&d->store); /* what is mounted can be unmounted only where it is */
-		session_unmount(d->session);
+		r = session_unmount(d->session);
 		(void)!store_enter(&d->store);
 	}
 	recover_files_free(d->recover);
@@ -526,13 +529,16 @@ static void take_down(struct daemon *d)
 		store_close(&d->store);
 	free(d->options);
 	free(d->mountpoint);
+	return r;
 }
 
 static int run(struct daemon *d)
 {
 	const char *why;
 	sigset_t signals;
+	bool mounted;
 	int signo = 0;
+	int ended;
 	int r;
 
 	d->main_thread = pthread_self();
@@ -554,8 +560,11 @@ static int run(struct daemon *d)
 		sdnotify("STOPPING=1");
 		log_info("ending mountpoint=%s", d->mountpoint);
 	}
-	take_down(d);
-	return r;
+	mounted = r == 0;
+	ended = take_down(d);
+	if (mounted && ended < 0)
+		log_error("the connection to the kernel was ended from outside, or failed");
+	return mounted ? ended : r;
 }
 
 int main(int argc, char **argv)

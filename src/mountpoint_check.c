@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,6 +22,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/mounttab.h"
 
 PRINTF(3, 4) static int fail(struct mountpoint_error *error, int err, const char *fmt, ...)
 {
@@ -32,42 +32,6 @@ PRINTF(3, 4) static int fail(struct mountpoint_error *error, int err, const char
 	(void)vsnprintf(error->text, sizeof(error->text), fmt, args);
 	va_end(args);
 	return err;
-}
-
-bool mountpoint_is_batonfs(const char *path, char **ret_source)
-{
-	_cleanup_free_ char *source = NULL;
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	bool found = false;
-	struct mntent *m;
-
-	if (!f)
-		return false;
-	while ((m = getmntent(f))) {
-		if (strcmp(m->mnt_dir, path) != 0)
-			continue;
-		found = strcmp(m->mnt_type, BATON_FSTYPE) == 0;
-		free(source);
-		source = found ? strdup(m->mnt_fsname) : NULL;
-	}
-	(void)endmntent(f);
-	if (ret_source)
-		*ret_source = TAKE_PTR(source);
-	return found;
-}
-
-bool mountpoint_has_store(const char *store)
-{
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	bool found = false;
-	struct mntent *m;
-
-	if (!f)
-		return false;
-	while (!found && (m = getmntent(f)))
-		found = strcmp(m->mnt_type, BATON_FSTYPE) == 0 && strcmp(m->mnt_fsname, store) == 0;
-	(void)endmntent(f);
-	return found;
 }
 
 /* A child asks: it can be left behind if it is never answered, not even when it is killed. */
@@ -109,7 +73,7 @@ int mountpoint_detach(const char *path)
 static int check_earlier(const char *path, const char *full, bool *ret_hangs,
 			 struct mountpoint_error *error)
 {
-	while (mountpoint_is_batonfs(full, NULL)) {
+	while (mounttab_is_at(full, BATON_FSTYPE, NULL)) {
 		enum mountpoint_answer answer = mountpoint_ask(full);
 		int r;
 

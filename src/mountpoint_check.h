@@ -10,8 +10,7 @@
 
 #include "util/macro.h"
 
-/* A mount that does not say what its root is within this time hangs. A guess: the root's
- * attributes need no disk. */
+/* A mount that does not say what its root is within this time hangs. Source: that needs no disk; a guess. */
 #define MOUNTPOINT_PATIENCE_NS (5 * INT64_C(1000000000))
 
 struct mountpoint_error {
@@ -34,12 +33,6 @@ int mountpoint_check(const char *path, char **ret, bool *ret_hangs, struct mount
 
 /* /dev/fuse can be opened and the process may mount. 0, -ENOENT, -EPERM, -errno. */
 int mountpoint_check_device(struct mountpoint_error *error) WARN_UNUSED;
-
-/* Whether a batonfs is what is mounted (last) at an absolute, resolved path; its store in *ret_source if not NULL. */
-bool mountpoint_is_batonfs(const char *path, char **ret_source);
-
-/* Whether a batonfs with this store (absolute, resolved) is mounted anywhere in this mount namespace. */
-bool mountpoint_has_store(const char *store);
 
 /* Ask the batonfs that is mounted at `path`. Forks: for a process without threads. */
 enum mountpoint_answer mountpoint_ask(const char *path);

@@ -15,10 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "baton/interface.h"
 #include "mountpoint_check.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/mounttab.h"
 
 /* Exit codes of umount(8). */
 enum {
@@ -72,7 +74,7 @@ static void wait_for_store(const char *store)
 		return;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
-		if (mountpoint_has_store(store))
+		if (mounttab_has(BATON_FSTYPE, store))
 			return;
 		if (clock_ns(CLOCK_MONOTONIC) > end) {
 			fprintf(stderr,
@@ -95,7 +97,7 @@ int unmount_helper(int argc, char **argv)
 		fprintf(stderr, "usage: umount.fuse.batonfs MOUNTPOINT [-lfnvr] [-t TYPE]\n");
 		return UMOUNT_USAGE;
 	}
-	(void)mountpoint_is_batonfs(mountpoint, &source);
+	(void)mounttab_is_at(mountpoint, BATON_FSTYPE, &source);
 	if (umount2(mountpoint, flags | UMOUNT_NOFOLLOW) < 0) {
 		fprintf(stderr, "umount: %s: %s\n", mountpoint,
 			errno == EBUSY ? "target is busy" : strerror(errno));
@@ -126,7 +128,7 @@ int unmount_clear(const char *mountpoint)
 {
 	_cleanup_free_ char *full = realpath(mountpoint, NULL);
 
-	while (full && mountpoint_is_batonfs(full, NULL)) {
+	while (full && mounttab_is_at(full, BATON_FSTYPE, NULL)) {
 		enum mountpoint_answer answer = mountpoint_ask(full);
 		int r;
 

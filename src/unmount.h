@@ -7,8 +7,7 @@
 
 #include <stdbool.h>
 
-/* Longest wait for a daemon that is going down to give its store back. Source: half of the
- * unit's TimeoutStopSec=. */
+/* Longest wait for a daemon that is going down to give its store back. Source: half of TimeoutStopSec=. */
 #define UNMOUNT_WAIT_NS (15 * INT64_C(1000000000))
 
 /* Whether the program was called as `prefix`... ("mount.", "umount."), with or without a path. */

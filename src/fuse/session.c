@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "baton/interface.h"
 #include "fuse/fs.h"
 #include "fuse/readers.h"
 #include "fuse/refresh.h"
@@ -22,6 +24,7 @@
 #include "util/clock.h"
 #include "util/lock.h"
 #include "util/log.h"
+#include "util/mounttab.h"
 
 /* Interrupts a thread's read of /dev/fuse; its handler does nothing. */
 #define WAKE_SIGNAL SIGUSR1
@@ -51,6 +54,10 @@ struct mount_id {
 	uint64_t id;
 	bool unique; /* never given to another mount (Linux 6.8); else soon given again */
 };
+
+/* umount -f ends the connection first and unmounts then: how often, and after what time, to look again. */
+#define FORCED_TRIES 10
+#define FORCED_POLL_NS (20 * NS_PER_MS)
 
 struct session {
 	int read_ahead_fd;	 /* owned; the mount's read_ahead_kb in sysfs, or -1 */
@@ -272,26 +279,36 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 
 /*
  * Whether our mount is what is at the mountpoint: it may have been unmounted from outside, and there may be
- * another one by now. Aborted, it is still there, and dead.
+ * another one by now. Aborted, it is still there, and dead. The table is asked first: the path of an automount
+ * that is being taken down leads nowhere until umount(8) is done, which waits for us.
  */
 static bool is_there(const struct session *s)
 {
 	struct mount_id now;
 
+	if (!mounttab_is_at(s->mountpoint, BATON_FSTYPE, NULL))
+		return false;
 	if (read_mount_id(s->mountpoint, &now) < 0 || now.id != s->mount_id.id)
 		return false;
 	return now.unique || !atomic_load(&s->gone);
 }
 
-void session_unmount(struct session *s)
+int session_unmount(struct session *s)
 {
+	bool failed = atomic_load(&s->ended);
+
 	if (!s->mounted)
-		return;
+		return 0;
 	s->mounted = false;
 	if (s->fs->refresh)
 		refresh_stop(s->fs->refresh); /* it may be a client just now */
-	if (is_there(s) && umount2(s->mountpoint, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
+	for (int i = 0; failed && i < FORCED_TRIES && is_there(s); i++)
+		(void)nanosleep(&(struct timespec){ .tv_nsec = FORCED_POLL_NS }, NULL);
+	if (!is_there(s))
+		return 0;
+	if (umount2(s->mountpoint, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
 		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
+	return failed ? -ECONNABORTED : 0;
 }
 
 static void join(pthread_t thread)
@@ -313,7 +330,7 @@ void session_free(struct session *s)
 	if (!s)
 		return;
 	if (s->se) {
-		session_unmount(s);
+		(void)session_unmount(s);
 		/* It may wait in the kernel for who waits for one of the threads: so they still serve. */
 		notify_set_session(s->fs->notify, NULL);
 		fuse_session_exit(s->se);

@@ -33,8 +33,11 @@ int session_mount(const struct session_config *config, struct fs *fs, struct ses
  */
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg) WARN_UNUSED;
 
-/* Detach the mount if it is there: new opens fail. In the namespace of session_mount(). */
-void session_unmount(struct session *s);
+/*
+ * Detach the mount if it is there: new opens fail. In the namespace of session_mount(). 0, or -ECONNABORTED if it
+ * had failed: it was there, and dead.
+ */
+int session_unmount(struct session *s);
 
 /* Join the threads, whatever they wait for, and give everything back. session_free(NULL) is a no-op. */
 void session_free(struct session *s);

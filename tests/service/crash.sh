@@ -46,6 +46,16 @@ for times in 1 2; do
 	expect_eq 1 "$(mounts_there)" "mounts after kill -9"
 done
 
+# Its connection ended by hand; but `umount -f`, which begins with that, is an unmount.
+connection=$(on sed -n 's|^[0-9]* [0-9]* 0:\([0-9]*\) / /data/tmp .*|\1|p' /proc/self/mountinfo)
+expect on sh -c "echo 1 >/sys/fs/fuse/connections/$connection/abort"
+wait_until 20 restarted 3
+expect_eq kept "$(on cat /data/tmp/4711/file)" "after an abort"
+expect_eq 1 "$(mounts_there)" "mounts after an abort"
+expect on umount -f /data/tmp
+wait_until 20 state inactive success
+expect on systemctl start "$unit"
+
 # It is not to come back: no dead mount is left then, either.
 adjust Restart=no
 expect on kill -9 "$(property MainPID)"

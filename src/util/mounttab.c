@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading /proc/.../mounts.
+ */
+#include "util/mounttab.h"
+
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+
+static FILE *open_table(void)
+{
+	return setmntent("/proc/thread-self/mounts", "re");
+}
+
+bool mounttab_is_at(const char *path, const char *type, char **ret_source)
+{
+	_cleanup_free_ char *source = NULL;
+	FILE *f = open_table();
+	bool found = false;
+	struct mntent *m;
+
+	while (f && (m = getmntent(f))) {
+		if (strcmp(m->mnt_dir, path) != 0)
+			continue;
+		found = strcmp(m->mnt_type, type) == 0;
+		free(source);
+		source = found ? strdup(m->mnt_fsname) : NULL;
+	}
+	if (f)
+		(void)endmntent(f);
+	if (ret_source)
+		*ret_source = TAKE_PTR(source);
+	return found;
+}
+
+bool mounttab_has(const char *type, const char *source)
+{
+	FILE *f = open_table();
+	bool found = false;
+	struct mntent *m;
+
+	while (f && !found && (m = getmntent(f)))
+		found = strcmp(m->mnt_type, type) == 0 && strcmp(m->mnt_fsname, source) == 0;
+	if (f)
+		(void)endmntent(f);
+	return found;
+}

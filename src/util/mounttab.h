@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of mounts, as the calling thread sees it. Looking there touches no path: nothing is asked of what
+ * is mounted, no automount is made, nothing waits for one that is being made or taken down.
+ */
+#ifndef UTIL_MOUNTTAB_H
+#define UTIL_MOUNTTAB_H
+
+#include <stdbool.h>
+
+/*
+ * Whether a filesystem of this type is what is mounted last at `path` (absolute, resolved); its source,
+ * malloc()ed, in *ret_source if that is not NULL.
+ */
+bool mounttab_is_at(const char *path, const char *type, char **ret_source);
+
+/* Whether a filesystem of this type with this source is mounted anywhere. */
+bool mounttab_has(const char *type, const char *source);
+
+#endif

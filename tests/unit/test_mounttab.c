@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of mounts: the last mount at a path counts, in the thread's own namespace.
+ */
+#include "util/mounttab.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "scratch.h"
+
+static void nothing(void)
+{
+}
+
+START_TEST(proc_is_where_it_is)
+{
+	ck_assert(mounttab_is_at("/proc", "proc", NULL));
+	ck_assert(!mounttab_is_at("/proc", "tmpfs", NULL));
+	ck_assert(!mounttab_is_at("/pro", "proc", NULL));
+	ck_assert(!mounttab_is_at("/proc/", "proc", NULL));
+	ck_assert(!mounttab_has("proc", "no such source"));
+}
+END_TEST
+
+/* In a namespace of the child's own: nothing is left. */
+static int mount_in_layers(void)
+{
+	char path[] = "/tmp/mounttab.XXXXXX";
+	char *source = NULL;
+
+	CHILD_ASSERT(mkdtemp(path));
+	CHILD_ASSERT(unshare(CLONE_NEWNS) == 0);
+	CHILD_ASSERT(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0);
+	CHILD_ASSERT(mount("below", path, "tmpfs", 0, NULL) == 0);
+	CHILD_ASSERT(mount("two words", path, "tmpfs", 0, NULL) == 0);
+	CHILD_ASSERT(mounttab_is_at(path, "tmpfs", &source));
+	CHILD_ASSERT(strcmp(source, "two words") == 0);
+	free(source);
+	CHILD_ASSERT(mounttab_has("tmpfs", "below"));
+	CHILD_ASSERT(mount("over", path, "ramfs", 0, NULL) == 0);
+	CHILD_ASSERT(!mounttab_is_at(path, "tmpfs", &source));
+	CHILD_ASSERT(!source);
+	CHILD_ASSERT(umount(path) == 0 && umount(path) == 0 && umount(path) == 0);
+	CHILD_ASSERT(!mounttab_has("tmpfs", "below"));
+	CHILD_ASSERT(rmdir(path) == 0);
+	return 0;
+}
+
+START_TEST(the_last_mount_counts)
+{
+	in_child(mount_in_layers);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		proc_is_where_it_is,
+		the_last_mount_counts,
+	};
+
+	return RUN_TESTS("mounttab", tests, nothing, nothing);
+}
