@@ -41,6 +41,9 @@ enum inode_flag {
 	INODE_IMMUTABLE =
 		1u << 7,	/* chattr +i; these two are known since its file was registered */
 	INODE_APPEND = 1u << 8, /* chattr +a */
+	/* No security.capability was found, which the kernel asks for before writes; and: one was set since. */
+	INODE_NO_CAPABILITY = 1u << 9,
+	INODE_CAPABILITY_SET = 1u << 10,
 };
 
 struct inode {

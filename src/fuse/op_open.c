@@ -298,18 +298,21 @@ static void reply_create(fuse_req_t req, struct fs *fs, struct inode *inode,
 	}
 }
 
+/* *ret_fresh: it was not there before, as the kernel thought; seldom it is. */
 static int create_file(struct fs *fs, fuse_req_t req, struct target *t, const char *name,
-		       mode_t mode, int flags)
+		       mode_t mode, int flags, bool *ret_fresh)
 {
+	int how = O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK |
+		  (flags & (O_ACCMODE | O_EXCL | O_TRUNC));
 	int fd;
 	int r = fs_assume(fs, req, false);
 
 	if (r < 0)
 		return r;
-	fd = openat(t->ref.fd, name,
-		    O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK |
-			    (flags & (O_ACCMODE | O_EXCL | O_TRUNC)),
-		    mode);
+	fd = openat(t->ref.fd, name, how | O_EXCL, mode);
+	*ret_fresh = fd >= 0;
+	if (fd < 0 && errno == EEXIST && !(flags & O_EXCL))
+		fd = openat(t->ref.fd, name, how, mode);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -320,6 +323,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fuse_entry_param e = { 0 };
 	_cleanup_close_ int fd = -1;
 	struct inode *inode = NULL;
+	bool fresh = false;
 	struct target t;
 	int r;
 
@@ -330,8 +334,10 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 	r = target_enter(fs, req, parent, name, TARGET_MAKE, &t);
 	if (r == 0) {
-		fd = create_file(fs, req, &t, name, mode, fi->flags);
+		fd = create_file(fs, req, &t, name, mode, fi->flags, &fresh);
 		r = fd < 0 ? fd : target_entry(fs, &t, name, fd, &inode, &e);
+		if (r == 0 && fresh) /* nothing is set on it yet */
+			atomic_fetch_or(&inode->flags, INODE_NO_CAPABILITY);
 		if (r == 0) {
 			target_created(fs, &t, req, name, inode, &e.attr);
 			r = open_inode(fs, inode, fd, fi);

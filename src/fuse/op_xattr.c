@@ -39,6 +39,19 @@ static int find(fuse_req_t req, fuse_ino_t nodeid, const char *name, struct inod
 	return *ret ? 0 : -ESTALE;
 }
 
+static bool is_capability(const char *name)
+{
+	return strcmp(name, XATTR_NAME_CAPS) == 0;
+}
+
+/* The kernel asks again and again; nobody can have set one but through us. */
+static bool has_no_capability(const struct inode *inode, const char *name)
+{
+	return (atomic_load(&inode->flags) & (INODE_NO_CAPABILITY | INODE_CAPABILITY_SET)) ==
+		       INODE_NO_CAPABILITY &&
+	       is_capability(name);
+}
+
 void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, size_t size)
 {
 	struct fs *fs = fs_of(req);
@@ -54,6 +67,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, size_t siz
 		opc_getxattr(req, inode, name, size);
 		return;
 	}
+	if (r == 0 && has_no_capability(inode, name))
+		r = -ENODATA;
 	if (r == 0 && size) {
 		buf = malloc(MIN_OF(size, (size_t)XATTR_SIZE_MAX));
 		r = buf ? 0 : -ENOMEM;
@@ -66,6 +81,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, size_t siz
 		n = getxattr(path.name, name, buf, size ? MIN_OF(size, (size_t)XATTR_SIZE_MAX) : 0);
 		r = n < 0 ? -errno : 0;
 		node_put(fs, &ref);
+		if (r == -ENODATA && is_capability(name))
+			atomic_fetch_or(&inode->flags, INODE_NO_CAPABILITY);
 	}
 	if (r < 0)
 		reply_err(req, r == -ENOENT ? -ENODATA : r); /* a virtual directory has none */
@@ -151,6 +168,9 @@ void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, const char
 	if (r == 0) {
 		struct procfd path = procfd(ref.fd);
 
+		if (is_capability(
+			    name)) /* first: who asks meanwhile may remember that there is none */
+			atomic_fetch_or(&inode->flags, INODE_CAPABILITY_SET);
 		r = setxattr(path.name, name, value, size, flags) < 0 ? -errno : 0;
 		if (r == 0 && strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) == 0)
 			r = drop_setgid(req, ref.fd, path.name);

@@ -210,6 +210,30 @@ static void only_the_owner_sets_acls(const char *arg)
 	CHECK_ERRNO(EPERM, removexattr("inherit/file", ACCESS));
 }
 
+/* A capability of the file, CAP_NET_RAW. Source: struct vfs_cap_data in linux/capability.h, version 2. */
+static const uint32_t net_raw[5] = { 0x02000001, 1u << 13 };
+
+/* It goes when somebody writes, and can be set again; the kernel is not told of an old answer. */
+static void capabilities_are_shown_as_they_are(void)
+{
+	uint32_t value[5];
+
+	for (int round = 0; round < 3; round++) {
+		int fd = open("program", O_WRONLY | O_CREAT, 0755);
+
+		CHECK(fd >= 0);
+		CHECK_EQ(1, write(fd, "x", 1)); /* the kernel asks whether there is one */
+		CHECK_ERRNO(ENODATA, getxattr("program", "security.capability", NULL, 0));
+		CHECK(setxattr("program", "security.capability", net_raw, sizeof(net_raw), 0) == 0);
+		CHECK_EQ(sizeof(value),
+			 getxattr("program", "security.capability", value, sizeof(value)));
+		CHECK(memcmp(value, net_raw, sizeof(value)) == 0);
+		CHECK_EQ(1, write(fd, "y", 1));
+		CHECK_ERRNO(ENODATA, getxattr("program", "security.capability", NULL, 0));
+		(void)close(fd);
+	}
+}
+
 /* ---- marks ---- */
 
 static void marks_do_not_exist(void)
@@ -238,6 +262,7 @@ int main(int argc, char **argv)
 	a_default_acl_takes_the_place_of_the_umask();
 	an_acl_by_a_stranger_to_the_group_drops_setgid();
 	as_user(BOB, BOB, 0, only_the_owner_sets_acls, NULL);
+	capabilities_are_shown_as_they_are();
 	if (argc > 1 && strcmp(argv[1], "marks") == 0)
 		marks_do_not_exist();
 	return posix_status();
