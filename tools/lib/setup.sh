@@ -98,17 +98,19 @@ setup_optional() {
 			setup_present "$item" || missing+=("${item%%:*}")
 		done
 	done
-	[ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || {
-		[ ${#missing[@]} -eq 0 ] || setup_say "going on without ${missing[*]}"
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+		setup_say "going on without ${missing[*]}"
 		return 0
-	}
+	fi
 	mkdir -p "$setup_root/build"
 	: >"$setup_log"
 	setup_say "reading package lists, installing ${missing[*]}"
-	setup_apt update
+	setup_apt update || setup_say "some lists could not be read; going on with the others"
 	setup_apt install --no-install-recommends "${missing[@]}" && return 0
 	for item in "${missing[@]}"; do
 		setup_apt install --no-install-recommends "$item" ||
 			setup_say "$item cannot be installed; going on without it"
 	done
+	return 0
 }
