@@ -19,6 +19,9 @@
 /* Buckets at first. Source: a busy n8n has a few hundred executions on disk at a time. */
 #define BUCKETS_MIN 1024
 
+/* Buckets looked at under one hold of the table's lock. Source: some 20 us. */
+#define BUCKETS_AT_ONCE 256
+
 int64_t exec_now_mono_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -256,33 +259,75 @@ void exec_table_remove(struct exec_table *t, struct execution *e)
 	unlink_locked(t, e);
 }
 
-int exec_each(struct exec_table *t, int (*each)(void *arg, struct execution *e), void *arg)
-{
-	struct execution **list;
-	size_t n = 0;
-	int r = 0;
+/* References to those that are wanted. */
+struct picked {
+	bool (*wanted)(void *arg, struct execution *e); /* NULL: all */
+	void *arg;
+	struct execution **items; /* owned, and a reference each */
+	size_t n;
+	size_t room;
+	uint64_t at; /* the next bucket */
+};
 
-	{
-		LOCK_SCOPE(&t->lock);
-		list = calloc(t->count + 1, sizeof(struct execution *));
-		for (uint64_t i = 0; list && i < t->nbuckets; i++) {
-			for (struct execution *e = t->buckets[i]; e; e = e->hash_next) {
-				if (!is_real(e))
-					continue;
-				atomic_fetch_add(&e->refs, 1);
-				list[n++] = e;
-			}
+static int pick(struct picked *p, struct execution *e)
+{
+	if (p->n == p->room) {
+		size_t room = p->room ? p->room * 2 : 64;
+		struct execution **grown = reallocarray(p->items, room, sizeof(struct execution *));
+
+		if (!grown)
+			return -ENOMEM;
+		p->items = grown;
+		p->room = room;
+	}
+	atomic_fetch_add(&e->refs, 1);
+	p->items[p->n++] = e;
+	return 0;
+}
+
+/* The next n buckets. Returns 1 if there are more, 0 at the end, or -ENOMEM. */
+static int pick_buckets(struct exec_table *t, struct picked *p, uint64_t n)
+{
+	LOCK_SCOPE(&t->lock);
+	for (; p->at < t->nbuckets && n > 0; p->at++, n--) {
+		for (struct execution *e = t->buckets[p->at]; e; e = e->hash_next) {
+			if (!is_real(e) || (p->wanted && !p->wanted(p->arg, e)))
+				continue;
+			if (pick(p, e) < 0)
+				return -ENOMEM;
 		}
 	}
-	if (!list)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
+	return p->at < t->nbuckets;
+}
+
+/* n: buckets that are looked at in one go. */
+static int each_picked(struct exec_table *t, struct picked *p, uint64_t n,
+		       int (*each)(void *arg, struct execution *e))
+{
+	int r;
+
+	do
+		r = pick_buckets(t, p, n);
+	while (r > 0);
+	for (size_t i = 0; i < p->n; i++) {
 		if (r == 0)
-			r = each(arg, list[i]);
-		exec_unref(t, list[i]);
+			r = each(p->arg, p->items[i]);
+		exec_unref(t, p->items[i]);
 	}
-	free(list);
+	free(p->items);
 	return r;
+}
+
+int exec_each(struct exec_table *t, int (*each)(void *arg, struct execution *e), void *arg)
+{
+	return each_picked(t, &(struct picked){ .arg = arg }, UINT64_MAX, each);
+}
+
+int exec_each_wanted(struct exec_table *t, bool (*wanted)(void *arg, struct execution *e),
+		     int (*each)(void *arg, struct execution *e), void *arg)
+{
+	return each_picked(t, &(struct picked){ .wanted = wanted, .arg = arg }, BUCKETS_AT_ONCE,
+			   each);
 }
 
 uint64_t exec_count(struct exec_table *t)
@@ -406,7 +451,8 @@ void exec_save_locked(struct exec_table *t, struct execution *e)
 	end = stpcpy(row.id, e->lifetime == LIFETIME_EXTERNAL ? EXEC_ROW_EXTERNAL : "");
 	(void)memccpy(end, e->id, '\0',
 		      sizeof(row.id) - (size_t)(end - row.id)); /* fits: RULE_EXTERNAL_MAX */
-	e->saved_mono_ns = atomic_load(&e->activity_mono_ns);
+	atomic_store(&e->saved_mono_ns, atomic_load(&e->activity_mono_ns));
+	atomic_store(&e->due_mono_ns, 0); /* lifetimes change only before this is written */
 	ledger_execution_put(t->ledger, &row);
 }
 
@@ -443,9 +489,10 @@ void exec_restore(struct exec_table *t, struct execution *e, const struct ledger
 	e->number = row->number;
 	e->owner = row->owner;
 	e->created_real_ns = row->created_real_ns;
-	e->saved_mono_ns =
-		MIN_OF(mono, exec_now_mono_ns()); /* not in the future, whatever the clock was */
-	atomic_store(&e->activity_mono_ns, e->saved_mono_ns);
+	mono = MIN_OF(mono, exec_now_mono_ns()); /* not in the future, whatever the clock was */
+	atomic_store(&e->saved_mono_ns, mono);
+	atomic_store(&e->activity_mono_ns, mono);
+	atomic_store(&e->due_mono_ns, 0);
 	atomic_store(&e->state, EXEC_ACTIVE);
 	atomic_fetch_add(&t->active, 1);
 }

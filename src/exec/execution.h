@@ -60,6 +60,8 @@ struct execution {
 	_Atomic uint64_t files;
 	_Atomic bool vacant;  /* its directory may be empty: see exec_vacate() */
 	_Atomic bool recount; /* the sums may be wrong: the reaper takes them from the ledger */
+	_Atomic int64_t saved_mono_ns; /* activity as the ledger knows it; changes under `lock` */
+	_Atomic int64_t due_mono_ns;   /* not over before; changes under `lock`, 0: look at it */
 
 	struct lock lock;	/* rank LOCK_EXEC; held across renames into the trash and marks */
 	pthread_cond_t idle;	/* lock: busy fell to 0 while RELEASING or MOVING */
@@ -69,7 +71,6 @@ struct execution {
 	int64_t created_real_ns;   /* lock */
 	int64_t ttl_ns;		   /* lock: set by hand, or LEDGER_TTL_DEFAULT */
 	bool pinned;		   /* lock */
-	int64_t saved_mono_ns;	   /* lock: activity as the ledger knows it */
 	int64_t retry_mono_ns;	   /* lock: found in use; not looked at again before */
 	bool has_dir;		   /* lock */
 	bool dir_auto;		   /* lock: made by batonfs, goes when empty */
@@ -117,6 +118,12 @@ void exec_unref(struct exec_table *t, struct execution *e);
  */
 int exec_each(struct exec_table *t, int (*each)(void *arg, struct execution *e), void *arg)
 	WARN_UNUSED;
+/*
+ * The same for those that `wanted` says. It is asked under the table's lock, which others get in between: so it
+ * may only read atomics, and if the table grows meanwhile an execution may come twice.
+ */
+int exec_each_wanted(struct exec_table *t, bool (*wanted)(void *arg, struct execution *e),
+		     int (*each)(void *arg, struct execution *e), void *arg) WARN_UNUSED;
 uint64_t exec_count(struct exec_table *t);
 
 /*

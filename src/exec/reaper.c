@@ -31,7 +31,9 @@ struct reaper {
 	struct reaper_upcalls up;
 	pthread_t thread;
 
-	bool ledger_failed; /* the thread's own: said so already */
+	/* The thread's own. */
+	bool ledger_failed;  /* said so already */
+	int64_t now_mono_ns; /* of this tick */
 
 	struct lock lock; /* rank LOCK_CONTROL: nothing is held when it is taken */
 	pthread_cond_t wake;
@@ -83,26 +85,47 @@ static void save_activity(struct reaper *r, struct execution *e)
 	int64_t activity = atomic_load(&e->activity_mono_ns);
 
 	LOCK_SCOPE(&e->lock);
-	if (!e->number || activity - e->saved_mono_ns < SAVE_EVERY_NS)
+	if (!e->number || activity - atomic_load(&e->saved_mono_ns) < SAVE_EVERY_NS)
 		return;
-	e->saved_mono_ns = activity;
+	atomic_store(&e->saved_mono_ns, activity);
 	ledger_execution_activity(r->ledger, e->number,
 				  clock_real_ns() - clock_ns(CLOCK_MONOTONIC_COARSE) + activity);
 }
 
-/* Whether its time is over; `ret_events` is the activity counter the decision rests on. */
+/*
+ * Whether its time is over; `ret_events` is the activity counter the decision rests on. If not, it is not asked
+ * again before it can be: an open counts as activity when it ends.
+ */
 static bool is_over(struct reaper *r, struct execution *e, uint64_t *ret_events)
 {
 	int64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
-	int64_t ttl = exec_ttl(r->table, e);
+	int64_t ttl;
+	int64_t since;
+	int64_t due = INT64_MAX;
 
 	*ret_events = atomic_load(&e->events);
-	if (e->lifetime != LIFETIME_TTL || ttl == LEDGER_TTL_NEVER || atomic_load(&e->open) > 0)
-		return false;
-	if (now - atomic_load(&e->activity_mono_ns) < ttl)
-		return false;
 	LOCK_SCOPE(&e->lock);
-	return !e->pinned && e->retry_mono_ns <= now;
+	ttl = e->ttl_ns == LEDGER_TTL_DEFAULT ? exec_table_config(r->table)->ttl_ns : e->ttl_ns;
+	if (e->lifetime == LIFETIME_TTL && ttl != LEDGER_TTL_NEVER && !e->pinned) {
+		since = atomic_load(&e->open) > 0 ? now : atomic_load(&e->activity_mono_ns);
+		due = since > INT64_MAX - ttl ? INT64_MAX : since + ttl;
+		due = MAX_OF(due, e->retry_mono_ns);
+	}
+	atomic_store(&e->due_mono_ns, due);
+	return due <= now;
+}
+
+/* Whether there is anything to do: asked of all of them, twice a second. */
+static bool is_wanted(void *arg, struct execution *e)
+{
+	struct reaper *r = arg;
+
+	return atomic_load_explicit(&e->due_mono_ns, memory_order_relaxed) <= r->now_mono_ns ||
+	       atomic_load_explicit(&e->activity_mono_ns, memory_order_relaxed) -
+			       atomic_load_explicit(&e->saved_mono_ns, memory_order_relaxed) >=
+		       SAVE_EVERY_NS ||
+	       atomic_load_explicit(&e->vacant, memory_order_relaxed) ||
+	       atomic_load_explicit(&e->recount, memory_order_relaxed);
 }
 
 /*
@@ -213,7 +236,8 @@ static void *run(void *arg)
 			if (r->stop)
 				return NULL;
 		}
-		if (exec_each(r->table, look_at, r) < 0)
+		r->now_mono_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+		if (exec_each_wanted(r->table, is_wanted, look_at, r) < 0)
 			log_warning("reaper: out of memory, retrying");
 		look_at_files(r);
 	}

@@ -41,6 +41,20 @@ static int count_one(void *arg, struct execution *e)
 	return ++*(int *)arg == 3000 ? 77 : 0;
 }
 
+static bool is_third(void *arg, struct execution *e)
+{
+	(void)arg;
+	return atomic_load(&e->bytes) == 3;
+}
+
+static int count_third(void *arg, struct execution *e)
+{
+	ck_assert(is_third(arg, e));
+	lock_assert_none();
+	++*(int *)arg;
+	return 0;
+}
+
 START_TEST(thousands_are_found)
 {
 	struct execution *virtual = exec_get(fix.execs, "virtual", LIFETIME_TTL);
@@ -53,6 +67,7 @@ START_TEST(thousands_are_found)
 		(void)snprintf(id, sizeof(id), "%d", i);
 		e = exec_get(fix.execs, id, LIFETIME_TTL);
 		exec_activate(fix.execs, e, &alice);
+		exec_account(e, 1, i % 3 ? 1 : 3);
 		exec_unref(fix.execs, e);
 	}
 	for (int i = 0; i < 3000; i++) {
@@ -66,6 +81,9 @@ START_TEST(thousands_are_found)
 	}
 	ck_assert_int_eq(exec_each(fix.execs, count_one, &n), 77);
 	ck_assert_int_eq(n, 3000);
+	n = 0;
+	ck_assert_int_eq(exec_each_wanted(fix.execs, is_third, count_third, &n), 0);
+	ck_assert_int_eq(n, 1000);
 	ck_assert_uint_eq(exec_count(fix.execs), 3000);
 	exec_unref(fix.execs, virtual);
 }

@@ -92,6 +92,7 @@ START_TEST(what_is_over_goes_and_what_is_not_stays)
 {
 	struct execution *old = with_file("1");
 	struct execution *young = with_dir("2");
+	bool made;
 
 	add_flat(old, "1_x");
 	start_reaper();
@@ -102,6 +103,10 @@ START_TEST(what_is_over_goes_and_what_is_not_stays)
 	wait_for_a_look();
 	ck_assert_int_eq(state_of(young), EXEC_ACTIVE);
 	ck_assert(exists(fix.store.tree_fd, "2"));
+
+	/* Not due for long by what was known when it was looked at: */
+	ck_assert_int_eq(exec_set_ttl(fix.execs, young, SHORT_NS, &made), 0);
+	EVENTUALLY(state_of(young) == EXEC_RELEASED);
 	exec_unref(fix.execs, old);
 	exec_unref(fix.execs, young);
 }
