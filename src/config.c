@@ -47,6 +47,8 @@ static const struct option options[] = {
 	  "auto|off|on  let the kernel read and write without the daemon; on: fail if it cannot [auto]" },
 	{ "hugepages", OPTION_CHOICE, AT(hugepages), 0, 0, "auto|always|off",
 	  "auto|always|off  put closed files of a store in memory into 2 MiB pages; auto: within 3/4 of the memory limit [auto]" },
+	{ "hash", OPTION_CHOICE, AT(hash), 0, 0, "closed|asked",
+	  "closed|asked  hash a file's content behind its last close, or only when somebody asks for it [closed]" },
 	{ "uid", OPTION_ID, AT(uid), 0, 0, NULL,
 	  "UID  owner of new files and directories [who makes them]" },
 	{ "gid", OPTION_ID, AT(gid), 0, 0, NULL, "GID  their group [who makes them]" },

@@ -31,6 +31,7 @@ struct config {
 	bool autodir;
 	int passthrough;  /* enum passthrough_wish */
 	int hugepages;	  /* enum seal_hugepages */
+	int hash;	  /* enum seal_hash */
 	uint64_t threads; /* 0: by the number of CPUs */
 	uint32_t uid;	  /* UINT32_MAX: the caller's */
 	uint32_t gid;

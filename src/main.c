@@ -194,9 +194,11 @@ static void add_seal_status(struct daemon *d, json_t *object)
 
 	seal_count(d->seal, &n);
 	(void)json_object_set_new(object, "seal",
-				  json_pack("{s:s,s:I,s:I}", "hugepages",
+				  json_pack("{s:s,s:I,s:I,s:I,s:I}", "hugepages",
 					    names[d->config.hugepages], "collapsed",
-					    (json_int_t)n.collapsed_bytes, "dropped",
+					    (json_int_t)n.collapsed_bytes, "hashed_files",
+					    (json_int_t)n.hash.files, "hashed_bytes",
+					    (json_int_t)n.hash.bytes, "dropped",
 					    (json_int_t)n.dropped));
 }
 
@@ -370,8 +372,12 @@ static bool may_have_own_ttls(struct daemon *d)
 
 static int build_seal(struct daemon *d)
 {
-	struct seal_config config = { .hugepages = (enum seal_hugepages)d->config.hugepages };
-	int r = seal_new(&d->store, &config, &d->seal);
+	struct seal_config config = {
+		.hugepages = (enum seal_hugepages)d->config.hugepages,
+		.hash = (enum seal_hash)d->config.hash,
+		.clean_ledger = d->ledger_state.state == LEDGER_CLEAN,
+	};
+	int r = seal_new(&d->store, d->ledger, &config, &d->seal);
 
 	if (r < 0)
 		log_error("cannot start: %s", strerror(-r));
@@ -404,7 +410,12 @@ static int build_front(struct daemon *d)
 	fs_set_control(d->fs, d->control);
 	exec_up = (struct exec_upcalls){ .ctx = d->fs, .gone = fs_exec_gone };
 	exec_table_set_upcalls(d->execs, &exec_up);
-	seal_up = (struct seal_upcalls){ .ctx = d->fs, .is_closed = fs_is_closed };
+	seal_up = (struct seal_upcalls){
+		.ctx = d->fs,
+		.is_closed = fs_is_closed,
+		.claim = fs_claim,
+		.settle = fs_settle,
+	};
 	seal_set_upcalls(d->seal, &seal_up);
 	return 0;
 }
@@ -518,8 +529,9 @@ static int take_down(struct daemon *d)
 	}
 	recover_files_free(d->recover);
 	reaper_free(d->reaper);
+	seal_end(d->seal); /* answers requests, which end with the session */
 	session_free(d->session);
-	seal_free(d->seal); /* asks the front, which has nothing more to hand over */
+	seal_free(d->seal);
 	fs_free(d->fs);
 	control_free(d->control);
 	exec_table_free(d->execs);

@@ -35,9 +35,14 @@ static const struct command commands[] = {
 	  0, 0, cmd_ls },
 	{ "stat", "ID", "show all that is known of one living execution", "", 1, 1, cmd_stat },
 	{ "ref", "PATH", "print a file's JSON reference, to be sent instead of its bytes",
-	  "One line under 1 KB: path, size, execution, ino, mtime. PATH must be a regular file on a\n"
-	  "batonfs; -m and BATON_MOUNT play no part.\n",
+	  "One line under 1 KB: path, size, execution, ino, mtime, and xxh3, the hash of the content,\n"
+	  "unless it is open for writing. PATH must be a regular file on a batonfs; -m and BATON_MOUNT\n"
+	  "play no part.\n",
 	  1, 1, cmd_ref },
+	{ "verify", "REFERENCE|-", "check that a reference names the file it was made of",
+	  "REFERENCE is what `baton ref` prints; - reads it from standard input. The file must be there,\n"
+	  "of the size and with the hash of the content that the reference says.\n",
+	  1, 1, cmd_verify },
 	{ "ttl", "ID [DURATION|never|default]", "show or set an execution's time-to-live",
 	  "DURATION is a number with a unit: 90s, 30m, 2h, 1h30m, 7d; a bare number is seconds. It\n"
 	  "counts from the last activity. `default` goes back to the mount's.\n",

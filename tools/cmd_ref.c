@@ -2,9 +2,10 @@
 /*
  * baton ref PATH: what to send instead of the bytes. One line of JSON:
  *
- *     {"path":"/data/tmp/4711/input.bin","size":104857600,"execution":"4711","ino":33,"mtime":1790000010.5}
+ *     {"path":"/data/tmp/4711/input.bin","size":104857600,"execution":"4711","ino":33,"mtime":1790000010.5,
+ *      "xxh3":"99aa06d3014798d86001c324468d497f"}
  *
- * It needs no mountpoint: the file's own attribute says whose it is.
+ * without the last for a file that is open for writing. It needs no mountpoint: the file's own attribute says whose it is.
  */
 #include "baton.h"
 
@@ -37,6 +38,20 @@ static enum baton_exit refuse_not_baton(const char *path, int err)
 	return refuse(path, strerror(err));
 }
 
+/* The hash of its content; waits for it. 0 also if there is none. */
+static int add_hash(json_t *ref, const char *path)
+{
+	char hash[64];
+	ssize_t n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, sizeof(hash) - 1);
+
+	if (n < 0 && errno == ENODATA)
+		return 0;
+	if (n < 0)
+		return errno;
+	hash[n] = '\0';
+	return json_object_set_new(ref, "xxh3", json_string(hash)) < 0 ? ENOMEM : 0;
+}
+
 enum baton_exit cmd_ref(const struct invocation *inv)
 {
 	const char *path = inv->argv[0];
@@ -46,6 +61,7 @@ enum baton_exit cmd_ref(const struct invocation *inv)
 	char execution[BATON_ID_MAX + 2];
 	struct stat st;
 	ssize_t n;
+	int err;
 
 	if (!real || stat(real, &st) < 0)
 		return refuse(path, strerror(errno));
@@ -62,6 +78,9 @@ enum baton_exit cmd_ref(const struct invocation *inv)
 			(double)st.st_mtim.tv_sec + 1e-9 * (double)st.st_mtim.tv_nsec);
 	if (!ref)
 		return refuse(path, "its name is not UTF-8, which JSON needs: rename it");
+	err = add_hash(ref, real);
+	if (err)
+		return refuse(path, strerror(err));
 	line = json_dumps(ref, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	if (!line)
 		return refuse(path, strerror(ENOMEM));

@@ -44,7 +44,8 @@
  *                   "refreshed":0,
  *                   "ledger":{"state":"clean"|"unclean"|"new"|"replaced","set_aside":"","events":..,
  *                             "commits":..,"waits":..,"error":""},
- *                   "seal":{"hugepages":"auto"|"always"|"off","collapsed":bytes,"dropped":files}}
+ *                   "seal":{"hugepages":"auto"|"always"|"off","collapsed":bytes,
+ *                           "hashed_files":..,"hashed_bytes":..,"dropped":files}}
  *
  * Extended attributes, on anything below the root, seen by getxattr(2) and not listed by listxattr(2):
  *
@@ -55,6 +56,10 @@
  *   user.baton.expires    r     of the file if it has a lifetime of its own, else of its execution
  *   user.baton.pinned     rw    of the execution
  *   user.baton.bytes, user.baton.files  r   of the execution
+ *   user.baton.sealed     r     of a regular file: 1 if nobody can write to it, by an open or a mapping, else 0
+ *   user.baton.xxh3       r     of a regular file: the hash of its content, XXH3-128 in 32 hexadecimal digits, as
+ *                               `xxhsum -H2` prints it. Asking waits until it is known; ENODATA if somebody can
+ *                               write to the file, or writes all the time
  */
 #ifndef BATON_INTERFACE_H
 #define BATON_INTERFACE_H

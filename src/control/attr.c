@@ -138,6 +138,20 @@ static int get_files(const struct attr_target *t, char **ret)
 	return say(ret, "%" PRIu64, t->info.files);
 }
 
+/* Of a regular file: whether its content is what it will be until somebody opens it for writing again. */
+static int get_sealed(const struct attr_target *t, char **ret)
+{
+	return t->file && t->file->is_file ? say(ret, "%d", t->file->is_final) : -ENODATA;
+}
+
+/* A file's is answered by the front, when it is known; nothing else has one. */
+static int get_xxh3(const struct attr_target *t, char **ret)
+{
+	(void)t;
+	(void)ret;
+	return -ENODATA;
+}
+
 /* ---- setting ---- */
 
 /* The value as a string, without the white space around it. */
@@ -269,6 +283,9 @@ static const struct attr attrs[] = {
 	{ "owner", BOTH, 0444, get_owner, NULL, "UID GID PID COMM of who made it real" },
 	{ "bytes", BOTH, 0444, get_bytes, NULL, "sum over its regular files" },
 	{ "files", BOTH, 0444, get_files, NULL, "its regular files" },
+	{ "sealed", ATTR_XATTR | ATTR_PER_FILE, 0444, get_sealed, NULL,
+	  "1: nobody can write to the file" },
+	{ "xxh3", ATTR_XATTR | ATTR_PER_FILE, 0444, get_xxh3, NULL, "hash of the file's content" },
 	{ "release", ATTR_TREE, 0200, NULL, set_release,
 	  "write anything: the execution is released" },
 };

@@ -106,6 +106,7 @@ struct control_subject {
 	struct execution *exec; /* borrowed; not NULL */
 	bool is_exec_dir;	/* the execution's own top-level directory */
 	bool is_file;		/* a regular file */
+	bool is_final;		/* nobody can write to it */
 	uid_t uid;		/* of the inode */
 	bool own_lifetime;
 	int64_t file_ttl_ns; /* own, or LEDGER_TTL_DEFAULT */

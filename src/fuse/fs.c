@@ -31,6 +31,7 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	fs->ledger = ledger;
 	fs->seal = seal;
 	fs->start_real_ns = clock_real_ns();
+	lock_init(&fs->claims_lock, LOCK_CLAIMS);
 	atomic_init(&fs->own_ttls, config->own_ttls);
 	if (fstat(store->tree_fd, &st) < 0)
 		return -errno;
@@ -57,6 +58,7 @@ void fs_free(struct fs *fs)
 	itable_free(fs->itable);
 	backing_free(fs->backing);
 	dircache_free(fs->dirs);
+	lock_done(&fs->claims_lock);
 	free(fs);
 }
 
@@ -142,22 +144,6 @@ void fs_root_changed(void *ctx)
 	if (fs->session)
 		(void)fuse_lowlevel_notify_inval_inode(fs->session, FUSE_ROOT_ID, 0,
 						       0); /* -ENOENT: not cached */
-}
-
-bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h)
-{
-	struct fs *fs = ctx;
-	struct inode *inode = itable_peek(fs->itable, ino, h);
-	bool closed = true; /* what the kernel does not know is not open */
-
-	if (!inode)
-		return closed;
-	{
-		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		closed = inode->nopen_write == 0;
-	}
-	itable_unref(fs->itable, inode);
-	return closed;
 }
 
 void fs_status(void *ctx, json_t *object)

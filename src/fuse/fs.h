@@ -9,6 +9,7 @@
  *     reply.h      the one way to answer          notify.c    the kernel's cache
  *     session.c    mount, threads                     readers.c   how many of them read
  *     refresh.c    attributes after a close       prune.c     the kernel's cache of a large execution
+ *     sealing.c    closed and written again
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H
@@ -73,6 +74,8 @@ struct fs {
 
 	_Atomic bool no_prune;	     /* the kernel does not know the notification */
 	_Atomic bool own_ttls;	     /* some file may have a ttl of its own: look for marks */
+	struct lock claims_lock;     /* rank LOCK_CLAIMS */
+	struct seal_claim *claims;   /* claims_lock; each its claimant's */
 	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
 	_Atomic uint64_t requests[FS_OP_MAX_];
 	_Atomic uint64_t opens_passthrough;

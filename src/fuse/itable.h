@@ -44,6 +44,9 @@ enum inode_flag {
 	/* No security.capability was found, which the kernel asks for before writes; and: one was set since. */
 	INODE_NO_CAPABILITY = 1u << 9,
 	INODE_CAPABILITY_SET = 1u << 10,
+	/* Somebody learns its content (seal/upcalls.h), or has; both end when it may be written. */
+	INODE_CLAIMED = 1u << 11,
+	INODE_SEALED = 1u << 12,
 };
 
 struct inode {
@@ -58,10 +61,10 @@ struct inode {
 
 	/* inode lock (itable_lock()) */
 	uint32_t nopen;
-	uint32_t nopen_write;
-	int32_t backing_id;  /* 0: none registered */
-	int32_t fd;	     /* O_PATH descriptor of an orphan, -1 otherwise; owned */
-	uint32_t exec_epoch; /* as of which `exec` is right */
+	uint32_t nopen_write; /* opens that may write, and changes of its size under way */
+	int32_t backing_id;   /* 0: none registered */
+	int32_t fd;	      /* O_PATH descriptor of an orphan, -1 otherwise; owned */
+	uint32_t exec_epoch;  /* as of which `exec` is right */
 	/* owned reference; NULL for the root. itable_scan() compares it without the lock */
 	struct execution *_Atomic exec;
 	uint64_t size_accounted; /* bytes of a regular file that its execution was charged */

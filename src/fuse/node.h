@@ -86,6 +86,19 @@ int64_t node_own_ttl(struct fs *fs, int fd);
 /* A file with a lifetime of its own was used: write it down, once a second at most. */
 void node_touch(struct fs *fs, struct inode *inode);
 
+/*
+ * Its content is about to change: what was learned of it does not hold any more, nor what is just being learned
+ * (sealing.c). The caller holds the inode's lock and has counted itself in nopen_write.
+ */
+void node_unseal_locked(struct fs *fs, struct inode *inode);
+
+/* The same around a change by the daemon itself. _end: true if nobody else can write to it. */
+void node_write_begin(struct fs *fs, struct inode *inode);
+bool node_write_end(struct fs *fs, struct inode *inode);
+
+/* Whether nobody can write to it at present, by an open or by a mapping. */
+bool node_is_final(struct fs *fs, struct inode *inode);
+
 /* Its last name is gone. fd (O_PATH, taken over) keeps it reachable until it is forgotten. */
 void node_orphan(struct fs *fs, struct inode *inode, int fd);
 

@@ -199,12 +199,16 @@ int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_
 
 static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t size)
 {
-	_cleanup_close_ int fd = node_open(fs, inode, O_WRONLY | O_NONBLOCK);
+	_cleanup_close_ int fd = -1;
+	int r;
 
-	if (fd < 0)
-		return fd;
-	if (ftruncate(fd, size) < 0)
-		return -errno;
+	node_write_begin(fs, inode);
+	fd = node_open(fs, inode, O_WRONLY | O_NONBLOCK);
+	r = fd < 0 ? fd : ftruncate(fd, size) < 0 ? -errno : 0;
+	(void)node_write_end(fs,
+			     inode); /* not hashed now: the next close is soon, or somebody asks */
+	if (r < 0)
+		return r;
 	node_account_size(fs, inode, (uint64_t)size);
 	return attr_drop_setid(req, inode, NULL, fd);
 }

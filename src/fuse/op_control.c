@@ -271,14 +271,57 @@ static int make_subject(struct fs *fs, struct inode *inode, struct control_subje
 	return 0;
 }
 
+/* Who waits for a hash. */
+struct asker {
+	fuse_req_t req;
+	size_t size; /* of the buffer; 0: asks for the length only */
+};
+
+static void answer_hash(void *arg, int err, const uint8_t *hash)
+{
+	struct asker *a = arg;
+	char text[HASH_TEXT_SIZE];
+
+	if (err == 0) {
+		hash_text(hash, text);
+		reply_xattr(a->req, text, HASH_TEXT_SIZE - 1, a->size);
+	} else {
+		/* Open for writing, or gone meanwhile: there is none. */
+		reply_err(a->req, err == -EBUSY || err == -ESTALE ? -ENODATA : err);
+	}
+	free(a);
+}
+
+static void ask_hash(fuse_req_t req, struct inode *inode, size_t size)
+{
+	struct asker *a = malloc(sizeof(*a));
+	int r = a ? 0 : -ENOMEM;
+
+	if (r == 0) {
+		*a = (struct asker){ .req = req, .size = size };
+		r = seal_ask(fs_of(req)->seal, inode->ino, &inode->handle, answer_hash, a);
+	}
+	if (r < 0) {
+		free(a);
+		reply_err(req, r);
+	}
+}
+
 void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t size)
 {
 	struct fs *fs = fs_of(req);
 	struct control_subject s;
 	struct file_ttl file;
 	char value[512];
-	int r = make_subject(fs, inode, &s, &file);
+	int r;
 
+	if (S_ISREG(inode->mode) && strcmp(name, BATON_XATTR_PREFIX "xxh3") == 0) {
+		ask_hash(req, inode, size);
+		return;
+	}
+	r = make_subject(fs, inode, &s, &file);
+	if (r == 0 && s.is_file && strcmp(name, BATON_XATTR_PREFIX "sealed") == 0)
+		s.is_final = node_is_final(fs, inode);
 	if (r == 0)
 		r = control_xattr_get(fs->control, &s, name + strlen(BATON_XATTR_PREFIX), value,
 				      sizeof(value));

@@ -77,11 +77,13 @@ static int open_backing(struct fs *fs, struct inode *inode, int fd, int flags)
 	return r;
 }
 
-static void count_open_locked(struct inode *inode, const struct fuse_file_info *fi)
+static void count_open_locked(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
 {
 	inode->nopen++;
 	if (writes(fi))
 		inode->nopen_write++;
+	if (writes(fi) || fi->flags & O_TRUNC)
+		node_unseal_locked(fs, inode);
 	exec_opened(inode->exec);
 }
 
@@ -111,7 +113,7 @@ static int open_passthrough(struct fs *fs, struct inode *inode, struct fuse_file
 		atomic_fetch_or(&inode->flags, INODE_DIRTY_MAP);
 	fi->backing_id = inode->backing_id;
 	fi->fh = 0;
-	count_open_locked(inode, fi);
+	count_open_locked(fs, inode, fi);
 	return 1;
 }
 
@@ -133,7 +135,7 @@ static int open_daemon(struct fs *fs, struct inode *inode, int fd, struct fuse_f
 	} else if (!fs->config.passthrough) { /* else others may have changed it past the cache */
 		fi->keep_cache = 1;
 	}
-	count_open_locked(inode, fi);
+	count_open_locked(fs, inode, fi);
 	return 0;
 }
 
@@ -207,8 +209,11 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 static int truncate_inode(struct fs *fs, fuse_req_t req, struct inode *inode,
 			  const struct fuse_file_info *fi)
 {
-	_cleanup_close_ int fd = node_open(fs, inode, O_WRONLY | O_TRUNC | O_NONBLOCK);
+	_cleanup_close_ int fd = -1;
 
+	node_write_begin(fs, inode);
+	fd = node_open(fs, inode, O_WRONLY | O_TRUNC | O_NONBLOCK);
+	(void)node_write_end(fs, inode); /* the open itself comes next */
 	if (fd < 0)
 		return fd;
 	node_account_size(fs, inode, 0);

@@ -31,6 +31,7 @@ struct seal {
 	struct seal_config config;
 	struct seal_upcalls up;
 	struct work *collapser; /* owned; NULL: not on this store */
+	struct sealer *sealer;	/* owned */
 
 	_Atomic uint64_t collapsed_bytes;
 	_Atomic uint64_t dropped;
@@ -103,9 +104,18 @@ static int start_collapser(struct seal *s)
 
 /* ---- the layer ---- */
 
-int seal_new(const struct store *store, const struct seal_config *config, struct seal **ret)
+DEFINE_CLEANUP(struct seal *, seal_free)
+
+int seal_new(const struct store *store, struct ledger *ledger, const struct seal_config *config,
+	     struct seal **ret)
 {
-	_cleanup_free_ struct seal *s = calloc(1, sizeof(*s));
+	_cleanup_(seal_freep) struct seal *s = calloc(1, sizeof(*s));
+	struct sealer_config hash = {
+		.store = store,
+		.ledger = ledger,
+		.after_close = config->hash == SEAL_HASH_CLOSED,
+		.clean = config->clean_ledger,
+	};
 	int r;
 
 	if (!s)
@@ -113,10 +123,20 @@ int seal_new(const struct store *store, const struct seal_config *config, struct
 	s->store = store;
 	s->config = *config;
 	r = start_collapser(s);
+	if (r == 0)
+		r = sealer_new(&hash, &s->sealer);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(s);
 	return 0;
+}
+
+void seal_end(struct seal *s)
+{
+	if (!s)
+		return;
+	work_end(s->collapser);
+	sealer_end(s->sealer);
 }
 
 void seal_free(struct seal *s)
@@ -124,26 +144,35 @@ void seal_free(struct seal *s)
 	if (!s)
 		return;
 	work_free(s->collapser);
+	sealer_free(s->sealer);
 	free(s);
 }
 
 void seal_set_upcalls(struct seal *s, const struct seal_upcalls *up)
 {
 	s->up = *up;
+	sealer_set_upcalls(s->sealer, up);
 }
 
 void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t size_bytes)
 {
 	struct work_item item = { .ino = ino, .handle = *h };
 
+	sealer_closed(s->sealer, ino, h, size_bytes);
 	if (!s->collapser || size_bytes < COLLAPSE_PAGE)
 		return;
 	if (!work_put(s->collapser, &item))
 		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
 }
 
+int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, sealer_done_fn *done, void *arg)
+{
+	return sealer_ask(s->sealer, ino, h, done, arg);
+}
+
 void seal_count(struct seal *s, struct seal_counts *ret)
 {
-	*ret = (struct seal_counts){ .collapsed_bytes = atomic_load(&s->collapsed_bytes),
-				     .dropped = atomic_load(&s->dropped) };
+	*ret = (struct seal_counts){ .collapsed_bytes = atomic_load(&s->collapsed_bytes) };
+	sealer_count(s->sealer, &ret->hash);
+	ret->dropped = atomic_load(&s->dropped) + ret->hash.dropped;
 }

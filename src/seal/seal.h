@@ -9,7 +9,9 @@
  * pages by a thread of raised priority, so that this is done before the reader has come far, also on a busy
  * machine. It costs 0.25 ms of a CPU for each 2 MiB. The new pages are charged to this process's memory cgroup
  * instead of the writer's; `auto` therefore stops at three quarters of its limit. Disk filesystems: nothing
- * (ARCHITECTURE.md, "Huge pages on disk", has the numbers).
+ * (ARCHITECTURE.md, "Huge pages", has the numbers).
+ *
+ * Hashes: sealer.h.
  */
 #ifndef SEAL_SEAL_H
 #define SEAL_SEAL_H
@@ -17,7 +19,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store/handle.h"
+#include "ledger/ledger.h"
+#include "seal/hash.h"
+#include "seal/sealer.h"
+#include "seal/upcalls.h"
 #include "store/store.h"
 
 enum seal_hugepages {
@@ -26,26 +31,30 @@ enum seal_hugepages {
 	SEAL_HUGEPAGES_OFF,
 };
 
-struct seal_config {
-	enum seal_hugepages hugepages;
+/* When a file is hashed. */
+enum seal_hash {
+	SEAL_HASH_CLOSED, /* behind its last close */
+	SEAL_HASH_ASKED,  /* not before somebody asks */
 };
 
-/* Calls upward; from this layer's threads, with no lock held. */
-struct seal_upcalls {
-	void *ctx;
-	/* Whether nobody has the file open for writing. */
-	bool (*is_closed)(void *ctx, uint64_t ino, const struct handle *h);
+struct seal_config {
+	enum seal_hugepages hugepages;
+	enum seal_hash hash;
+	bool clean_ledger; /* it was closed in order */
 };
 
 struct seal_counts {
 	uint64_t collapsed_bytes; /* in huge pages since the start */
 	uint64_t dropped;	  /* files not looked at, because too many waited */
+	struct sealer_counts hash;
 };
 
 struct seal;
 
-int seal_new(const struct store *store, const struct seal_config *config, struct seal **ret)
-	WARN_UNUSED;
+int seal_new(const struct store *store, struct ledger *ledger, const struct seal_config *config,
+	     struct seal **ret) WARN_UNUSED;
+/* No more questions: those that wait are answered before this returns. The other calls go on, without effect. */
+void seal_end(struct seal *s);
 void seal_free(struct seal *s);
 
 /* Before the first seal_closed(). */
@@ -53,6 +62,10 @@ void seal_set_upcalls(struct seal *s, const struct seal_upcalls *up);
 
 /* The last writer has closed a regular file, which has this size now. Never waits. */
 void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t size_bytes);
+
+/* The hash of a file, when it is known: see sealer_ask(). */
+int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, sealer_done_fn *done, void *arg)
+	WARN_UNUSED;
 
 void seal_count(struct seal *s, struct seal_counts *ret);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queue is a ring of items under one lock, which is held for the copying of one only.
+ * The queue is a ring of entries under one lock, which is held for the copying of one only. If all of them have the
+ * same delay, the first is always the next that is due; else it is looked for and put there.
  */
 #include "seal/work.h"
 
@@ -13,48 +14,93 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/lock.h"
+
+struct entry {
+	struct work_item item;
+	int64_t due_mono_ns;
+};
 
 struct work {
 	/* Constant. */
 	struct work_config config;
 	pthread_t thread;
 
-	struct lock lock;	 /* rank LOCK_SEAL */
-	pthread_cond_t wake;	 /* work.lock */
-	struct work_item *items; /* work.lock; owned, config.capacity of them */
-	uint32_t first;		 /* work.lock */
-	uint32_t count;		 /* work.lock */
-	bool sleeping;		 /* work.lock: the thread needs to be woken */
+	struct lock lock;      /* rank LOCK_SEAL */
+	pthread_cond_t wake;   /* work.lock */
+	struct entry *entries; /* work.lock; owned, config.capacity of them */
+	uint32_t first;	       /* work.lock */
+	uint32_t count;	       /* work.lock */
+	bool sleeping;	       /* work.lock: the thread needs to be woken */
+	bool joined;	       /* of whoever ends it */
 
-	_Atomic bool ending;
+	_Atomic bool ending; /* set under work.lock */
 };
 
-static void set_priority(int niceness)
+static void set_priority(const struct work_config *c)
 {
 	struct sched_param none = { 0 };
 
-	if (niceness == 0)
+	if (c->idle)
 		(void)sched_setscheduler(0, SCHED_IDLE, &none);
-	else
-		(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), niceness);
+	else if (c->niceness != 0)
+		(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), c->niceness);
 }
 
-/* The next file, when there is one. False at the end. */
+static struct entry *entry_locked(struct work *w, uint32_t i)
+{
+	return &w->entries[(w->first + i) % w->config.capacity];
+}
+
+static void pop_locked(struct work *w, struct work_item *ret)
+{
+	*ret = entry_locked(w, 0)->item;
+	w->first = (w->first + 1) % w->config.capacity;
+	w->count--;
+}
+
+/* Exchange the first with the next that is due. */
+static void bring_forward_locked(struct work *w)
+{
+	struct entry *first = entry_locked(w, 0);
+	struct entry *due = first;
+	struct entry other;
+
+	for (uint32_t i = 1; i < w->count; i++) {
+		if (entry_locked(w, i)->due_mono_ns < due->due_mono_ns)
+			due = entry_locked(w, i);
+	}
+	other = *first;
+	*first = *due;
+	*due = other;
+}
+
+/* The next file, when there is one and it is due. False at the end. */
 static bool next(struct work *w, struct work_item *ret)
 {
 	LOCK_SCOPE(&w->lock);
-	while (w->count == 0 && !atomic_load(&w->ending)) {
+	while (!atomic_load(&w->ending)) {
+		int64_t due;
+
 		w->sleeping = true;
-		lock_wait(&w->lock, &w->wake);
+		if (w->count == 0) {
+			lock_wait(&w->lock, &w->wake);
+			continue;
+		}
+		if (w->config.delay_ns == 0)
+			bring_forward_locked(w);
+		else
+			w->sleeping = false; /* nobody overtakes the first */
+		due = entry_locked(w, 0)->due_mono_ns;
+		if (due <= clock_mono_ns()) {
+			w->sleeping = false;
+			pop_locked(w, ret);
+			return true;
+		}
+		(void)lock_wait_until(&w->lock, &w->wake, due);
 	}
-	w->sleeping = false;
-	if (atomic_load(&w->ending))
-		return false;
-	*ret = w->items[w->first];
-	w->first = (w->first + 1) % w->config.capacity;
-	w->count--;
-	return true;
+	return false;
 }
 
 static void *run(void *arg)
@@ -63,7 +109,7 @@ static void *run(void *arg)
 	struct work_item item;
 
 	(void)pthread_setname_np(pthread_self(), "seal"); /* for top(1) only */
-	set_priority(w->config.niceness);
+	set_priority(&w->config);
 	if (w->config.begin)
 		w->config.begin(w->config.ctx);
 	while (next(w, &item))
@@ -79,23 +125,35 @@ int work_new(const struct work_config *config, struct work **ret)
 	if (!w)
 		return -ENOMEM;
 	w->config = *config;
-	w->items = calloc(config->capacity, sizeof(*w->items));
-	if (!w->items)
+	w->entries = calloc(config->capacity, sizeof(*w->entries));
+	if (!w->entries)
 		return -ENOMEM;
 	lock_init(&w->lock, LOCK_SEAL);
 	lock_cond_init(&w->wake);
 	r = pthread_create(&w->thread, NULL, run, w);
 	if (r) {
-		free(w->items);
+		free(w->entries);
 		return -r;
 	}
 	*ret = TAKE_PTR(w);
 	return 0;
 }
 
-void work_free(struct work *w)
+/* What waits, one by one, for it is told without the lock. */
+static bool take_left(struct work *w, struct work_item *ret)
 {
-	if (!w)
+	LOCK_SCOPE(&w->lock);
+	if (w->count == 0)
+		return false;
+	pop_locked(w, ret);
+	return true;
+}
+
+void work_end(struct work *w)
+{
+	struct work_item item;
+
+	if (!w || w->joined)
 		return;
 	{
 		LOCK_SCOPE(&w->lock);
@@ -103,24 +161,43 @@ void work_free(struct work *w)
 		(void)pthread_cond_signal(&w->wake);
 	}
 	(void)pthread_join(w->thread, NULL);
+	w->joined = true;
+	while (take_left(w, &item)) {
+		if (w->config.dropped)
+			w->config.dropped(w->config.ctx, &item);
+	}
+}
+
+void work_free(struct work *w)
+{
+	if (!w)
+		return;
+	work_end(w);
 	(void)pthread_cond_destroy(&w->wake);
 	lock_done(&w->lock);
-	free(w->items);
+	free(w->entries);
 	free(w);
 }
 
-bool work_put(struct work *w, const struct work_item *item)
+bool work_put_later(struct work *w, const struct work_item *item, int64_t delay_ns)
 {
+	struct entry entry = { .item = *item, .due_mono_ns = clock_mono_ns() + delay_ns };
+
 	LOCK_SCOPE(&w->lock);
-	if (w->count == w->config.capacity)
+	if (w->count == w->config.capacity || atomic_load(&w->ending))
 		return false;
-	w->items[(w->first + w->count) % w->config.capacity] = *item;
+	*entry_locked(w, w->count) = entry;
 	w->count++;
 	if (w->sleeping) {
 		w->sleeping = false; /* one wake-up is enough */
 		(void)pthread_cond_signal(&w->wake);
 	}
 	return true;
+}
+
+bool work_put(struct work *w, const struct work_item *item)
+{
+	return work_put_later(w, item, w->config.delay_ns);
 }
 
 bool work_is_ending(struct work *w)

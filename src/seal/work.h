@@ -16,31 +16,46 @@
 struct work_item {
 	uint64_t ino; /* as the mount shows it */
 	struct handle handle;
+	/* Who waits for it, for the owner of the worker; NULL: nobody. */
+	void (*done)(void *arg, int err, const uint8_t *hash);
+	void *arg;
+	uint32_t tries; /* so far, likewise */
 };
 
 struct work;
 
 struct work_config {
 	uint32_t capacity; /* files that can wait */
-	/*
-	 * Of the thread: above others by so much (setpriority(2), -20 is the most), or 0 for the idle policy.
-	 * Where it is not permitted, the thread runs like any other.
-	 */
+	/* Of the thread, as setpriority(2) has it. Where it is not permitted, the thread runs like any other. */
 	int niceness;
+	bool idle;	  /* the idle policy instead: runs when nobody else wants to */
+	int64_t delay_ns; /* all files are left alone for so long first; 0: see work_put_later() */
 	void (*begin)(void *ctx); /* once, in the thread; NULL: nothing to do */
 	void (*one)(void *ctx, const struct work_item *item);
+	void (*dropped)(void *ctx,
+			const struct work_item *item); /* still waited at the end; or NULL */
 	void *ctx;
 };
 
 int work_new(const struct work_config *config, struct work **ret) WARN_UNUSED;
 
-/* Ends the thread after the file it is at; what waits is dropped. */
+/*
+ * End the thread after the file it is at, and drop what waits; afterwards work_put() takes nothing. For once, by one
+ * thread; work_free() does it, too.
+ */
+void work_end(struct work *w);
 void work_free(struct work *w);
 
-/* Hand a file over; false if the queue is full. Any thread; holds no lock on return. */
+/* Hand a file over; false if the queue is full, or at its end. Any thread. */
 bool work_put(struct work *w, const struct work_item *item);
 
-/* Whether work_free() waits: for whatever takes long. */
+/*
+ * The same for in a while; others go first. For workers without a delay of their own: looking for who is due takes
+ * longer the more wait.
+ */
+bool work_put_later(struct work *w, const struct work_item *item, int64_t delay_ns);
+
+/* Whether work_end() waits: for whatever takes long. */
 bool work_is_ending(struct work *w);
 
 #endif

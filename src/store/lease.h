@@ -18,4 +18,10 @@
  */
 int lease_in_use(int mount_fd, const struct handle *h) WARN_UNUSED;
 
+/*
+ * The same for writing only: 1 if somebody has it open for writing, or mapped from such a descriptor (also
+ * privately). Readers do not count.
+ */
+int lease_writable(int mount_fd, const struct handle *h) WARN_UNUSED;
+
 #endif

@@ -15,7 +15,9 @@
 enum lock_rank {
 	LOCK_READERS = 5,	 /* how many threads read requests */
 	LOCK_CONTROL = 10,	 /* control nodes */
+	LOCK_SEALED = 15,	 /* the hashes, in the order in which files were sealed */
 	LOCK_INODE = 20,	 /* one inode's opens, backing id, handle */
+	LOCK_CLAIMS = 25,	 /* files that are being sealed */
 	LOCK_ITABLE = 30,	 /* nodeid map and every lookup count */
 	LOCK_EXEC_TABLE = 40,	 /* executions by id and number */
 	LOCK_EXEC = 50,		 /* one execution's names, policy, state */

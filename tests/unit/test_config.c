@@ -53,6 +53,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(config.passthrough, PASSTHROUGH_AUTO);
 	ck_assert_uint_eq(config.threads, 0);
 	ck_assert_int_eq(config.hugepages, SEAL_HUGEPAGES_AUTO);
+	ck_assert_int_eq(config.hash, SEAL_HASH_CLOSED);
 	ck_assert_uint_eq(config.uid, UINT32_MAX);
 	ck_assert_uint_eq(config.gid, UINT32_MAX);
 	ck_assert_uint_eq(config.umask, UINT32_MAX);
@@ -67,7 +68,7 @@ END_TEST
 START_TEST(every_option_reaches_its_field)
 {
 	parse_ok("-o ttl=90s,autodir=off,passthrough=on,uid=1000,gid=0,threads=64 memory /mnt "
-		 "-ohugepages=off,umask=027,suid,dev,exec,ro,noatime -f -d");
+		 "-ohugepages=off,hash=asked,umask=027,suid,dev,exec,ro,noatime -f -d");
 	ck_assert_int_eq(config.ttl_ns, 90 * NS_PER_S);
 	ck_assert(!config.autodir);
 	ck_assert_int_eq(config.passthrough, PASSTHROUGH_ON);
@@ -75,6 +76,7 @@ START_TEST(every_option_reaches_its_field)
 	ck_assert_uint_eq(config.gid, 0);
 	ck_assert_uint_eq(config.threads, 64);
 	ck_assert_int_eq(config.hugepages, SEAL_HUGEPAGES_OFF);
+	ck_assert_int_eq(config.hash, SEAL_HASH_ASKED);
 	ck_assert_uint_eq(config.umask, 027);
 	ck_assert(config.suid && config.dev && config.exec);
 	ck_assert(config.readonly && config.noatime);

@@ -74,6 +74,34 @@ START_TEST(lease_of_somebody_else_means_in_use)
 }
 END_TEST
 
+START_TEST(readers_cannot_write)
+{
+	int fd = openat(scratch.fd, "f", O_RDONLY | O_CLOEXEC);
+	void *map = mmap(NULL, 5, PROT_READ, MAP_SHARED, fd, 0);
+
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	ck_assert_int_eq(lease_writable(scratch.fd, &file), 0);
+	(void)close(fd);
+	ck_assert_int_eq(lease_writable(scratch.fd, &file), 0);
+	ck_assert_int_eq(lease_in_use(scratch.fd, &file), 1);
+	ck_assert_int_eq(munmap(map, 5), 0);
+}
+END_TEST
+
+START_TEST(writers_can_until_they_unmap)
+{
+	int fd = openat(scratch.fd, "f", O_RDWR | O_CLOEXEC);
+	void *map = mmap(NULL, 5, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	ck_assert_int_eq(lease_writable(scratch.fd, &file), 1);
+	(void)close(fd);
+	ck_assert_int_eq(lease_writable(scratch.fd, &file), 1);
+	ck_assert_int_eq(munmap(map, 5), 0);
+	ck_assert_int_eq(lease_writable(scratch.fd, &file), 0);
+}
+END_TEST
+
 START_TEST(asking_changes_nothing)
 {
 	struct stat before;
@@ -115,6 +143,8 @@ int main(void)
 		mapped_file_is_in_use_after_close,
 		path_descriptor_does_not_count,
 		lease_of_somebody_else_means_in_use,
+		readers_cannot_write,
+		writers_can_until_they_unmap,
 		asking_changes_nothing,
 		deleted_file_is_gone,
 		without_descriptors_there_is_no_answer,

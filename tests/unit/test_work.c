@@ -16,6 +16,7 @@ static _Atomic uint64_t last;
 static _Atomic bool hold;
 static _Atomic bool in_order;
 static _Atomic int policy;
+static int ndropped;
 
 static void begin(void *ctx)
 {
@@ -35,11 +36,21 @@ static void one(void *ctx, const struct work_item *item)
 	atomic_fetch_add(&done, 1);
 }
 
-static void start(uint32_t capacity, int niceness)
+static void drop(void *ctx, const struct work_item *item)
+{
+	(void)ctx;
+	(void)item;
+	ndropped++;
+}
+
+static void start(uint32_t capacity, int niceness, int64_t delay_ns)
 {
 	struct work_config config = {
 		.capacity = capacity,
 		.niceness = niceness,
+		.idle = niceness == 0,
+		.delay_ns = delay_ns,
+		.dropped = drop,
 		.begin = begin,
 		.one = one,
 		.ctx = &worker,
@@ -50,6 +61,7 @@ static void start(uint32_t capacity, int niceness)
 	atomic_store(&last, 0);
 	atomic_store(&hold, false);
 	atomic_store(&in_order, true);
+	ndropped = 0;
 	ck_assert_int_eq(work_new(&config, &worker), 0);
 }
 
@@ -74,7 +86,7 @@ static void nothing(void)
 
 START_TEST(files_are_done_in_order)
 {
-	start(8, 5);
+	start(8, 5, 0);
 	for (uint64_t i = 1; i <= 1000; i++)
 		put_soon(i);
 	EVENTUALLY(atomic_load(&done) == 1000);
@@ -86,7 +98,7 @@ END_TEST
 
 START_TEST(full_queue_drops)
 {
-	start(4, 5);
+	start(4, 5, 0);
 	atomic_store(&hold, true);
 	ck_assert(put(1));
 	for (uint64_t i = 2; i <= 5; i++)
@@ -100,9 +112,38 @@ START_TEST(full_queue_drops)
 }
 END_TEST
 
-START_TEST(idle_policy_without_niceness)
+START_TEST(files_are_left_alone_for_a_while)
 {
-	start(1, 0);
+	int64_t begin_ns = clock_mono_ns();
+
+	start(4, 5, 30 * NS_PER_MS);
+	ck_assert(put(1));
+	ck_assert(put(2));
+	EVENTUALLY(atomic_load(&done) == 2);
+	ck_assert_int_ge(clock_mono_ns() - begin_ns, 30 * NS_PER_MS);
+	work_free(worker);
+}
+END_TEST
+
+START_TEST(who_waits_lets_others_go_first)
+{
+	struct work_item later = { .ino = 3 };
+
+	start(4, 5, 0);
+	atomic_store(&hold, true);
+	ck_assert(put(1));
+	ck_assert(work_put_later(worker, &later, 50 * NS_PER_MS));
+	ck_assert(put(2));
+	atomic_store(&hold, false);
+	EVENTUALLY(atomic_load(&done) == 3);
+	ck_assert(atomic_load(&in_order));
+	work_free(worker);
+}
+END_TEST
+
+START_TEST(idle_policy)
+{
+	start(1, 0, 0);
 	EVENTUALLY(atomic_load(&begun) == 1);
 	ck_assert_int_eq(atomic_load(&policy), SCHED_IDLE);
 	work_free(worker);
@@ -111,12 +152,15 @@ END_TEST
 
 START_TEST(end_drops_what_waits)
 {
-	start(4, 5);
+	start(4, 5, 0);
 	atomic_store(&hold, true);
 	for (uint64_t i = 1; i <= 3; i++)
 		ck_assert(put(i));
-	work_free(worker);
+	work_end(worker);
 	ck_assert_int_le(atomic_load(&done), 1);
+	ck_assert_int_eq(atomic_load(&done) + ndropped, 3);
+	ck_assert(!put(4));
+	work_free(worker);
 	work_free(NULL);
 }
 END_TEST
@@ -124,10 +168,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		files_are_done_in_order,
-		full_queue_drops,
-		idle_policy_without_niceness,
-		end_drops_what_waits,
+		files_are_done_in_order,	full_queue_drops, files_are_left_alone_for_a_while,
+		who_waits_lets_others_go_first, idle_policy,	  end_drops_what_waits,
 	};
 
 	return RUN_TESTS("work", tests, nothing, nothing);

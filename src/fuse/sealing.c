@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The front's side of seal/upcalls.h: whether a file can be written to, and what ends with that.
+ *
+ * INODE_CLAIMED and INODE_SEALED are set and cleared under the inode's lock. The claims there are (one for each thread
+ * of seal/) are in a list, because a file may be claimed, written, and claimed again before the first claim is
+ * settled, which then must not count.
+ */
+#include <errno.h>
+
+#include "fuse/fs.h"
+#include "fuse/node.h"
+#include "store/lease.h"
+
+void node_unseal_locked(struct fs *fs, struct inode *inode)
+{
+	uint32_t both = INODE_CLAIMED | INODE_SEALED;
+
+	if (!(atomic_load(&inode->flags) & both))
+		return;
+	atomic_fetch_and(&inode->flags, ~both);
+	LOCK_SCOPE(&fs->claims_lock);
+	for (struct seal_claim *c = fs->claims; c; c = c->next) {
+		if (c->inode == inode)
+			c->broken = true;
+	}
+}
+
+void node_write_begin(struct fs *fs, struct inode *inode)
+{
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	inode->nopen_write++;
+	node_unseal_locked(fs, inode);
+}
+
+bool node_write_end(struct fs *fs, struct inode *inode)
+{
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	return --inode->nopen_write == 0;
+}
+
+/* 0 if nobody can write to it, -EBUSY, -errno. An open under way counts already, so the lease delays nobody. */
+static int check_final_locked(struct fs *fs, struct inode *inode)
+{
+	uint32_t flags = atomic_load(&inode->flags);
+	int r;
+
+	if (flags & INODE_ORPHAN)
+		return -ESTALE;
+	if (inode->nopen_write > 0)
+		return -EBUSY;
+	if (flags & INODE_SEALED)
+		return 0;
+	r = lease_writable(fs->store->fd, &inode->handle);
+	return r > 0 ? -EBUSY : r;
+}
+
+bool node_is_final(struct fs *fs, struct inode *inode)
+{
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	return check_final_locked(fs, inode) == 0;
+}
+
+/* ---- upcalls ---- */
+
+bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h)
+{
+	struct fs *fs = ctx;
+	struct inode *inode = itable_peek(fs->itable, ino, h);
+	bool closed;
+
+	if (!inode)
+		return true; /* what the kernel does not know is not open */
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		closed = inode->nopen_write == 0;
+	}
+	itable_unref(fs->itable, inode);
+	return closed;
+}
+
+static int claim_locked(struct fs *fs, struct inode *inode, struct seal_claim *ret)
+{
+	int r = check_final_locked(fs, inode);
+
+	if (r < 0)
+		return r;
+	*ret = (struct seal_claim){
+		.inode = inode,
+		.sealed = atomic_fetch_or(&inode->flags, INODE_CLAIMED) & INODE_SEALED,
+	};
+	LOCK_SCOPE(&fs->claims_lock);
+	ret->next = fs->claims;
+	fs->claims = ret;
+	return 0;
+}
+
+int fs_claim(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret)
+{
+	struct fs *fs = ctx;
+	struct inode *inode = itable_peek(fs->itable, ino, h);
+	int r;
+
+	if (!inode)
+		return -ESTALE;
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		r = claim_locked(fs, inode, ret);
+	}
+	if (r < 0)
+		itable_unref(fs->itable, inode);
+	return r;
+}
+
+/* Take it out of the list. Returns whether another claim to the same file is left. */
+static bool unlist_locked(struct fs *fs, const struct seal_claim *claim)
+{
+	bool others = false;
+
+	LOCK_SCOPE(&fs->claims_lock);
+	for (struct seal_claim **at = &fs->claims; *at;) {
+		if (*at == claim) {
+			*at = claim->next;
+			continue;
+		}
+		others |= (*at)->inode == claim->inode;
+		at = &(*at)->next;
+	}
+	return others;
+}
+
+bool fs_settle(void *ctx, struct seal_claim *claim, bool sealed)
+{
+	struct fs *fs = ctx;
+	struct inode *inode = claim->inode;
+	bool holds;
+
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		if (!unlist_locked(fs, claim) && !claim->broken)
+			atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_CLAIMED);
+		holds = sealed && !claim->broken;
+		if (holds)
+			atomic_fetch_or(&inode->flags, INODE_SEALED);
+	}
+	itable_unref(fs->itable, inode);
+	return holds;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One file at a time, per thread. The lock orders what both threads find out: whoever settles a file writes the hash
+ * down before another file is settled, so the newest note about a file is about what it was sealed with last.
+ */
+#include "seal/sealer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "seal/hash.h"
+#include "seal/work.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/lock.h"
+#include "util/log.h"
+
+/* Files that wait, at most. Source: 64 bytes each; what a busy second closes. */
+#define CLOSED_QUEUE 8192
+
+/* Questions that wait, at most. Source: far more than there are processes that would ask at once. */
+#define ASKED_QUEUE 1024
+
+/*
+ * How long a closed file is left alone: the reader it was written for comes first; and its times are settled then.
+ */
+#define DELAY_NS (50 * NS_PER_MS)
+
+/* Times this old cannot come again with a later change. Source: two ticks of 10 ms, the longest there are. */
+#define SETTLED_NS (20 * NS_PER_MS)
+
+/* Hashes at hand. Source: as many files as are asked about shortly after their close; 72 KiB. */
+#define RECENT 1024
+
+/* How often a file is looked at again for who waits, while it is open for writing or written to. */
+#define TRIES 8
+
+/* How long after the first time; twice as long after each other. Together a quarter of a second. */
+#define TRY_AGAIN_NS NS_PER_MS
+
+struct recent {
+	uint64_t ino; /* 0: none */
+	struct handle handle;
+	uint8_t hash[HASH_SIZE];
+};
+
+struct sealer {
+	/* Constant once files are closed. */
+	struct sealer_config config;
+	struct seal_upcalls up;
+	bool rows_count;     /* what the ledger says of a file that is not sealed yet */
+	struct work *closed; /* owned; NULL: only if asked */
+	struct work *asked;  /* owned */
+
+	struct lock lock;	      /* rank LOCK_SEALED */
+	struct recent recent[RECENT]; /* sealer.lock */
+
+	_Atomic uint64_t files;
+	_Atomic uint64_t bytes;
+	_Atomic uint64_t dropped;
+};
+
+/* One file on its way. */
+struct attempt {
+	struct sealer *sealer;
+	const struct work_item *item;
+	struct work *worker; /* whose thread this is */
+	struct seal_claim claim;
+	struct ledger_seal seal;
+	int fd;	    /* while it is hashed */
+	bool known; /* by the ledger: nothing to write down there */
+};
+
+/* ---- what is known ---- */
+
+static struct recent *recent_locked(struct sealer *s, uint64_t ino)
+{
+	return &s->recent[ino % RECENT];
+}
+
+static void remember_locked(struct attempt *a)
+{
+	struct recent *e = recent_locked(a->sealer, a->item->ino);
+
+	*e = (struct recent){ .ino = a->item->ino, .handle = a->item->handle };
+	memcpy(e->hash, a->seal.xxh3, HASH_SIZE);
+	if (!a->known)
+		ledger_file_sealed(a->sealer->config.ledger, a->item->ino, &a->seal);
+}
+
+/* The hash of a sealed file. */
+static int recall(struct attempt *a)
+{
+	struct sealer *s = a->sealer;
+	const struct recent *e;
+	int r;
+
+	LOCK_SCOPE(&s->lock);
+	e = recent_locked(s, a->item->ino);
+	if (e->ino == a->item->ino && handle_equal(&e->handle, &a->item->handle)) {
+		memcpy(a->seal.xxh3, e->hash, HASH_SIZE);
+		return 0;
+	}
+	r = ledger_sync(s->config.ledger); /* the newest is to be in the row */
+	return r < 0 ? r : ledger_seal(s->config.ledger, a->item->ino, &a->seal);
+}
+
+static int64_t to_ns(struct timespec ts)
+{
+	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static bool same_content(const struct ledger_seal *seal, const struct stat *st)
+{
+	return seal->size_bytes == (uint64_t)st->st_size && seal->mtime_ns == to_ns(st->st_mtim) &&
+	       seal->ctime_ns == to_ns(st->st_ctim);
+}
+
+/* ---- hashing ---- */
+
+static bool may_go_on(void *ctx)
+{
+	struct attempt *a = ctx;
+	const struct seal_upcalls *up = &a->sealer->up;
+	struct stat st;
+
+	if (work_is_ending(a->worker) || fstat(a->fd, &st) < 0 || st.st_nlink == 0)
+		return false;
+	return up->is_closed(up->ctx, a->item->ino, &a->item->handle);
+}
+
+/* Fill in a->seal. The file is claimed. */
+static int learn(struct attempt *a)
+{
+	struct sealer *s = a->sealer;
+	_cleanup_close_ int fd = store_open_handle(s->config.store, &a->item->handle,
+						   O_RDONLY | O_NONBLOCK | O_NOATIME);
+	int64_t now = clock_ns(CLOCK_REALTIME);
+	struct stat st;
+	uint64_t bytes;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (s->rows_count && ledger_seal(s->config.ledger, a->item->ino, &a->seal) == 0 &&
+	    same_content(&a->seal, &st)) {
+		a->known = true;
+		return 0;
+	}
+	a->fd = fd;
+	r = hash_fd(fd, may_go_on, a, a->seal.xxh3, &bytes);
+	if (r < 0)
+		return r;
+	a->seal.size_bytes = (uint64_t)st.st_size;
+	a->seal.mtime_ns = to_ns(st.st_mtim);
+	a->seal.ctime_ns = to_ns(st.st_ctim);
+	if (now - MAX_OF(a->seal.mtime_ns, a->seal.ctime_ns) < SETTLED_NS)
+		a->seal.ctime_ns = -1;
+	atomic_fetch_add(&s->files, 1);
+	atomic_fetch_add(&s->bytes, bytes);
+	return bytes == (uint64_t)st.st_size ? 0 : -EAGAIN;
+}
+
+static int settle(struct attempt *a, int err)
+{
+	struct sealer *s = a->sealer;
+
+	LOCK_SCOPE(&s->lock);
+	if (!s->up.settle(s->up.ctx, &a->claim, err == 0))
+		return err < 0 ? err : -EAGAIN;
+	if (err == 0)
+		remember_locked(a);
+	return err;
+}
+
+static int try_once(struct attempt *a)
+{
+	struct sealer *s = a->sealer;
+	int r = s->up.claim(s->up.ctx, a->item->ino, &a->item->handle, &a->claim);
+
+	if (r < 0)
+		return r;
+	if (a->claim.sealed && (!a->item->done || recall(a) == 0)) {
+		(void)s->up.settle(s->up.ctx, &a->claim, false);
+		return 0;
+	}
+	return settle(a, learn(a));
+}
+
+static void seal_closed_file(void *ctx, const struct work_item *item)
+{
+	struct sealer *s = ctx;
+	struct attempt a = { .sealer = s, .item = item, .worker = s->closed };
+	int r = try_once(&a);
+
+	if (r < 0)
+		log_debug("seal ino=%llu error=%s, not hashing it now",
+			  (unsigned long long)item->ino, log_errname(r));
+}
+
+static void seal_asked_file(void *ctx, const struct work_item *item)
+{
+	struct sealer *s = ctx;
+	struct attempt a = { .sealer = s, .item = item, .worker = s->asked };
+	struct work_item again = *item;
+	int r = try_once(&a);
+
+	if (r == -EAGAIN || (r == -ECANCELED && !work_is_ending(s->asked)))
+		r = -EBUSY; /* written to meanwhile */
+	again.tries++;
+	if (r == -EBUSY && again.tries <= TRIES &&
+	    work_put_later(s->asked, &again, TRY_AGAIN_NS << item->tries))
+		return;
+	item->done(item->arg, r, r < 0 ? NULL : a.seal.xxh3);
+}
+
+static void drop_asked(void *ctx, const struct work_item *item)
+{
+	(void)ctx;
+	item->done(item->arg, -ECANCELED, NULL);
+}
+
+/* ---- the object ---- */
+
+static int start(struct sealer *s)
+{
+	struct work_config closed = {
+		.capacity = CLOSED_QUEUE,
+		.idle = true,
+		.delay_ns = DELAY_NS,
+		.one = seal_closed_file,
+		.ctx = s,
+	};
+	struct work_config asked = {
+		.capacity = ASKED_QUEUE,
+		.one = seal_asked_file,
+		.dropped = drop_asked,
+		.ctx = s,
+	};
+	int r = work_new(&asked, &s->asked);
+
+	if (r == 0 && s->config.after_close)
+		r = work_new(&closed, &s->closed);
+	return r;
+}
+
+int sealer_new(const struct sealer_config *config, struct sealer **ret)
+{
+	struct sealer *s = calloc(1, sizeof(*s));
+	bool times_tell = strcmp(config->store->filesystem, "tmpfs") != 0;
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->config = *config;
+	s->rows_count = config->clean && times_tell;
+	lock_init(&s->lock, LOCK_SEALED);
+	if (!s->rows_count) /* nor are they to count next time */
+		ledger_seals_forget(config->ledger);
+	r = start(s);
+	if (r < 0) {
+		sealer_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void sealer_set_upcalls(struct sealer *s, const struct seal_upcalls *up)
+{
+	s->up = *up;
+}
+
+void sealer_end(struct sealer *s)
+{
+	work_end(s->closed);
+	work_end(s->asked);
+}
+
+void sealer_free(struct sealer *s)
+{
+	if (!s)
+		return;
+	work_free(s->closed);
+	work_free(s->asked);
+	lock_done(&s->lock);
+	free(s);
+}
+
+void sealer_closed(struct sealer *s, uint64_t ino, const struct handle *h, uint64_t size_bytes)
+{
+	struct work_item item = { .ino = ino, .handle = *h };
+
+	if (!s->closed || size_bytes < SEALER_MIN)
+		return;
+	if (!work_put(s->closed, &item))
+		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
+}
+
+int sealer_ask(struct sealer *s, uint64_t ino, const struct handle *h, sealer_done_fn *done,
+	       void *arg)
+{
+	struct work_item item = { .ino = ino, .handle = *h, .done = done, .arg = arg };
+
+	if (work_put(s->asked, &item))
+		return 0;
+	return work_is_ending(s->asked) ? -ECANCELED : -EAGAIN;
+}
+
+void sealer_count(struct sealer *s, struct sealer_counts *ret)
+{
+	*ret = (struct sealer_counts){ .files = atomic_load(&s->files),
+				       .bytes = atomic_load(&s->bytes),
+				       .dropped = atomic_load(&s->dropped) };
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hashes of closed files: made by a thread of idle policy some time after the last close, and by another one,
+ * like any other thread, when somebody asks.
+ *
+ * A hash counts as long as the front says "sealed" (upcalls.h), which ends with the next open for writing. That is
+ * why a hash is only begun when nobody can write, also not by a mapping: F_RDLCK (store/lease.h) tells. What the
+ * ledger remembers counts if the file has the same size and times as with its hash, on filesystems that change a
+ * file's times with each write through a mapping (not tmpfs), and if the ledger was closed in order (else a
+ * machine may have lost power, and a file's new times with it). A change within the tick of the clock that was the
+ * time of the file is not seen so: such a hash is remembered with times that no file has.
+ *
+ * Who asks right behind his close may be faster than the news of it, so a file that is open is looked at again for a
+ * quarter of a second before that is the answer.
+ *
+ * Files below SEALER_MIN are hashed only if asked for: that takes less than remembering would.
+ */
+#ifndef SEAL_SEALER_H
+#define SEAL_SEALER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger/ledger.h"
+#include "seal/upcalls.h"
+#include "store/store.h"
+
+#define SEALER_MIN (UINT64_C(64) << 10)
+
+struct sealer_config {
+	const struct store *store; /* borrowed, like the next */
+	struct ledger *ledger;
+	bool after_close; /* not only if somebody asks */
+	bool clean;	  /* the ledger was closed in order */
+};
+
+struct sealer_counts {
+	uint64_t files; /* hashed since the start */
+	uint64_t bytes;
+	uint64_t dropped; /* not hashed after their close, because too many waited */
+};
+
+/* err: 0, -EBUSY (somebody can write to it), -ESTALE, -ECANCELED (at the end), -errno. */
+typedef void sealer_done_fn(void *arg, int err, const uint8_t *hash);
+
+struct sealer;
+
+int sealer_new(const struct sealer_config *config, struct sealer **ret) WARN_UNUSED;
+void sealer_set_upcalls(struct sealer *s, const struct seal_upcalls *up);
+/* Ends the threads; whoever waits is told. Others may still call, without effect. */
+void sealer_end(struct sealer *s);
+void sealer_free(struct sealer *s);
+
+/* Its last writer has closed it. */
+void sealer_closed(struct sealer *s, uint64_t ino, const struct handle *h, uint64_t size_bytes);
+
+/*
+ * done() is called once, in another thread, with no lock held. -EAGAIN: too many ask, -ECANCELED: at the end; then
+ * it is not called.
+ */
+int sealer_ask(struct sealer *s, uint64_t ino, const struct handle *h, sealer_done_fn *done,
+	       void *arg) WARN_UNUSED;
+
+void sealer_count(struct sealer *s, struct sealer_counts *ret);
+
+#endif

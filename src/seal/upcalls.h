@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What only the front knows: who has a file open. Called from this layer's threads, which hold no lock but, for
+ * `settle`, LOCK_SEALED.
+ *
+ *     written ---claim---> claimed ---settle(true)---> sealed
+ *        ^-----opened for writing, cut, ...----'----------'
+ */
+#ifndef SEAL_UPCALLS_H
+#define SEAL_UPCALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/handle.h"
+
+/* A file whose content is being learned. Stays where it is from claim to settle; the front's, but for `sealed`. */
+struct seal_claim {
+	struct seal_claim *next;
+	void *inode;
+	bool broken; /* somebody may have written since */
+	bool sealed; /* it was already when it was claimed */
+};
+
+struct seal_upcalls {
+	void *ctx;
+	/* Whether nobody has the file open for writing. */
+	bool (*is_closed)(void *ctx, uint64_t ino, const struct handle *h);
+	/*
+	 * Claim a file whose content is to be learned. -EBUSY: somebody can write to it, by an open or a mapping; -ESTALE:
+	 * it is gone, or nobody knows it. Every claim is settled.
+	 */
+	int (*claim)(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret);
+	/*
+	 * Give the claim back. With `sealed`: what was learned holds from now on, until somebody opens it for writing;
+	 * false if somebody may have written since it was claimed.
+	 */
+	bool (*settle)(void *ctx, struct seal_claim *claim, bool sealed);
+};
+
+#endif
