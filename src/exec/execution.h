@@ -172,6 +172,12 @@ int exec_dir_add(struct exec_table *t, struct execution *e, const struct handle 
 int exec_flat_add(struct exec_table *t, struct execution *e, const char *name,
 		  const struct ledger_owner *by) WARN_UNUSED;
 /*
+ * Whether what stands at the top under `name` is the execution's: its directory, if that is `dir`; with `dir` NULL
+ * a flat file. *ret_auto_ino: its number, if it is a directory that batonfs made, else 0.
+ */
+bool exec_has_name(struct execution *e, const char *name, const struct handle *dir,
+		   uint64_t *ret_auto_ino);
+/*
  * Copy the i-th flat file's name. false: there is none. For walks; if the list changes in between, one that
  * was there all the time may be missed.
  */

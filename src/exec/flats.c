@@ -83,15 +83,28 @@ static void take_out(struct flats *f, struct flat **link)
 	f->items[item->at]->at = item->at;
 }
 
-void flats_drop(struct flats *f, const char *name)
+/* What points to it; NULL if there is none. */
+static struct flat **find(const struct flats *f, const char *name)
 {
 	uint64_t hash = exec_hash(name);
 	struct flat **link = f->room ? bucket(f, hash) : NULL;
-	struct flat *item;
 
 	while (link && *link && ((*link)->hash != hash || strcmp((*link)->name, name) != 0))
 		link = &(*link)->next;
-	if (!link || !*link)
+	return link && *link ? link : NULL;
+}
+
+bool flats_has(const struct flats *f, const char *name)
+{
+	return find(f, name) != NULL;
+}
+
+void flats_drop(struct flats *f, const char *name)
+{
+	struct flat **link = find(f, name);
+	struct flat *item;
+
+	if (!link)
 		return;
 	item = *link;
 	take_out(f, link);

@@ -7,6 +7,7 @@
 #ifndef EXEC_FLATS_H
 #define EXEC_FLATS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,8 @@ int flats_add(struct flats *f, const char *name) WARN_UNUSED;
 
 /* One of this name, if there is one. The last name takes its position. */
 void flats_drop(struct flats *f, const char *name);
+
+bool flats_has(const struct flats *f, const char *name);
 
 /* The name at a position, valid until the next change; NULL from the n-th on. */
 const char *flats_at(const struct flats *f, size_t at);

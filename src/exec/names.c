@@ -131,6 +131,20 @@ void exec_flat_drop(struct exec_table *t, struct execution *e, const char *name)
 	exec_deactivate_locked(t, e, LEDGER_REMOVED);
 }
 
+bool exec_has_name(struct execution *e, const char *name, const struct handle *dir,
+		   uint64_t *ret_auto_ino)
+{
+	LOCK_SCOPE(&e->lock);
+	*ret_auto_ino = 0;
+	if (!dir)
+		return flats_has(&e->flats, name);
+	if (!e->has_dir || !handle_equal(&e->dir, dir))
+		return false;
+	if (e->dir_auto)
+		*ret_auto_ino = e->dir_ino;
+	return true;
+}
+
 bool exec_flat_name(struct execution *e, size_t i, char *buf, size_t len)
 {
 	const char *name;

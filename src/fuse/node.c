@@ -230,6 +230,19 @@ static int reopen(int fd, int flags)
 	return r < 0 ? -errno : r;
 }
 
+/*
+ * A directory of batonfs's making may vanish, and come back as another one, after its handle was read: then the
+ * handle is asked for again.
+ */
+static bool has_changed(struct fs *fs, struct inode *inode, const struct handle *h)
+{
+	struct handle now;
+
+	if (!(atomic_load(&inode->flags) & INODE_AUTO))
+		return false;
+	return node_handle(fs, inode, &now) < 0 || !handle_equal(&now, h);
+}
+
 int node_open(struct fs *fs, struct inode *inode, int flags)
 {
 	struct handle h;
@@ -240,8 +253,12 @@ int node_open(struct fs *fs, struct inode *inode, int flags)
 		if (inode->fd >= 0)
 			return reopen(inode->fd, flags);
 	}
-	r = node_handle(fs, inode, &h);
-	return r < 0 ? r : store_open_handle(fs->store, &h, flags);
+	do {
+		r = node_handle(fs, inode, &h);
+		if (r == 0)
+			r = store_open_handle(fs->store, &h, flags);
+	} while (r == -ESTALE && has_changed(fs, inode, &h));
+	return r;
 }
 
 int node_get(struct fs *fs, struct inode *inode, struct dirref *ret)
@@ -250,9 +267,13 @@ int node_get(struct fs *fs, struct inode *inode, struct dirref *ret)
 	int r;
 
 	if (S_ISDIR(inode->mode) && !(atomic_load(&inode->flags) & INODE_ORPHAN)) {
-		r = node_handle(fs, inode, &h);
-		return r < 0 ? r
-			     : dircache_get(fs->dirs, itable_nodeid(fs->itable, inode), &h, ret);
+		do {
+			r = node_handle(fs, inode, &h);
+			if (r == 0)
+				r = dircache_get(fs->dirs, itable_nodeid(fs->itable, inode), &h,
+						 ret);
+		} while (r == -ESTALE && has_changed(fs, inode, &h));
+		return r;
 	}
 	r = node_open(fs, inode, O_PATH | O_NOFOLLOW);
 	if (r < 0)

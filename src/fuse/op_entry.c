@@ -29,6 +29,8 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	dir = node_find(fs, parent);
 	r = dir ? node_get(fs, dir, &ref) : -ESTALE;
+	if (dir && r == -ESTALE) /* released and deleted, but somebody's working directory */
+		r = -ENOENT;
 	if (r == 0 || r == -ENOENT) /* a virtual directory is empty */
 		r = entry_lookup(fs, dir, ref.fd, name, &e);
 	node_put(fs, &ref);

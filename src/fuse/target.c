@@ -243,6 +243,49 @@ static void inherit(struct fs *fs, struct inode *dir, const struct rule_match *m
 	exec_unref(fs->execs, e);
 }
 
+/*
+ * What `name` is and whose. An execution that is released takes its names away first, and is left by the table
+ * last; so what was found may be in the trash already, and must be taken neither for the name's next owner's
+ * nor for that of one that is over. At the top the owner knows its names: one that it does not know has just gone,
+ * or is just being made if it is still there when looked at again.
+ */
+static int find_entry(struct fs *fs, struct inode *dir, int dirfd, const char *name,
+		      struct inode *like, struct stat *st, struct rule_match *m,
+		      struct execution **ret_exec)
+{
+	struct handle before = { 0 };
+
+	for (;;) {
+		uint64_t auto_ino = 0;
+		struct execution *e;
+		bool known;
+		int r = stat_entry(dirfd, name, -1, st, &like->handle);
+
+		if (r < 0)
+			return r;
+		rule_match(dir->place, name, S_ISDIR(st->st_mode), m);
+		e = entry_exec(fs, dir, m);
+		if (!e)
+			return -ENOMEM;
+		known = m->inherits || e->lifetime != LIFETIME_TTL ||
+			exec_has_name(e, name, S_ISDIR(st->st_mode) ? &like->handle : NULL,
+				      &auto_ino);
+		if (m->inherits && atomic_load(&e->state) == EXEC_RELEASED) {
+			exec_unref(fs->execs, e);
+			return -ENOENT;
+		}
+		like->ino = auto_ino ? auto_ino : st->st_ino;
+		like->place = (uint8_t)m->place;
+		atomic_store(&like->flags, auto_ino ? INODE_AUTO : 0);
+		if (known || handle_equal(&before, &like->handle)) {
+			*ret_exec = e;
+			return 0;
+		}
+		before = like->handle;
+		exec_unref(fs->execs, e);
+	}
+}
+
 int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 		 struct fuse_entry_param *ret)
 {
@@ -252,19 +295,12 @@ int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 	struct inode *inode;
 	struct stat st;
 	bool is_new;
-	int r = dirfd < 0 ? -ENOENT : stat_entry(dirfd, name, -1, &st, &like.handle);
+	int r = dirfd < 0 ? -ENOENT : find_entry(fs, dir, dirfd, name, &like, &st, &m, &e);
 
 	if (r == -ENOENT)
 		return lookup_virtual(fs, dir, name, ret);
 	if (r < 0)
 		return r;
-	rule_match(dir->place, name, S_ISDIR(st.st_mode), &m);
-	e = entry_exec(fs, dir, &m);
-	if (!e)
-		return -ENOMEM;
-	like.ino = st.st_ino;
-	like.place = (uint8_t)m.place;
-	mark_auto(dir, &like, &st, e);
 	r = make_inode(fs, &like, e, &st, &inode, &is_new);
 	if (r < 0)
 		return r;

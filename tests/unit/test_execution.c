@@ -242,6 +242,28 @@ END_TEST
 
 /* ---- marks ---- */
 
+START_TEST(names_are_its_own_until_they_go)
+{
+	struct execution *e = with_dir("5");
+	struct handle other = { .type = 1, .len = 1 };
+	struct handle dir;
+	uint64_t ino = 1;
+
+	add_flat(e, "5_a");
+	ck_assert_int_eq(exec_dir(e, &dir), 0);
+	ck_assert(exec_has_name(e, "5", &dir, &ino));
+	ck_assert_uint_eq(ino, exec_auto_ino("5"));
+	ck_assert(!exec_has_name(e, "5", &other, &ino));
+	ck_assert(exec_has_name(e, "5_a", NULL, &ino));
+	ck_assert_uint_eq(ino, 0);
+	ck_assert(!exec_has_name(e, "5_b", NULL, &ino));
+	ck_assert_int_eq(release_now(e), 0);
+	ck_assert(!exec_has_name(e, "5", &dir, &ino));
+	ck_assert(!exec_has_name(e, "5_a", NULL, &ino));
+	exec_unref(fix.execs, e);
+}
+END_TEST
+
 START_TEST(ttl_and_pin_are_marks_before_they_are_answered)
 {
 	struct execution *e = with_dir("5");
@@ -576,6 +598,7 @@ int main(void)
 		what_somebody_wanted_does_not_vanish,
 		directory_with_flat_files_beside_it_vanishes_alone,
 		flat_names_are_listed_and_dropped,
+		names_are_its_own_until_they_go,
 		ttl_and_pin_are_marks_before_they_are_answered,
 		mark_of_flat_files_makes_the_owners_directory,
 		others_lifetimes_are_not_ours_to_change,

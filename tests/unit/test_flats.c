@@ -20,20 +20,22 @@ static void teardown(void)
 	flats_done(&bag);
 }
 
+/* By position and by name. */
 static bool has(const char *name)
 {
+	bool found = false;
 	const char *at;
 
-	for (size_t i = 0; (at = flats_at(&bag, i)); i++) {
-		if (strcmp(at, name) == 0)
-			return true;
-	}
-	return false;
+	for (size_t i = 0; (at = flats_at(&bag, i)); i++)
+		found = found || strcmp(at, name) == 0;
+	ck_assert_int_eq(flats_has(&bag, name), found);
+	return found;
 }
 
 START_TEST(empty_bag_has_nothing)
 {
 	flats_drop(&bag, "a");
+	ck_assert(!has("a"));
 	ck_assert_ptr_null(flats_at(&bag, 0));
 	ck_assert_ptr_null(flats_pop(&bag));
 	flats_done(&bag);
