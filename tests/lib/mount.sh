@@ -81,12 +81,13 @@ wait_until() {
 	done
 }
 
-# A process that waits for its parent to collect it is gone for our purposes.
+# A process that waits for its parent to collect it is gone for our purposes, but only with its last thread:
+# until then it holds what it has open.
 gone() {
 	local state
 
-	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
-	[ -z "$state" ] || [ "$state" = Z ]
+	state=$(sed -n 's/^\(State\|Threads\):[[:space:]]*\([^[:space:]]*\).*/\2/p' "/proc/$1/status" 2>/dev/null | tr '\n' ' ')
+	[ -z "$state" ] || [ "$state" = "Z 1 " ] || [ "$state" = "Z 0 " ]
 }
 
 # run_as UID COMMAND...: with that uid and gid and no other group.
