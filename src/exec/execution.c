@@ -497,12 +497,15 @@ void exec_restore(struct exec_table *t, struct execution *e, const struct ledger
 	atomic_fetch_add(&t->active, 1);
 }
 
-void exec_restore_marks(struct exec_table *t, struct execution *e, int64_t ttl_ns, bool pinned)
+void exec_restore_marks(struct exec_table *t, struct execution *e, int64_t ttl_ns, bool pinned,
+			bool save)
 {
 	LOCK_SCOPE(&e->lock);
 	e->ttl_ns = ttl_ns;
 	e->pinned = pinned;
-	exec_save_locked(t, e);
+	atomic_store(&e->due_mono_ns, 0);
+	if (save)
+		exec_save_locked(t, e);
 }
 
 void exec_describe_locked(struct exec_table *t, struct execution *e, struct ledger_release *ret)

@@ -211,8 +211,9 @@ bool exec_vanish(struct exec_table *t, struct execution *e);
  * are added as usual afterwards.
  */
 void exec_restore(struct exec_table *t, struct execution *e, const struct ledger_execution *row);
-/* Set by hand, as found in the directory's marks: these win over the row. */
-void exec_restore_marks(struct exec_table *t, struct execution *e, int64_t ttl_ns, bool pinned);
+/* Set by hand, as found in the directory's marks: these win over the row, which is written if `save`. */
+void exec_restore_marks(struct exec_table *t, struct execution *e, int64_t ttl_ns, bool pinned,
+			bool save);
 
 /*
  * Lifetime. ttl_ns in nanoseconds, LEDGER_TTL_DEFAULT or LEDGER_TTL_NEVER. Kept in marks of the

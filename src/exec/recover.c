@@ -80,7 +80,9 @@ static struct ledger_execution *rows_find(struct rows *rows, const char *id)
 	return &rows->items[lo];
 }
 
-static void restore_from_row(struct exec_table *t, struct execution *e, struct rows *rows)
+/* Returns its row, or NULL. */
+static const struct ledger_execution *restore_from_row(struct exec_table *t, struct execution *e,
+						       struct rows *rows)
 {
 	char id[sizeof(EXEC_ROW_EXTERNAL) + RULE_ID_MAX];
 	struct ledger_execution *row;
@@ -90,10 +92,12 @@ static void restore_from_row(struct exec_table *t, struct execution *e, struct r
 	row = rows_find(rows, id);
 	if (row)
 		exec_restore(t, e, row);
+	return row;
 }
 
 static int restore_directory(struct exec_table *t, struct execution *e, int tree_fd,
-			     const char *name, const struct stat *st, const struct ledger_owner *by)
+			     const char *name, const struct stat *st, const struct ledger_owner *by,
+			     const struct ledger_execution *row)
 {
 	_cleanup_close_ int fd =
 		openat(tree_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -116,12 +120,14 @@ static int restore_directory(struct exec_table *t, struct execution *e, int tree
 		ttl = LEDGER_TTL_DEFAULT;
 	if (mark_get(fd, MARK_PINNED, &pinned) < 0)
 		pinned = 0;
-	exec_restore_marks(t, e, ttl, pinned != 0);
+	exec_restore_marks(t, e, ttl, pinned != 0,
+			   !row || row->ttl_ns != ttl || row->pinned != (pinned != 0));
 	return 0;
 }
 
 static int restore_name(struct exec_table *t, int tree_fd, const char *name, struct rows *rows)
 {
+	const struct ledger_execution *row;
 	struct ledger_owner by = { 0 };
 	struct rule_match m;
 	struct execution *e;
@@ -136,11 +142,11 @@ static int restore_name(struct exec_table *t, int tree_fd, const char *name, str
 	e = exec_get(t, m.id, m.lifetime);
 	if (!e)
 		return -ENOMEM;
-	restore_from_row(t, e, rows);
+	row = restore_from_row(t, e, rows);
 	if (m.lifetime != LIFETIME_TTL)
 		exec_activate(t, e, &by);
 	else if (S_ISDIR(st.st_mode))
-		r = restore_directory(t, e, tree_fd, name, &st, &by);
+		r = restore_directory(t, e, tree_fd, name, &st, &by, row);
 	else
 		r = exec_flat_add(t, e, name, &by);
 	exec_unref(t, e);

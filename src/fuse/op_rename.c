@@ -167,7 +167,7 @@ static void move_top_directory(struct fs *fs, struct side *from, struct side *to
 			    to->t.exec->id);
 	(void)!exec_dir_add(fs->execs, to->t.exec, &from->was.handle, from->was.st.st_ino, false,
 			    by);
-	exec_restore_marks(fs->execs, to->t.exec, ttl, pinned != 0);
+	exec_restore_marks(fs->execs, to->t.exec, ttl, pinned != 0, true);
 }
 
 static bool at_top(const struct side *s)

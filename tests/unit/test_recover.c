@@ -172,6 +172,39 @@ START_TEST(marks_win_over_rows)
 }
 END_TEST
 
+START_TEST(rows_that_agree_are_not_written_again)
+{
+	struct execution *e = with_dir("4711");
+	struct execution *plain = with_dir("4712");
+	struct ledger_execution row = { .id = "4712", .ttl_ns = 5 * NS_PER_S };
+	struct ledger_stats before;
+	struct ledger_stats after;
+	bool made;
+
+	ck_assert_int_eq(exec_set_ttl(fix.execs, e, 90 * NS_PER_S, &made), 0);
+	ck_assert_int_eq(exec_set_pinned(fix.execs, e, true, &made), 0);
+	row.number = exec_number(plain);
+	row.activity_real_ns = clock_real_ns();
+	ledger_execution_put(fix.ledger, &row);
+	exec_unref(fix.execs, plain);
+	exec_unref(fix.execs, e);
+
+	restart(true);
+	ledger_stats(fix.ledger, &before);
+	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, true), 0);
+	ledger_stats(fix.ledger, &after);
+	ck_assert_uint_eq(after.events, before.events + 1); /* 4712's, which said otherwise */
+	restart(true);
+	ledger_stats(fix.ledger, &before);
+	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, true), 0);
+	ledger_stats(fix.ledger, &after);
+	ck_assert_uint_eq(after.events, before.events);
+	ck_assert_int_eq(info_of("4711").ttl_ns, 90 * NS_PER_S);
+	ck_assert(info_of("4711").pinned);
+	ck_assert_int_eq(info_of("4712").ttl_ns, TTL_NS);
+}
+END_TEST
+
 START_TEST(marks_do_without_rows)
 {
 	struct execution *e = with_dir("4711");
@@ -310,6 +343,7 @@ int main(void)
 		newest_of_two_rows_counts,
 		row_without_a_name_in_the_tree_goes,
 		marks_win_over_rows,
+		rows_that_agree_are_not_written_again,
 		marks_do_without_rows,
 		damaged_marks_are_none,
 		external_executions_come_back,
