@@ -90,12 +90,28 @@ gone() {
 	[ -z "$state" ] || [ "$state" = "Z 1 " ] || [ "$state" = "Z 0 " ]
 }
 
+# All threads of a process have taken notice of SIGSTOP. Those that have not still serve requests.
+stopped() {
+	! grep -h ^State: /proc/"$1"/task/*/status | grep -qv "T (stopped)"
+}
+
 # run_as UID COMMAND...: with that uid and gid and no other group.
 run_as() {
 	local id=$1
 	shift
 
 	setpriv --reuid "$id" --regid "$id" --clear-groups "$@"
+}
+
+# Go on in a mount namespace of this script's own, for mounts that others must not see. It is a copy, so the
+# mounts of other tests go from it at once: their daemons would not end while we have them.
+own_namespace() {
+	local mnt
+
+	[ "${IN_NAMESPACE-}" ] || IN_NAMESPACE=1 exec unshare --mount bash "$0" "$@"
+	while read -r _ mnt _; do
+		umount -l "$(printf %b "$mnt")" 2>/dev/null
+	done < <(grep ' fuse' /proc/self/mounts)
 }
 
 is_mounted() {

@@ -15,9 +15,9 @@
 #
 # The session ends with the script, on every exit: process 1 is killed, and with it goes everything else.
 
-# What is mounted here is seen by nobody else, and goes with the script.
-[ "${IN_NAMESPACE-}" ] || IN_NAMESPACE=1 exec unshare --mount bash "$0"
 . "$TESTS/lib/mount.sh"
+# What is mounted here goes with the script. (Process 1 has a namespace of its own, once more.)
+own_namespace "$@"
 
 ROOT=$WORK/root
 machine_pid=''	 # of its process 1, as seen here
@@ -47,15 +47,23 @@ machine_groups() {
 	mkdir "$machine_group" 2>/dev/null
 }
 
+# Whether this machine lets us have what machine_enter needs; a container may not.
+machine_allowed() {
+	unshare --mount --cgroup --pid --fork --uts --ipc --net sh -c \
+		'mount -t proc none /proc && mount -t sysfs -o ro none /sys && mount -t cgroup2 none /sys/fs/cgroup' 2>/dev/null
+}
+
 machine_prepare() {
 	local name unit
 
 	[ -x /usr/lib/systemd/systemd ] && [ -L /lib ] || skip "no systemd, or /usr is not merged"
 	machine_groups || skip "no control groups (version 2) to be had here"
+	machine_allowed || skip "no namespaces to be had here"
 	mkdir "$ROOT"
 	mount -t tmpfs -o mode=755 none "$ROOT" || fail "tmpfs"
 	mkdir -p "$ROOT"/{usr,etc/systemd/system,etc/batonfs,var/lib,var/log,run,dev/pts,dev/shm,proc,sys,root,old,data/tmp}
-	mkdir -p -m 1777 "$ROOT/tmp" "$ROOT/.usr/upper" "$ROOT/.usr/work"
+	mkdir -m 1777 "$ROOT/tmp"
+	mkdir -p "$ROOT/.usr/"{upper,work}
 	mount -t overlay -o "lowerdir=/usr,upperdir=$ROOT/.usr/upper,workdir=$ROOT/.usr/work" none "$ROOT/usr" 2>/dev/null ||
 		skip "no overlay here"
 	for name in bin sbin lib lib32 lib64 libx32; do

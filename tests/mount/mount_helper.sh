@@ -6,7 +6,7 @@
 . "$TESTS/lib/mount.sh"
 
 # Where mount(8) looks for helpers, in a mount namespace of this test's own.
-[ "${IN_NAMESPACE-}" ] || IN_NAMESPACE=1 exec unshare -m bash "$0"
+own_namespace
 mkdir "$WORK/sbin" "$WORK/overlaywork"
 mount -t tmpfs none "$WORK/sbin" || fail "tmpfs"
 mkdir "$WORK/sbin/"{upper,work}

@@ -21,6 +21,7 @@ expect unmount_batonfs
 mount_batonfs
 first=$(daemon_pid)
 expect kill -STOP "$first"
+wait_until 10 stopped "$first"
 expect fusermount3 -uz "$MNT"
 "$BATONFS" "$STORE" "$MNT" 2>"$WORK/said" &
 second=$!

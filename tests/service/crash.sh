@@ -37,6 +37,10 @@ mounts_there() {
 	on grep -c " /data/tmp fuse.batonfs " /proc/self/mounts
 }
 
+stopped_there() {
+	! on sh -c 'grep -h ^State: /proc/$0/task/*/status' "$1" | grep -qv "T (stopped)"
+}
+
 expect on systemctl start "$unit"
 echo kept | on tee /data/tmp/4711/file >/dev/null || fail "write"
 for times in 1 2; do
@@ -67,6 +71,7 @@ for signal in KILL STOP; do
 	expect on batonfs /var/lib/other /data/tmp
 	other=$(status_of /data/tmp 'd["pid"]')
 	expect on kill -$signal "$other"
+	[ $signal = KILL ] || wait_until 10 stopped_there "$other"
 	expect on systemctl start "$unit"
 	expect_eq kept "$(on timeout 20 cat /data/tmp/4711/file)" "after a start over one that got SIG$signal"
 	expect on systemctl stop "$unit"
@@ -79,6 +84,7 @@ adjust
 expect on systemctl start "$unit"
 main=$(property MainPID)
 expect on kill -STOP "$main"
+wait_until 10 stopped_there "$main"
 expect on systemctl kill --signal=KILL "$unit"
 wait_until 20 restarted 1
 expect_eq 1 "$(mounts_there)" "mounts after a daemon that hung"
