@@ -56,7 +56,7 @@ struct mount_id {
 };
 
 /* umount -f ends the connection first and unmounts then: how often, and after what time, to look again. */
-#define FORCED_TRIES 10
+#define FORCED_TRIES 50
 #define FORCED_POLL_NS (20 * NS_PER_MS)
 
 struct session {

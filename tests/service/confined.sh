@@ -33,6 +33,6 @@ for source in memory:1G /var/lib/batonfs; do
 	echo short | on tee /data/tmp/4712/file >/dev/null || fail "write"
 	expect on baton -m /data/tmp ttl 4712 0.1s
 	wait_until 20 eval '! on test -e /data/tmp/4712/file'
-	expect_eq "" "$(on journalctl -q -o cat -p warning -u "$unit")" "warnings and errors of the daemon"
+	expect_eq "" "$(on journalctl -q -o cat -p err -u "$unit")" "errors of the daemon"
 	expect on systemctl stop "$unit"
 done

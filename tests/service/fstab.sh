@@ -7,12 +7,13 @@
 . "$TESTS/lib/service.sh"
 
 machine_prepare
-mkdir "$ROOT/var/lib/batonfs" "$ROOT/data/auto" "$ROOT/var/lib/auto"
+mkdir "$ROOT/var/lib/batonfs" "$ROOT/data/"{auto,idle} "$ROOT/var/lib/"{auto,idle}
 cat >"$ROOT/etc/fstab" <<'END'
 # The store is on a filesystem of its own, which can be unmounted only when no daemon has it.
 store            /var/lib/batonfs  tmpfs         inode64                                     0 0
 /var/lib/batonfs /data/tmp         fuse.batonfs  ttl=30m,autodir=off,x-systemd.before=seen.service 0 0
-/var/lib/auto    /data/auto        fuse.batonfs  ttl=2h,nofail,x-systemd.automount,x-systemd.idle-timeout=1s 0 0
+/var/lib/auto    /data/auto        fuse.batonfs  ttl=2h,nofail,x-systemd.automount           0 0
+/var/lib/idle    /data/idle        fuse.batonfs  x-systemd.automount,x-systemd.idle-timeout=1s 0 0
 memory:10%       /data/memory      fuse.batonfs  noauto,x-mount.mkdir                        0 0
 END
 cat >"$ROOT/etc/systemd/system/seen.service" <<'END'
@@ -66,9 +67,10 @@ echo kept | on tee /data/auto/4711/file >/dev/null || fail "write"
 expect on umount /data/auto
 expect_eq kept "$(on timeout 20 cat /data/auto/4711/file)" "after umount and another look"
 
-# Nobody looks into it any more.
-wait_until 20 eval '! on grep -q " /data/auto fuse.batonfs " /proc/self/mounts'
-expect_eq kept "$(on timeout 20 cat /data/auto/4711/file)" "after it was unmounted for being idle"
+# Nobody looks into it any more: it goes, with its daemon, and comes again.
+echo kept | on tee /data/idle/4711/file >/dev/null || fail "write"
+wait_until 20 eval '! on grep -q " /data/idle fuse.batonfs " /proc/self/mounts'
+expect_eq kept "$(on timeout 10 cat /data/idle/4711/file)" "after it was unmounted for being idle"
 
 # The store's filesystem could be unmounted: the daemon was gone by then.
 machine_reboot
