@@ -30,9 +30,10 @@ static void complain(const char *what, const char *path)
 	failed = true;
 }
 
+/* Until the time is up and everything has happened. */
 static bool going(void)
 {
-	return !failed && time(NULL) < end_s;
+	return !failed && (time(NULL) < end_s || !opens || !releases || !looks);
 }
 
 static void make(int dirfd, const char *path)
@@ -171,5 +172,5 @@ int main(int argc, char **argv)
 	for (int i = 0; i < N; i++)
 		(void)pthread_join(threads[i], NULL);
 	printf("%u opens, %u releases, %u looks\n", opens, releases, looks);
-	return failed || !opens || !releases || !looks;
+	return failed;
 }
