@@ -30,10 +30,19 @@ static bool is_trusted(const char *name)
 	return strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN) == 0;
 }
 
+/*
+ * Where SELinux is at work, it answers for its label itself and nobody asks us. Elsewhere nobody needs one; but
+ * `ls -l` asks for it file by file, unless it is told once that there are none here.
+ */
+static bool is_label(const char *name)
+{
+	return strcmp(name, XATTR_NAME_SELINUX) == 0;
+}
+
 /* The inode, if attributes of that name can be had of it. 0 or -errno. */
 static int find(fuse_req_t req, fuse_ino_t nodeid, const char *name, struct inode **ret)
 {
-	if (is_control(nodeid) || (name && mark_is_name(name)))
+	if (is_control(nodeid) || (name && (mark_is_name(name) || is_label(name))))
 		return -EOPNOTSUPP;
 	*ret = node_find(fs_of(req), nodeid);
 	return *ret ? 0 : -ESTALE;
@@ -99,7 +108,8 @@ static size_t hide_names(fuse_req_t req, char *list, size_t len)
 	for (size_t at = 0; at < len;) {
 		size_t n = strlen(list + at) + 1;
 
-		if (!mark_is_name(list + at) && (privileged || !is_trusted(list + at))) {
+		if (!mark_is_name(list + at) && !is_label(list + at) &&
+		    (privileged || !is_trusted(list + at))) {
 			memmove(list + out, list + at, n);
 			out += n;
 		}
