@@ -9,6 +9,7 @@
  *     reply.h      the one way to answer          notify.c    the kernel's cache
  *     session.c    mount, threads                     readers.c   how many of them read
  *     refresh.c    attributes after a close       prune.c     the kernel's cache of a large execution
+ *     spin.c       how a reader waits
  *     sealing.c    closed and written again
  */
 #ifndef FUSE_FS_H

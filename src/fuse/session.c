@@ -20,6 +20,7 @@
 #include "fuse/fs.h"
 #include "fuse/readers.h"
 #include "fuse/refresh.h"
+#include "fuse/spin.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -42,6 +43,7 @@ struct thread {
 	struct session *session; /* borrowed */
 	unsigned int number;
 	pthread_t pthread;
+	struct spin spin;
 };
 
 /* Not in the headers of every release; source: linux/stat.h of Linux 6.8. */
@@ -207,10 +209,14 @@ static void end(struct session *s)
 }
 
 /* One request. 0 to go on, 1 at the end, -errno. */
-static int serve_one(struct session *s, unsigned int self, struct fuse_buf *buf)
+static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
 {
 	int64_t asked = clock_mono_ns();
-	int n = fuse_session_receive_buf(s->se, buf);
+	int n;
+
+	if (readers_wanted(s->readers) == 1)
+		spin_wait(&t->spin, fuse_session_fd(s->se));
+	n = fuse_session_receive_buf(s->se, buf);
 
 	if (n == -EINTR || n == -EAGAIN)
 		return 0;
@@ -220,9 +226,9 @@ static int serve_one(struct session *s, unsigned int self, struct fuse_buf *buf)
 	}
 	if (n < 0)
 		return n;
-	readers_begin(s->readers, self, asked);
+	readers_begin(s->readers, t->number, asked);
 	fuse_session_process_buf(s->se, buf);
-	readers_end(s->readers, self);
+	readers_end(s->readers, t->number);
 	return 0;
 }
 
@@ -234,7 +240,7 @@ static void *serve(void *arg)
 	int r = 0;
 
 	while (r == 0 && readers_turn(s->readers, t->number) && !fuse_session_exited(s->se))
-		r = serve_one(s, t->number, &buf);
+		r = serve_one(s, t, &buf);
 	if (r < 0)
 		log_error("reading requests: error=%s", log_errname(r));
 	free(buf.mem);
@@ -251,7 +257,7 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	s->on_end = on_end;
 	s->arg = arg;
 	(void)sigaction(WAKE_SIGNAL, &sa, NULL); /* no SA_RESTART: read(2) is to return */
-	r = serve_one(s, 0, &buf);		 /* INIT: comes before everything else */
+	r = serve_one(s, &s->threads[0], &buf);	 /* INIT: comes before everything else */
 	free(buf.mem);
 	if (r != 0)
 		return r < 0 ? r : -ENODEV;
