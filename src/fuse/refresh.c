@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The refresher. Whoever has closed a file leaves its node id and sets a timer, if it is not running; so nobody
- * is woken on behalf of somebody who waits. The timer over, the thread looks whether requests have come in since: if
- * so it waits twice as long, and so on; if not it refreshes what it was left.
+ * is woken on behalf of somebody who waits. The timer over, the thread looks whether requests have come in
+ * since: if so it waits twice as long, and so on; if not it refreshes what it was left.
+ *
+ * It goes through a mount of its own that nobody sees, a clone: a path through the one that users see would keep
+ * that busy for the moment, and umount(8) would fail. But a filesystem lives as long as one of its mounts. So when
+ * the table of mounts has changed and ours is not in it any more, the clone is let go, and the filesystem with it.
  */
 #include "fuse/refresh.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/mount.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -23,6 +30,7 @@
 #include "util/clock.h"
 #include "util/lock.h"
 #include "util/log.h"
+#include "util/mounttab.h"
 
 /* Hints kept. Source: the files of one hand-off, and some more; what is lost costs somebody a round trip. */
 #define HINTS 16
@@ -33,11 +41,17 @@
 
 struct refresh {
 	/* Constant. */
-	struct fs *fs;	  /* borrowed */
-	char *mountpoint; /* owned */
-	int timer_fd;	  /* owned */
+	struct fs *fs;		/* borrowed */
+	const char *mountpoint; /* borrowed until `ready` */
+	int timer_fd;		/* owned */
 	pthread_t thread;
 	bool started;
+	sem_t ready; /* the thread posts it */
+
+	/* The thread's own; descriptors in its own table. */
+	int root_fd;   /* of the clone */
+	int mounts_fd; /* the table of mounts */
+	unsigned int dev_major, dev_minor;
 
 	struct lock lock;      /* rank LOCK_REFRESH */
 	uint64_t hints[HINTS]; /* lock; node ids, the newest at `next` - 1; 0: none */
@@ -69,6 +83,8 @@ void refresh_closed(struct refresh *r, uint64_t nodeid)
 		set_timer_locked(r, DELAY_MIN_NS);
 }
 
+/* ---- one file ---- */
+
 /* Whoever is about to open it will ask himself, and so will those who have it open. */
 static bool is_idle(struct fs *fs, struct inode *inode)
 {
@@ -82,15 +98,15 @@ static void close_of_own_table(int *fd)
 	(void)safe_close(*fd);
 }
 
+/* By path: the kernel makes an entry expire that is opened by handle. */
 static void ask(struct refresh *r, struct inode *inode)
 {
 	_cleanup_(close_of_own_table) int fd = node_open(r->fs, inode, O_PATH | O_NOFOLLOW);
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/", r->mountpoint);
 	struct stat st;
 
-	if (fd >= 0 && node_path(r->fs, fd, path + n, sizeof(path) - (size_t)n) == 0 &&
-	    stat(path, &st) == 0) /* of use to the kernel only */
+	if (fd >= 0 && node_path(r->fs, fd, path, sizeof(path)) == 0 &&
+	    fstatat(r->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0) /* the kernel wants to know */
 		atomic_fetch_add_explicit(&r->fs->refreshed, 1, memory_order_relaxed);
 }
 
@@ -117,19 +133,7 @@ static uint64_t take_hint(struct refresh *r)
 	return nodeid;
 }
 
-/* The timer is over. Returns whether clients let us do something. */
-static bool is_calm(struct refresh *r, int64_t *delay_ns)
-{
-	LOCK_SCOPE(&r->lock);
-	if (fs_requests(r->fs) != r->requests) {
-		*delay_ns = MIN_OF(*delay_ns * 2, DELAY_MAX_NS);
-		set_timer_locked(r, *delay_ns);
-		return false;
-	}
-	r->timer_set = false;
-	*delay_ns = DELAY_MIN_NS;
-	return true;
-}
+/* ---- the thread ---- */
 
 /* The smallest of them that is not below `from`; -1: none. */
 static int next_of(const int *fds, size_t n, int from)
@@ -173,26 +177,77 @@ static int become_client(const struct refresh *r)
 	return keep_descriptors(r);
 }
 
+static int clone_mount(struct refresh *r)
+{
+	struct mount_attr attr = { .propagation = MS_PRIVATE };
+	struct statx stx;
+
+	r->root_fd = (int)syscall(SYS_open_tree, AT_FDCWD, r->mountpoint,
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (r->root_fd < 0)
+		return -errno;
+	(void)syscall(SYS_mount_setattr, r->root_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr));
+	if (statx(r->root_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
+		return -errno;
+	r->dev_major = stx.stx_dev_major;
+	r->dev_minor = stx.stx_dev_minor;
+	r->mounts_fd = open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC);
+	return r->mounts_fd < 0 ? -errno : 0;
+}
+
+/* Until the timer is over. False: the filesystem is unmounted. */
+static bool wait_for_timer(struct refresh *r)
+{
+	struct pollfd fds[] = { { .fd = r->timer_fd, .events = POLLIN },
+				{ .fd = r->mounts_fd, .events = POLLPRI } };
+	uint64_t times;
+
+	while (poll(fds, ARRAY_SIZE(fds), -1) >= 0 || errno == EINTR) {
+		if (fds[1].revents && !mounttab_has_device(r->dev_major, r->dev_minor))
+			return false;
+		if (fds[0].revents && read(r->timer_fd, &times, sizeof(times)) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* The timer is over. Returns whether clients let us do something. */
+static bool is_calm(struct refresh *r, int64_t *delay_ns)
+{
+	LOCK_SCOPE(&r->lock);
+	if (fs_requests(r->fs) != r->requests) {
+		*delay_ns = MIN_OF(*delay_ns * 2, DELAY_MAX_NS);
+		set_timer_locked(r, *delay_ns);
+		return false;
+	}
+	r->timer_set = false;
+	*delay_ns = DELAY_MIN_NS;
+	return true;
+}
+
 static void *run(void *arg)
 {
 	struct refresh *r = arg;
 	int64_t delay_ns = DELAY_MIN_NS;
-	uint64_t times, nodeid;
+	uint64_t nodeid;
 	int err = become_client(r);
 
-	if (err < 0) {
+	if (err == 0)
+		err = clone_mount(r);
+	(void)sem_post(&r->ready);
+	if (err < 0)
 		log_warning("attributes are not refreshed after a close: error=%s, ignoring",
 			    log_errname(err));
-		return NULL;
-	}
-	while (!atomic_load(&r->stopped)) {
-		if (read(r->timer_fd, &times, sizeof(times)) < 0 || !is_calm(r, &delay_ns))
+	while (err == 0 && wait_for_timer(r) && !atomic_load(&r->stopped)) {
+		if (!is_calm(r, &delay_ns))
 			continue;
 		while (!atomic_load(&r->stopped) && (nodeid = take_hint(r)))
 			refresh_one(r, nodeid);
 	}
-	return NULL;
+	return NULL; /* its descriptors go with it, and with them the clone */
 }
+
+/* ---- from outside ---- */
 
 int refresh_new(struct fs *fs, const char *mountpoint, struct refresh **ret)
 {
@@ -202,17 +257,18 @@ int refresh_new(struct fs *fs, const char *mountpoint, struct refresh **ret)
 	if (!r)
 		return -ENOMEM;
 	r->fs = fs;
+	r->mountpoint = mountpoint;
 	lock_init(&r->lock, LOCK_REFRESH);
+	(void)sem_init(&r->ready, 0, 0); /* fails for other arguments only */
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	if (r->timer_fd < 0)
 		return -errno;
-	r->mountpoint = strdup(mountpoint);
-	if (!r->mountpoint)
-		return -ENOMEM;
 	err = pthread_create(&r->thread, NULL, run, r);
 	if (err)
 		return -err;
 	r->started = true;
+	while (sem_wait(&r->ready) < 0)
+		; /* interrupted by a signal */
 	*ret = TAKE_PTR(r);
 	return 0;
 }
@@ -238,7 +294,7 @@ void refresh_free(struct refresh *r)
 		return;
 	refresh_stop(r);
 	(void)safe_close(r->timer_fd);
+	(void)sem_destroy(&r->ready);
 	lock_done(&r->lock);
-	free(r->mountpoint);
 	free(r);
 }

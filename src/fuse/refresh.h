@@ -15,7 +15,11 @@
 struct fs;
 struct refresh;
 
-/* For the filesystem mounted at `mountpoint` (copied). Starts the thread, in the host's mount namespace. */
+/*
+ * For the filesystem mounted at `mountpoint`. Starts the thread, in the host's mount namespace, and returns when it
+ * is ready or cannot be of use. While it runs, the filesystem outlives its last unmount for as long as it takes to
+ * notice that.
+ */
 int refresh_new(struct fs *fs, const char *mountpoint, struct refresh **ret) WARN_UNUSED;
 /* Joins the thread; it may be waiting for an answer through the mount, so requests must still be served. */
 void refresh_stop(struct refresh *r);

@@ -49,3 +49,17 @@ bool mounttab_has(const char *type, const char *source)
 		(void)endmntent(f);
 	return found;
 }
+
+bool mounttab_has_device(unsigned int major, unsigned int minor)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/thread-self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	unsigned int have_major, have_minor;
+	bool found = false;
+	size_t room = 0;
+
+	while (f && !found && getline(&line, &room, f) >= 0)
+		found = sscanf(line, "%*d %*d %u:%u ", &have_major, &have_minor) == 2 &&
+			have_major == major && have_minor == minor;
+	return found;
+}

@@ -14,6 +14,9 @@
  */
 bool mounttab_is_at(const char *path, const char *type, char **ret_source);
 
+/* Whether the filesystem with this device number is mounted anywhere. */
+bool mounttab_has_device(unsigned int major, unsigned int minor);
+
 /* Whether a filesystem of this type with this source is mounted anywhere. */
 bool mounttab_has(const char *type, const char *source);
 

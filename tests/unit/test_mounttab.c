@@ -6,6 +6,8 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "scratch.h"
 
@@ -28,6 +30,7 @@ static int mount_in_layers(void)
 {
 	char path[] = "/tmp/mounttab.XXXXXX";
 	char *source = NULL;
+	struct stat st;
 
 	CHILD_ASSERT(mkdtemp(path));
 	CHILD_ASSERT(unshare(CLONE_NEWNS) == 0);
@@ -38,11 +41,14 @@ static int mount_in_layers(void)
 	CHILD_ASSERT(strcmp(source, "two words") == 0);
 	free(source);
 	CHILD_ASSERT(mounttab_has("tmpfs", "below"));
+	CHILD_ASSERT(stat(path, &st) == 0);
+	CHILD_ASSERT(mounttab_has_device(major(st.st_dev), minor(st.st_dev)));
 	CHILD_ASSERT(mount("over", path, "ramfs", 0, NULL) == 0);
 	CHILD_ASSERT(!mounttab_is_at(path, "tmpfs", &source));
 	CHILD_ASSERT(!source);
 	CHILD_ASSERT(umount(path) == 0 && umount(path) == 0 && umount(path) == 0);
 	CHILD_ASSERT(!mounttab_has("tmpfs", "below"));
+	CHILD_ASSERT(!mounttab_has_device(major(st.st_dev), minor(st.st_dev)));
 	CHILD_ASSERT(rmdir(path) == 0);
 	return 0;
 }
