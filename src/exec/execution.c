@@ -342,17 +342,15 @@ void exec_touch(struct execution *e)
 }
 
 /* Whether a newcomer has to wait. */
-static bool is_closed(struct execution *e, bool nested)
+static bool is_closed(int state, bool nested)
 {
-	int state = atomic_load(&e->state);
-
 	return state == EXEC_MOVING || (state == EXEC_RELEASING && !nested);
 }
 
 static void wait_decided(struct execution *e, bool nested)
 {
 	LOCK_SCOPE(&e->lock);
-	while (is_closed(e, nested))
+	while (is_closed(atomic_load(&e->state), nested))
 		lock_wait(&e->lock, &e->decided);
 }
 
@@ -363,12 +361,15 @@ static void wait_decided(struct execution *e, bool nested)
 static int enter(struct execution *e, bool nested)
 {
 	for (;;) {
+		int state;
+
 		atomic_fetch_add(&e->busy, 1);
-		if (atomic_load(&e->state) == EXEC_RELEASED) {
+		state = atomic_load(&e->state); /* once: MOVING may become RELEASED at any moment */
+		if (state == EXEC_RELEASED) {
 			exec_leave(e);
 			return -ESTALE;
 		}
-		if (!is_closed(e, nested)) {
+		if (!is_closed(state, nested)) {
 			exec_touch(e);
 			return 0;
 		}
