@@ -319,6 +319,15 @@ void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n)
 	}
 }
 
+bool itable_unref_shared(struct itable *t, struct inode *inode)
+{
+	LOCK_SCOPE(&t->lock);
+	if (inode->nlookup <= 1)
+		return false;
+	inode->nlookup--;
+	return true;
+}
+
 void itable_orphan(struct itable *t, struct inode *inode)
 {
 	LOCK_SCOPE(&t->lock);

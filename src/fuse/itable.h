@@ -114,6 +114,9 @@ static inline void itable_unref(struct itable *t, struct inode *inode)
 	itable_forget(t, itable_nodeid(t, inode), 1);
 }
 
+/* Give a lookup back unless it is the last one: then false, and it is still the caller's. */
+bool itable_unref_shared(struct itable *t, struct inode *inode) WARN_UNUSED;
+
 /* It has no name any more: not to be found by itable_lookup() again. */
 void itable_orphan(struct itable *t, struct inode *inode);
 

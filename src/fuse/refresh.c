@@ -110,6 +110,37 @@ static void ask(struct refresh *r, struct inode *inode)
 		atomic_fetch_add_explicit(&r->fs->refreshed, 1, memory_order_relaxed);
 }
 
+/* An inode that the notifier gives back. */
+struct loan {
+	struct fs *fs;	     /* borrowed */
+	struct inode *inode; /* owned reference */
+};
+
+static void give_back(void *arg)
+{
+	struct loan *l = arg;
+
+	itable_unref(l->fs->itable, l->inode);
+	free(l);
+}
+
+/*
+ * Whoever gives the last reference back closes what the inode has open, and its backing id by /dev/fuse: numbers
+ * that mean nothing here. So that is left to a thread that shares the process's descriptors.
+ */
+static void unref(struct refresh *r, struct inode *inode)
+{
+	struct loan *l;
+
+	if (itable_unref_shared(r->fs->itable, inode))
+		return;
+	l = malloc(sizeof(*l));
+	if (!l)
+		return; /* it is kept; better than descriptors that nobody knows of */
+	*l = (struct loan){ .fs = r->fs, .inode = inode };
+	notify_then(r->fs->notify, give_back, l);
+}
+
 static void refresh_one(struct refresh *r, uint64_t nodeid)
 {
 	struct inode *inode = itable_ref(r->fs->itable, nodeid);
@@ -118,7 +149,7 @@ static void refresh_one(struct refresh *r, uint64_t nodeid)
 		return;
 	if (is_idle(r->fs, inode))
 		ask(r, inode);
-	itable_unref(r->fs->itable, inode);
+	unref(r, inode);
 }
 
 /* 0: nothing is left. */

@@ -181,6 +181,20 @@ START_TEST(orphan_is_known_but_not_found)
 }
 END_TEST
 
+START_TEST(only_a_shared_lookup_is_given_back_without_evicting)
+{
+	uint64_t nodeid = add(10);
+	struct inode *inode = itable_ref(table, nodeid);
+
+	ck_assert(itable_unref_shared(table, inode));
+	ck_assert(!itable_unref_shared(table, inode));
+	ck_assert_ptr_eq(itable_find(table, nodeid), inode);
+	ck_assert_uint_eq(evicted, 0);
+	itable_unref(table, inode);
+	ck_assert_uint_eq(evicted, 1);
+}
+END_TEST
+
 START_TEST(forgetting_too_much_is_forgetting_all)
 {
 	uint64_t nodeid = add(10);
@@ -460,6 +474,7 @@ int main(void)
 		number_used_again_is_another_inode,
 		handle_of_an_automatic_directory_does_not_count,
 		orphan_is_known_but_not_found,
+		only_a_shared_lookup_is_given_back_without_evicting,
 		forgetting_too_much_is_forgetting_all,
 		node_ids_nobody_gave_are_not_found,
 		slot_used_again_has_another_generation,
