@@ -77,17 +77,23 @@ static void want_more(struct readers *r)
 		want_locked(r, n + 1);
 }
 
-static bool all_held_up(const struct readers *r, int64_t for_ns)
+/* The first n readers. */
+static bool held_up(const struct readers *r, unsigned int n, int64_t for_ns)
 {
 	int64_t now = clock_mono_ns();
 
-	for (unsigned int i = 0; i < atomic_load(&r->wanted); i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		int64_t since = atomic_load(&r->readers[i].since_mono_ns);
 
 		if (since == 0 || now - since < for_ns)
 			return false;
 	}
 	return true;
+}
+
+static bool all_held_up(const struct readers *r, int64_t for_ns)
+{
+	return held_up(r, atomic_load(&r->wanted), for_ns);
 }
 
 static void set_timer(struct readers *r)
@@ -195,7 +201,9 @@ static void decide(struct readers *r, int64_t now)
 	if (found >= FOUND_MANY && n < r->max)
 		want_locked(r, n + 1);
 	else if (n > 1 &&
-		 busy < window * (n - 1) / 2) /* one fewer would be busy half of the time */
+		 busy < window * (n - 1) / 2 && /* one fewer would be busy half of the time */
+		 !held_up(r, n - 1,
+			  HELD_UP_NS)) /* and be there: such a request counts when it ends */
 		want_locked(r, n - 1);
 }
 

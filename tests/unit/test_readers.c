@@ -97,6 +97,20 @@ START_TEST(whoever_is_held_up_is_replaced)
 }
 END_TEST
 
+START_TEST(nobody_rests_who_stands_in_for_one_that_is_held_up)
+{
+	readers_begin(readers, 0, 0);
+	while (readers_wanted(readers) == 1)
+		(void)sched_yield();
+	for (int i = 0; i < 1000; i++) {
+		serve(1, false);
+		ck_assert_uint_ge(readers_wanted(readers), 2);
+	}
+	readers_end(readers, 0);
+	serve_until(false, 1);
+}
+END_TEST
+
 START_TEST(the_end_wakes_those_who_rest)
 {
 	bool turn = true;
@@ -118,6 +132,7 @@ int main(void)
 		idle_readers_go_to_rest,
 		a_slow_request_calls_another,
 		whoever_is_held_up_is_replaced,
+		nobody_rests_who_stands_in_for_one_that_is_held_up,
 		the_end_wakes_those_who_rest,
 	};
 
