@@ -100,8 +100,7 @@ static void set_timer(struct readers *r)
 {
 	struct itimerspec in = { .it_value.tv_nsec = WATCH_NS };
 
-	if (atomic_load_explicit(&r->timer_set, memory_order_relaxed) ||
-	    atomic_exchange(&r->timer_set, true))
+	if (atomic_load(&r->timer_set) || atomic_exchange(&r->timer_set, true))
 		return;
 	(void)timerfd_settime(r->timer_fd, 0, &in, NULL);
 }
@@ -180,7 +179,8 @@ void readers_begin(struct readers *r, unsigned int self, int64_t asked_mono_ns)
 {
 	int64_t now = clock_mono_ns();
 
-	atomic_store_explicit(&r->readers[self].since_mono_ns, now, memory_order_relaxed);
+	/* In order: either the watch, which clears timer_set and then looks, sees this, or set_timer() that. */
+	atomic_store(&r->readers[self].since_mono_ns, now);
 	if (now - asked_mono_ns < FOUND_NS)
 		atomic_fetch_add_explicit(&r->found, 1, memory_order_relaxed);
 	set_timer(r);
