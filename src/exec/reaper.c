@@ -159,6 +159,22 @@ static void let_vanish(struct reaper *r, struct execution *e)
 		r->up.vanish(r->up.ctx, e);
 }
 
+static bool is_vacant(void *arg, struct execution *e)
+{
+	(void)arg;
+	return atomic_load(&e->vacant);
+}
+
+/* At the end nobody comes back; and who starts next does not know which directories may go. */
+static int let_vanish_now(void *arg, struct execution *e)
+{
+	struct reaper *r = arg;
+
+	if (atomic_exchange(&e->vacant, false))
+		r->up.vanish(r->up.ctx, e);
+	return 0;
+}
+
 static int look_at(void *arg, struct execution *e)
 {
 	struct reaper *r = arg;
@@ -222,25 +238,29 @@ static void look_at_files(struct reaper *r)
 	r->ledger_failed = ret < 0;
 }
 
+/* Until it is time to look again. False: the end. */
+static bool wait_for_tick(struct reaper *r)
+{
+	int64_t next = clock_mono_ns() + REAPER_TICK_NS;
+
+	LOCK_SCOPE(&r->lock);
+	while (!r->stop && lock_wait_until(&r->lock, &r->wake, next) == 0)
+		;
+	return !r->stop;
+}
+
 static void *run(void *arg)
 {
 	struct reaper *r = arg;
 
-	for (;;) {
-		int64_t next = clock_mono_ns() + REAPER_TICK_NS;
-
-		{
-			LOCK_SCOPE(&r->lock);
-			while (!r->stop && lock_wait_until(&r->lock, &r->wake, next) == 0)
-				;
-			if (r->stop)
-				return NULL;
-		}
+	while (wait_for_tick(r)) {
 		r->now_mono_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 		if (exec_each_wanted(r->table, is_wanted, look_at, r) < 0)
 			log_warning("reaper: out of memory, retrying");
 		look_at_files(r);
 	}
+	(void)!exec_each_wanted(r->table, is_vacant, let_vanish_now, r); /* -ENOMEM: they stay */
+	return NULL;
 }
 
 int reaper_new(struct exec_table *t, const struct store *store, struct ledger *ledger,

@@ -17,6 +17,15 @@ mount_batonfs
 expect_eq "50" "$(cat "$MNT/20/"* | grep -c 20)"
 expect unmount_batonfs
 
+# A directory of batonfs's making that was left empty just before does not come back.
+mount_batonfs
+echo x >"$MNT/4711/x"
+rm "$MNT/4711/x"
+expect unmount_batonfs
+mount_batonfs
+[[ " $(ls "$MNT" | tr '\n' ' ') " != *" 4711 "* ]] || fail "an empty directory was left behind"
+expect unmount_batonfs
+
 # One that is held up on its way down.
 mount_batonfs
 first=$(daemon_pid)

@@ -261,6 +261,27 @@ START_TEST(vacated_directories_vanish_after_a_while)
 }
 END_TEST
 
+START_TEST(vacated_directories_vanish_at_the_end)
+{
+	struct execution *empty = with_dir("5");
+	struct execution *full = with_dir("6");
+	struct execution *left_alone = with_dir("7");
+
+	add_file(fix.store.tree_fd, "6/f", "x");
+	exec_vacate(empty);
+	exec_vacate(full);
+	start_reaper();
+	reaper_free(reaper);
+	reaper = NULL;
+	ck_assert(!exists(fix.store.tree_fd, "5"));
+	ck_assert(exists(fix.store.tree_fd, "6/f"));
+	ck_assert(exists(fix.store.tree_fd, "7"));
+	exec_unref(fix.execs, empty);
+	exec_unref(fix.execs, full);
+	exec_unref(fix.execs, left_alone);
+}
+END_TEST
+
 START_TEST(files_of_their_own_lifetime_are_named_once)
 {
 	add_stray();
@@ -319,6 +340,7 @@ int main(void)
 		what_the_kernel_knows_in_use_stays,
 		activity_is_written_down,
 		vacated_directories_vanish_after_a_while,
+		vacated_directories_vanish_at_the_end,
 		files_of_their_own_lifetime_are_named_once,
 		file_in_use_waits_for_its_next_time,
 		file_that_resists_waits_for_its_next_time,
