@@ -218,12 +218,6 @@ void readers_end(struct readers *r, unsigned int self)
 		decide(r, now);
 }
 
-void readers_slow(struct readers *r)
-{
-	if (all_held_up(r, 0))
-		want_more(r);
-}
-
 void readers_stop(struct readers *r)
 {
 	struct itimerspec now = { .it_value.tv_nsec = 1 };

@@ -5,10 +5,10 @@
  * cold; while one reader that has just answered finds the next request without being woken, or is woken where
  * it ran. More are called while requests are found waiting, or when all readers are held up in theirs.
  *
- *                    requests found waiting, all held up, readers_slow()
- *      RESTING ---------------------------------------------------------> READING
- *         ^                                                                  |
- *         +--------------------- fewer would do ----------------------------+
+ *                 requests found waiting, all held up
+ *      RESTING ------------------------------------------> READING
+ *         ^                                                   |
+ *         +----------------- fewer would do ------------------+
  *
  * Threads are numbered from 0; those below `wanted` read, the others rest. Knows nothing of FUSE.
  */
@@ -40,9 +40,6 @@ bool readers_turn(struct readers *r, unsigned int self) WARN_UNUSED;
  */
 void readers_begin(struct readers *r, unsigned int self, int64_t asked_mono_ns);
 void readers_end(struct readers *r, unsigned int self);
-
-/* The request in hand may take long: somebody else must read meanwhile. Between begin and end. */
-void readers_slow(struct readers *r);
 
 /* All rest for ever. */
 void readers_stop(struct readers *r);

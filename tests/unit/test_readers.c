@@ -68,27 +68,15 @@ static void *rest(void *arg)
 	return NULL;
 }
 
-START_TEST(a_slow_request_calls_another)
+START_TEST(whoever_is_held_up_is_replaced)
 {
 	bool turn = false;
 	pthread_t thread;
 
 	ck_assert_int_eq(pthread_create(&thread, NULL, rest, &turn), 0);
 	readers_begin(readers, 0, 0);
-	readers_slow(readers);
 	(void)pthread_join(thread, NULL);
 	ck_assert(turn);
-	readers_slow(readers); /* the other one reads already */
-	ck_assert_uint_eq(readers_wanted(readers), 2);
-	readers_end(readers, 0);
-}
-END_TEST
-
-START_TEST(whoever_is_held_up_is_replaced)
-{
-	readers_begin(readers, 0, 0);
-	while (readers_wanted(readers) == 1)
-		(void)sched_yield();
 	readers_begin(readers, 1, 0); /* so is the other one */
 	while (readers_wanted(readers) == 2)
 		(void)sched_yield();
@@ -130,7 +118,6 @@ int main(void)
 		one_reads_at_first,
 		requests_found_waiting_call_more,
 		idle_readers_go_to_rest,
-		a_slow_request_calls_another,
 		whoever_is_held_up_is_replaced,
 		nobody_rests_who_stands_in_for_one_that_is_held_up,
 		the_end_wakes_those_who_rest,
