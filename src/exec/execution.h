@@ -202,7 +202,7 @@ void exec_vacate(struct execution *e);
 /*
  * If the directory was made by batonfs, is empty, and carries nothing set by hand: remove it. Returns
  * whether it did, so that the root changed. Not while an operation is under way: whoever has entered calls
- * this after exec_leave(), so that the last one does it.
+ * exec_vacate() when he has left, so that it is tried again.
  */
 bool exec_vanish(struct exec_table *t, struct execution *e);
 

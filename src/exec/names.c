@@ -156,7 +156,7 @@ bool exec_flat_name(struct execution *e, size_t i, char *buf, size_t len)
 	return name != NULL;
 }
 
-/* Who is about to make something in the directory must not lose it: he vanishes it himself if he fails. */
+/* Who is about to make something in the directory must not lose it: he notes that it is vacant if he fails. */
 static bool remove_dir_locked(struct exec_table *t, struct execution *e)
 {
 	bool removed =

@@ -7,10 +7,9 @@
  *     op_*.c       the operations                 target.c    a name in a directory, entered
  *     itable.c     inodes the kernel knows        backing.c   passthrough
  *     reply.h      the one way to answer          notify.c    the kernel's cache
- *     session.c    mount, threads                     readers.c   how many of them read
- *     refresh.c    attributes after a close       prune.c     the kernel's cache of a large execution
- *     spin.c       how a reader waits
- *     sealing.c    closed and written again
+ *     session.c    mount, threads                 readers.c   how many of them read
+ *     spin.c       how one of them waits          refresh.c   attributes after a close
+ *     prune.c      a large execution's names      sealing.c   closed and written again
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H

@@ -33,8 +33,8 @@ int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 		 unsigned int flags, struct target *ret) WARN_UNUSED;
 
 /*
- * Let go; a directory that batonfs made and that is empty now vanishes. Then tell the kernel what it must know
- * before the reply.
+ * Let go; a directory that batonfs made and that is empty now vanishes later (exec_vacate()). Then tell the kernel what
+ * it must know before the reply.
  */
 void target_leave(struct fs *fs, struct target *t);
 
