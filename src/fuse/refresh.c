@@ -213,6 +213,10 @@ static int clone_mount(struct refresh *r)
 	struct mount_attr attr = { .propagation = MS_PRIVATE };
 	struct statx stx;
 
+	/* First: it tells of what changes from now on, and the mount may go at any time. */
+	r->mounts_fd = open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (r->mounts_fd < 0)
+		return -errno;
 	r->root_fd = (int)syscall(SYS_open_tree, AT_FDCWD, r->mountpoint,
 				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (r->root_fd < 0)
@@ -222,8 +226,7 @@ static int clone_mount(struct refresh *r)
 		return -errno;
 	r->dev_major = stx.stx_dev_major;
 	r->dev_minor = stx.stx_dev_minor;
-	r->mounts_fd = open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC);
-	return r->mounts_fd < 0 ? -errno : 0;
+	return 0;
 }
 
 /* Until the timer is over. False: the filesystem is unmounted. */
