@@ -115,8 +115,18 @@ echo more >>"$f"
 "$BATON" verify - <"$WORK/ref" 2>"$WORK/out" && fail "verified, but it is longer"
 expect_match "the reference says" "$(cat "$WORK/out")"
 "$BATON" verify '{"path":"/nowhere","size":1}' 2>"$WORK/out" && fail "verified, but it is not there"
-"$BATON" verify nonsense 2>"$WORK/out"
-expect_eq 2 $? "exit code for what is no reference"
+for reference in nonsense "{\"path\":\"$f\",\"size\":$(stat -c %s "$f"),\"xxh3\":0}"; do
+	"$BATON" verify "$reference" 2>"$WORK/out"
+	expect_eq 2 $? "exit code for what is no reference: $reference"
+done
+
+# Where it is not mounted, there may be a file of that name all the same.
+cp "$f" "$WORK/elsewhere"
+for hash in '' ",\"xxh3\":\"$(seal_sum of "$f")\""; do
+	"$BATON" verify "{\"path\":\"$WORK/elsewhere\",\"size\":$(stat -c %s "$f")$hash}" 2>"$WORK/out" &&
+		fail "verified, but it is not on a batonfs"
+	expect_match "not on a batonfs" "$(cat "$WORK/out")"
+done
 
 # Only files have one; it cannot be set; who may not read the file may not read its hash.
 has_none "$MNT/4711"
