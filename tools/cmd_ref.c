@@ -44,10 +44,10 @@ static int add_hash(json_t *ref, const char *path)
 	char hash[64];
 	ssize_t n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, sizeof(hash) - 1);
 
-	if (n < 0 && errno == ENODATA)
-		return 0;
-	if (n < 0)
+	if (n < 0 && (errno == ENOENT || errno == EIO || errno == ENOTCONN))
 		return errno;
+	if (n < 0) /* open for writing, too many ask, no leases for the daemon, an older one */
+		return 0;
 	hash[n] = '\0';
 	return json_object_set_new(ref, "xxh3", json_string(hash)) < 0 ? ENOMEM : 0;
 }

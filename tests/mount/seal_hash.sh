@@ -135,6 +135,14 @@ expect_errno EPERM setfattr -n user.baton.xxh3 -v 1 "$f"
 expect_errno EPERM setfattr -n user.baton.sealed -v 1 "$f"
 expect_errno EACCES run_as 1000 getfattr -n user.baton.xxh3 "$f"
 
+# A daemon that is not given leases cannot tell; references are made all the same.
+expect unmount_batonfs
+printf '#!/bin/sh\nexec setpriv --bounding-set -lease "%s" "$@"\n' "$BATONFS" >"$WORK/batonfs"
+expect chmod 755 "$WORK/batonfs"
+BATONFS=$WORK/batonfs mount_batonfs
+expect install -o 1000 -m 644 /dev/null "$MNT/4711/foreign"
+expect_match '"mtime":[0-9.]*}$' "$(expect "$BATON" ref "$MNT/4711/foreign")" "reference without leases"
+
 # Changed in every way, asked for at any moment, also while it is hashed by itself.
 expect unmount_batonfs
 mount_batonfs
