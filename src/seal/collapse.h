@@ -27,7 +27,8 @@ typedef bool collapse_may_fn(void *ctx, uint64_t bytes);
 /*
  * Collapse what is whole of the file behind fd (open for reading, best with O_NOATIME): each aligned 2 MiB that
  * has no hole and does not reach beyond the end. *ret_bytes: how much was done (or was in huge pages already), also
- * if it fails. 0, -ECANCELED (may() said no), -ENOMEM (no huge page to be had), -EINVAL (not on this filesystem or
+ * if it fails. 0, -ECANCELED (may() said no), -ENOMEM (no huge page to be had), -EBUSY (over the memory
+ * limit), -EAGAIN (a page was in use; the others are done), -EINVAL (not on this filesystem or
  * kernel), -errno. Blocks for as long as copying takes.
  */
 int collapse_fd(int fd, collapse_may_fn *may, void *ctx, uint64_t *ret_bytes) WARN_UNUSED;

@@ -71,12 +71,13 @@ static uint64_t allocated(void)
 	return (uint64_t)st.st_blocks * 512;
 }
 
-/* A kernel or machine that has no huge pages to give leaves the file as it is. */
+/* A kernel or machine that has no huge pages to give, or moves the small ones just now, leaves the file as it is. */
 static int collapse(uint64_t *ret)
 {
 	int r = collapse_fd(file, may, &file, ret);
 
-	ck_assert_msg(r == 0 || r == -EINVAL || r == -ENOMEM, "%s", strerror(-r));
+	ck_assert_msg(r == 0 || r == -EINVAL || r == -ENOMEM || r == -EBUSY || r == -EAGAIN, "%s",
+		      strerror(-r));
 	return r;
 }
 
@@ -143,7 +144,7 @@ START_TEST(asks_for_each_piece)
 	allowed = 1;
 	if (collapse_fd(file, may, &file, &done) == -ECANCELED) {
 		ck_assert_int_eq(asked, 2);
-		ck_assert_uint_eq(done, COLLAPSE_PIECE);
+		ck_assert(done == COLLAPSE_PIECE || done == 0); /* 0: a page of it was busy */
 	}
 }
 END_TEST
