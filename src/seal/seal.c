@@ -14,10 +14,15 @@
 #include "seal/work.h"
 #include "store/memcg.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* Files that wait to be collapsed, at most. Source: 4096 of 2 MiB and more are more than a machine's memory. */
 #define COLLAPSE_QUEUE 4096
+
+/* How often a file is tried again of which a page was in use, and after how long. Source: who uses one has done so by then. */
+#define COLLAPSE_TRIES 3
+#define COLLAPSE_AGAIN_NS (20 * NS_PER_MS)
 
 /*
  * How far the collapsing thread is put above others. Source: measured beside six busy loops on two CPUs, see
@@ -69,9 +74,14 @@ static void collapse(void *ctx, const struct work_item *item)
 	_cleanup_close_ int fd =
 		store_open_handle(s->store, &item->handle, O_RDONLY | O_NONBLOCK | O_NOATIME);
 	struct candidate c = { .seal = s, .item = item, .fd = fd };
+	struct work_item again = *item;
 	uint64_t done = 0;
 	int r = fd < 0 ? fd : collapse_fd(fd, may_collapse, &c, &done);
 
+	again.tries++;
+	if (r == -EAGAIN && again.tries <= COLLAPSE_TRIES &&
+	    work_put_later(s->collapser, &again, COLLAPSE_AGAIN_NS))
+		return;
 	atomic_fetch_add(&s->collapsed_bytes, done);
 	if (r < 0)
 		log_debug("seal ino=%llu huge pages error=%s, leaving it as it is",
