@@ -413,6 +413,7 @@ static int build_front(struct daemon *d)
 	seal_up = (struct seal_upcalls){
 		.ctx = d->fs,
 		.is_closed = fs_is_closed,
+		.is_open = fs_is_open,
 		.claim = fs_claim,
 		.settle = fs_settle,
 	};

@@ -46,6 +46,7 @@ void fs_exec_gone(void *ctx, struct execution *e, const char *name);
 int fs_expire_file(void *ctx, uint64_t ino, const struct handle *h, int64_t activity_real_ns,
 		   int64_t ttl_ns);
 bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h);
+bool fs_is_open(void *ctx, uint64_t ino, const struct handle *h);
 int fs_claim(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret);
 bool fs_settle(void *ctx, struct seal_claim *claim, bool sealed);
 void fs_exec_vanish(void *ctx, struct execution *e);

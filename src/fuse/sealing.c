@@ -63,20 +63,37 @@ bool node_is_final(struct fs *fs, struct inode *inode)
 
 /* ---- upcalls ---- */
 
-bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h)
+/* Opens, and those of them that may write. None if the kernel does not know the file. */
+static void count_opens(struct fs *fs, uint64_t ino, const struct handle *h, uint32_t *ret_opens,
+			uint32_t *ret_writers)
 {
-	struct fs *fs = ctx;
 	struct inode *inode = itable_peek(fs->itable, ino, h);
-	bool closed;
 
+	*ret_opens = *ret_writers = 0;
 	if (!inode)
-		return true; /* what the kernel does not know is not open */
+		return;
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		closed = inode->nopen_write == 0;
+		*ret_opens = inode->nopen;
+		*ret_writers = inode->nopen_write;
 	}
 	itable_unref(fs->itable, inode);
-	return closed;
+}
+
+bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h)
+{
+	uint32_t opens, writers;
+
+	count_opens(ctx, ino, h, &opens, &writers);
+	return writers == 0;
+}
+
+bool fs_is_open(void *ctx, uint64_t ino, const struct handle *h)
+{
+	uint32_t opens, writers;
+
+	count_opens(ctx, ino, h, &opens, &writers);
+	return opens > 0;
 }
 
 static int claim_locked(struct fs *fs, struct inode *inode, struct seal_claim *ret)

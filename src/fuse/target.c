@@ -213,10 +213,13 @@ static int lookup_virtual(struct fs *fs, struct inode *dir, const char *name,
 		return -ENOMEM;
 	like.ino = exec_auto_ino(name);
 	r = make_inode(fs, &like, e, &st, &inode, &is_new);
-	if (r == 0)
-		r = node_stat(fs, inode, &st);
 	if (r < 0)
 		return r;
+	r = node_stat(fs, inode, &st);
+	if (r < 0) {
+		itable_unref(fs->itable, inode);
+		return r;
+	}
 	fill_entry(fs, inode, &st, ret);
 	return 0;
 }

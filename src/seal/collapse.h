@@ -17,9 +17,10 @@
 
 /*
  * Done at once, between two looks at whether it may go on. Source: each call drains the per-CPU lists of pages on
- * all CPUs, some 1 ms on a busy machine, which should be little beside the copying (0.25 ms for each page).
+ * all CPUs, some 1 ms on a busy machine; and a reader that comes meanwhile waits for the copying of each page that
+ * it meets (0.25 ms), so 2 ms at the most.
  */
-#define COLLAPSE_PIECE (UINT64_C(128) << 20)
+#define COLLAPSE_PIECE (UINT64_C(16) << 20)
 
 /* Asked before each piece of so many bytes; false: leave the rest as it is. */
 typedef bool collapse_may_fn(void *ctx, uint64_t bytes);

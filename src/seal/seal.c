@@ -20,8 +20,11 @@
 /* Files that wait to be collapsed, at most. Source: 4096 of 2 MiB and more are more than a machine's memory. */
 #define COLLAPSE_QUEUE 4096
 
-/* How often a file is tried again of which a page was in use, and after how long. Source: who uses one has done so by then. */
-#define COLLAPSE_TRIES 3
+/*
+ * How often a file is tried again that somebody has open, or of which a page was in use; after how long at first, and
+ * twice as long each time. Source: most have read it by then; ten seconds in all.
+ */
+#define COLLAPSE_TRIES 9
 #define COLLAPSE_AGAIN_NS (20 * NS_PER_MS)
 
 /*
@@ -48,9 +51,13 @@ struct candidate {
 	struct seal *seal;
 	const struct work_item *item;
 	int fd;
+	bool in_use;
 };
 
-/* Still closed, still wanted, and memory for it. */
+/*
+ * Still closed, still wanted, and memory for it. Not while somebody reads it: he would meet page after page that is
+ * just being copied, and sleep each time, 110 ms instead of 4 for 100 MiB.
+ */
 static bool may_collapse(void *ctx, uint64_t bytes)
 {
 	struct candidate *c = ctx;
@@ -61,6 +68,9 @@ static bool may_collapse(void *ctx, uint64_t bytes)
 	if (work_is_ending(s->collapser) || fstat(c->fd, &st) < 0 || st.st_nlink == 0)
 		return false;
 	if (!s->up.is_closed(s->up.ctx, c->item->ino, &c->item->handle))
+		return false;
+	c->in_use = s->up.is_open(s->up.ctx, c->item->ino, &c->item->handle);
+	if (c->in_use)
 		return false;
 	if (s->config.hugepages == SEAL_HUGEPAGES_ALWAYS)
 		return true;
@@ -79,8 +89,8 @@ static void collapse(void *ctx, const struct work_item *item)
 	int r = fd < 0 ? fd : collapse_fd(fd, may_collapse, &c, &done);
 
 	again.tries++;
-	if (r == -EAGAIN && again.tries <= COLLAPSE_TRIES &&
-	    work_put_later(s->collapser, &again, COLLAPSE_AGAIN_NS))
+	if ((r == -EAGAIN || c.in_use) && again.tries <= COLLAPSE_TRIES &&
+	    work_put_later(s->collapser, &again, COLLAPSE_AGAIN_NS << item->tries))
 		return;
 	atomic_fetch_add(&s->collapsed_bytes, done);
 	if (r < 0)

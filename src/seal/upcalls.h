@@ -26,6 +26,8 @@ struct seal_upcalls {
 	void *ctx;
 	/* Whether nobody has the file open for writing. */
 	bool (*is_closed)(void *ctx, uint64_t ino, const struct handle *h);
+	/* Whether somebody has it open. */
+	bool (*is_open)(void *ctx, uint64_t ino, const struct handle *h);
 	/*
 	 * Claim a file whose content is to be learned. -EBUSY: somebody can write to it, by an open or a mapping; -ESTALE:
 	 * it is gone, or nobody knows it. Every claim is settled.

@@ -152,6 +152,10 @@ START_TEST(no_claim_while_it_is_open_for_writing)
 	ck_assert_int_eq(try_claim(&claim), -EBUSY);
 	ck_assert(!node_is_final(&fs, inode));
 	ck_assert(!fs_is_closed(&fs, inode->ino, &inode->handle));
+	ck_assert(!fs_is_open(&fs, inode->ino, &inode->handle));
+	inode->nopen++;
+	ck_assert(fs_is_open(&fs, inode->ino, &inode->handle));
+	inode->nopen--;
 	ck_assert(node_write_end(&fs, inode));
 	ck_assert(node_is_final(&fs, inode));
 	ck_assert(fs_is_closed(&fs, inode->ino, &inode->handle));
