@@ -86,6 +86,13 @@ static int open_memory(const char *size, struct store *st, struct store_error *e
 	return st->path ? 0 : -ENOMEM;
 }
 
+/* It cannot be reached; for lack of privilege there is a cure. */
+static int fail_open(struct store_error *error, const char *path, int err)
+{
+	return fail(error, -err, "store %s: %s%s", path, strerror(err),
+		    err == EACCES ? "; run batonfs as root" : "");
+}
+
 static int find_directory(const char *source, struct store *st, struct store_error *error)
 {
 	st->path = realpath(source, NULL);
@@ -95,7 +102,7 @@ static int find_directory(const char *source, struct store *st, struct store_err
 		return fail(error, -ENOENT,
 			    "store %s does not exist; make it with: mkdir -p -m 0700 %s", source,
 			    source);
-	return fail(error, -errno, "store %s: %s", source, strerror(errno));
+	return fail_open(error, source, errno);
 }
 
 /* A directory without entries, but for what mkfs leaves. */
@@ -354,7 +361,7 @@ int store_open(const char *source, struct store *ret, struct store_error *error)
 
 	st.fd = open(st.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (st.fd < 0) {
-		r = fail(error, -errno, "store %s: %s", st.path, strerror(errno));
+		r = fail_open(error, st.path, errno);
 		goto out;
 	}
 	st.filesystem = filesystem_name(st.fd);
