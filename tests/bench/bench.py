@@ -12,6 +12,7 @@ import dataclasses
 import fnmatch
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,9 +71,12 @@ def chosen(names, patterns):
 
 
 def revision():
+    unknown = "(unknown revision)"
+    if not shutil.which("git"):
+        return unknown
     done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True,
                           check=False)
-    return done.stdout.strip() or "(unknown revision)"
+    return done.stdout.strip() or unknown
 
 
 def write_report(run, facts, titles, output):
