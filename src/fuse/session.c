@@ -220,7 +220,8 @@ static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
 
 	if (n == -EINTR || n == -EAGAIN)
 		return 0;
-	if (n == 0 || n == -ENODEV) {
+	/* ECONNABORTED: it ended while a request was on its way to us. */
+	if (n == 0 || n == -ENODEV || n == -ECONNABORTED) {
 		atomic_store(&s->gone, true);
 		return 1;
 	}
