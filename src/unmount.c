@@ -108,14 +108,19 @@ int unmount_helper(int argc, char **argv)
 	return UMOUNT_OK;
 }
 
-/* End the connection: who waits for an answer gets an error, and a daemon that could not die can. */
+/*
+ * End the connection: who waits for an answer gets an error, and a daemon that could not die can. Its number is the
+ * mount's device; as long as the mount is held, nobody else gets it.
+ */
 static void abort_connection(const char *mountpoint)
 {
+	_cleanup_close_ int held = open(mountpoint, O_PATH | O_CLOEXEC);
 	_cleanup_close_ int fd = -1;
 	struct statx stx;
 	char path[64];
 
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &stx) < 0)
+	if (held < 0 || statx(held, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx) < 0 ||
+	    stx.stx_dev_major != 0)
 		return;
 	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", stx.stx_dev_minor);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
