@@ -73,9 +73,10 @@ int mountpoint_detach(const char *path)
 static int check_earlier(const char *path, const char *full, bool *ret_hangs,
 			 struct mountpoint_error *error)
 {
-	while (mounttab_is_at(full, BATON_FSTYPE, NULL)) {
+	int r;
+
+	while ((r = mounttab_is_at(full, BATON_FSTYPE, NULL)) > 0) {
 		enum mountpoint_answer answer = mountpoint_ask(full);
-		int r;
 
 		if (answer == MOUNTPOINT_ANSWERS)
 			return fail(
@@ -94,6 +95,9 @@ static int check_earlier(const char *path, const char *full, bool *ret_hangs,
 				    strerror(-r));
 		log_notice("detached the mount of a dead batonfs mountpoint=%s", full);
 	}
+	if (r < 0)
+		return fail(error, r, "mountpoint %s: cannot see what is mounted there: %s", path,
+			    strerror(-r));
 	return 0;
 }
 

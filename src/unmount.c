@@ -97,7 +97,8 @@ int unmount_helper(int argc, char **argv)
 		fprintf(stderr, "usage: umount.fuse.batonfs MOUNTPOINT [-lfnvr] [-t TYPE]\n");
 		return UMOUNT_USAGE;
 	}
-	(void)mounttab_is_at(mountpoint, BATON_FSTYPE, &source);
+	/* Without it there is no waiting. */
+	(void)!mounttab_is_at(mountpoint, BATON_FSTYPE, &source);
 	if (umount2(mountpoint, flags | UMOUNT_NOFOLLOW) < 0) {
 		fprintf(stderr, "umount: %s: %s\n", mountpoint,
 			errno == EBUSY ? "target is busy" : strerror(errno));
@@ -132,10 +133,10 @@ static void abort_connection(const char *mountpoint)
 int unmount_clear(const char *mountpoint)
 {
 	_cleanup_free_ char *full = realpath(mountpoint, NULL);
+	int r = 0;
 
-	while (full && mounttab_is_at(full, BATON_FSTYPE, NULL)) {
+	while (full && (r = mounttab_is_at(full, BATON_FSTYPE, NULL)) > 0) {
 		enum mountpoint_answer answer = mountpoint_ask(full);
-		int r;
 
 		if (answer == MOUNTPOINT_ANSWERS)
 			break;
@@ -149,5 +150,7 @@ int unmount_clear(const char *mountpoint)
 		log_notice("detached the mount of a batonfs that %s mountpoint=%s",
 			   answer == MOUNTPOINT_HANGS ? "hangs" : "has died", full);
 	}
-	return 0;
+	if (r < 0)
+		log_error("cannot see what is mounted at %s: %s", full, strerror(-r));
+	return r < 0;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,7 +76,8 @@ struct session {
 	void (*on_end)(void *arg);
 	void *arg;
 	_Atomic bool ended;
-	_Atomic bool gone; /* the kernel has ended the connection: unmounted, or aborted */
+	_Atomic bool gone;   /* the kernel has ended the connection: unmounted, or aborted */
+	_Atomic bool broken; /* a thread could not read: perhaps nobody does any more */
 };
 
 static void nothing(int signo)
@@ -242,8 +244,10 @@ static void *serve(void *arg)
 
 	while (r == 0 && readers_turn(s->readers, t->number) && !fuse_session_exited(s->se))
 		r = serve_one(s, t, &buf);
-	if (r < 0)
+	if (r < 0) {
 		log_error("reading requests: error=%s", log_errname(r));
+		atomic_store(&s->broken, true);
+	}
 	free(buf.mem);
 	end(s);
 	return NULL;
@@ -284,35 +288,47 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	return 0;
 }
 
+/* Nobody will ever answer there. */
+static bool is_dead(const char *mountpoint)
+{
+	struct statfs st;
+
+	return statfs(mountpoint, &st) < 0 && errno == ENOTCONN;
+}
+
 /*
  * Whether our mount is what is at the mountpoint: it may have been unmounted from outside, and there may be
- * another one by now. Aborted, it is still there, and dead. The table is asked first: the path of an automount
- * that is being taken down leads nowhere until umount(8) is done, which waits for us.
+ * another one by now, with its id if that was not unique. Aborted, it is still there, and dead. The table is asked
+ * first, if it can be read: the path of an automount that is being taken down leads nowhere until umount(8) is done,
+ * which waits for us.
  */
 static bool is_there(const struct session *s)
 {
 	struct mount_id now;
 
-	if (!mounttab_is_at(s->mountpoint, BATON_FSTYPE, NULL))
+	if (mounttab_is_at(s->mountpoint, BATON_FSTYPE, NULL) == 0)
 		return false;
 	if (read_mount_id(s->mountpoint, &now) < 0 || now.id != s->mount_id.id)
 		return false;
-	return now.unique || !atomic_load(&s->gone);
+	return now.unique || !atomic_load(&s->gone) || is_dead(s->mountpoint);
 }
 
 int session_unmount(struct session *s)
 {
 	bool failed = atomic_load(&s->ended);
+	bool broken = atomic_load(&s->broken);
 
 	if (!s->mounted)
 		return 0;
 	s->mounted = false;
+	if (broken && is_there(s)) /* end the connection: whoever waits gets an error */
+		(void)umount2(s->mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
 	if (s->fs->refresh)
 		refresh_stop(s->fs->refresh); /* it may be a client just now */
 	for (int i = 0; failed && i < FORCED_TRIES && is_there(s); i++)
 		(void)nanosleep(&(struct timespec){ .tv_nsec = FORCED_POLL_NS }, NULL);
 	if (!is_there(s))
-		return 0;
+		return broken ? -ECONNABORTED : 0;
 	if (umount2(s->mountpoint, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
 		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
 	return failed ? -ECONNABORTED : 0;

@@ -35,7 +35,7 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg) WARN_
 
 /*
  * Detach the mount if it is there: new opens fail. In the namespace of session_mount(). 0, or -ECONNABORTED if it
- * had failed: it was there, and dead.
+ * had failed: it was there, and dead, or requests could not be read any more.
  */
 int session_unmount(struct session *s);
 

@@ -4,6 +4,7 @@
  */
 #include "util/mounttab.h"
 
+#include <errno.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +17,13 @@ static FILE *open_table(void)
 	return setmntent("/proc/thread-self/mounts", "re");
 }
 
-bool mounttab_is_at(const char *path, const char *type, char **ret_source)
+int mounttab_is_at(const char *path, const char *type, char **ret_source)
 {
 	_cleanup_free_ char *source = NULL;
 	FILE *f = open_table();
 	bool found = false;
 	struct mntent *m;
+	int r = f ? 0 : -errno;
 
 	while (f && (m = getmntent(f))) {
 		if (strcmp(m->mnt_dir, path) != 0)
@@ -30,8 +32,12 @@ bool mounttab_is_at(const char *path, const char *type, char **ret_source)
 		free(source);
 		source = found ? strdup(m->mnt_fsname) : NULL;
 	}
+	if (f && ferror(f))
+		r = -EIO;
 	if (f)
 		(void)endmntent(f);
+	if (r < 0)
+		return r;
 	if (ret_source)
 		*ret_source = TAKE_PTR(source);
 	return found;

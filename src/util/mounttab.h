@@ -8,16 +8,18 @@
 
 #include <stdbool.h>
 
-/*
- * Whether a filesystem of this type is what is mounted last at `path` (absolute, resolved); its source,
- * malloc()ed, in *ret_source if that is not NULL.
- */
-bool mounttab_is_at(const char *path, const char *type, char **ret_source);
+#include "util/macro.h"
 
-/* Whether the filesystem with this device number is mounted anywhere. */
+/*
+ * Whether a filesystem of this type is what is mounted last at `path` (absolute, resolved): 1 or 0; its source,
+ * malloc()ed, in *ret_source if that is not NULL. -errno if the table cannot be read, as -EMFILE.
+ */
+int mounttab_is_at(const char *path, const char *type, char **ret_source) WARN_UNUSED;
+
+/* Whether the filesystem with this device number is mounted anywhere, and that can be told. */
 bool mounttab_has_device(unsigned int major, unsigned int minor);
 
-/* Whether a filesystem of this type with this source is mounted anywhere. */
+/* Whether a filesystem of this type with this source is mounted anywhere, and that can be told. */
 bool mounttab_has(const char *type, const char *source);
 
 #endif

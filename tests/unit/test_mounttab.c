@@ -4,8 +4,10 @@
  */
 #include "util/mounttab.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -17,10 +19,10 @@ static void nothing(void)
 
 START_TEST(proc_is_where_it_is)
 {
-	ck_assert(mounttab_is_at("/proc", "proc", NULL));
-	ck_assert(!mounttab_is_at("/proc", "tmpfs", NULL));
-	ck_assert(!mounttab_is_at("/pro", "proc", NULL));
-	ck_assert(!mounttab_is_at("/proc/", "proc", NULL));
+	ck_assert_int_eq(mounttab_is_at("/proc", "proc", NULL), 1);
+	ck_assert_int_eq(mounttab_is_at("/proc", "tmpfs", NULL), 0);
+	ck_assert_int_eq(mounttab_is_at("/pro", "proc", NULL), 0);
+	ck_assert_int_eq(mounttab_is_at("/proc/", "proc", NULL), 0);
 	ck_assert(!mounttab_has("proc", "no such source"));
 }
 END_TEST
@@ -37,14 +39,14 @@ static int mount_in_layers(void)
 	CHILD_ASSERT(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0);
 	CHILD_ASSERT(mount("below", path, "tmpfs", 0, NULL) == 0);
 	CHILD_ASSERT(mount("two words", path, "tmpfs", 0, NULL) == 0);
-	CHILD_ASSERT(mounttab_is_at(path, "tmpfs", &source));
+	CHILD_ASSERT(mounttab_is_at(path, "tmpfs", &source) == 1);
 	CHILD_ASSERT(strcmp(source, "two words") == 0);
 	free(source);
 	CHILD_ASSERT(mounttab_has("tmpfs", "below"));
 	CHILD_ASSERT(stat(path, &st) == 0);
 	CHILD_ASSERT(mounttab_has_device(major(st.st_dev), minor(st.st_dev)));
 	CHILD_ASSERT(mount("over", path, "ramfs", 0, NULL) == 0);
-	CHILD_ASSERT(!mounttab_is_at(path, "tmpfs", &source));
+	CHILD_ASSERT(mounttab_is_at(path, "tmpfs", &source) == 0);
 	CHILD_ASSERT(!source);
 	CHILD_ASSERT(umount(path) == 0 && umount(path) == 0 && umount(path) == 0);
 	CHILD_ASSERT(!mounttab_has("tmpfs", "below"));
@@ -59,11 +61,27 @@ START_TEST(the_last_mount_counts)
 }
 END_TEST
 
+static int ask_without_descriptors(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	CHILD_ASSERT(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	CHILD_ASSERT(mounttab_is_at("/proc", "proc", NULL) == -EMFILE);
+	return 0;
+}
+
+START_TEST(a_table_that_cannot_be_read_is_no_answer)
+{
+	in_child(ask_without_descriptors);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		proc_is_where_it_is,
 		the_last_mount_counts,
+		a_table_that_cannot_be_read_is_no_answer,
 	};
 
 	return RUN_TESTS("mounttab", tests, nothing, nothing);
