@@ -175,6 +175,13 @@ static void settle_rest(struct exec_table *t, struct ledger *ledger, struct rows
 	}
 }
 
+static int note_vacant(void *arg, struct execution *e)
+{
+	(void)arg;
+	exec_vacate(e);
+	return 0;
+}
+
 int recover_executions(struct exec_table *t, const struct store *store, struct ledger *ledger,
 		       bool clean)
 {
@@ -203,7 +210,8 @@ int recover_executions(struct exec_table *t, const struct store *store, struct l
 		return r;
 	settle_rest(t, ledger, &rows,
 		    clean && fstatat(store->tree_fd, RULE_N8N, &st, AT_SYMLINK_NOFOLLOW) == 0);
-	return 0;
+	/* Who was killed did not come to let the empty directories of its making vanish. */
+	return clean ? 0 : exec_each(t, note_vacant, NULL);
 }
 
 /* ---- the files, behind the mount ---- */
