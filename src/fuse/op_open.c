@@ -43,7 +43,7 @@ static int register_locked(struct fs *fs, struct inode *inode)
 	if (inode->backing_id)
 		return 0;
 	if (fd < 0)
-		fd = own = store_open_handle(fs->store, &inode->handle, O_PATH);
+		fd = own = handle_try_open(fs->store->fd, &inode->handle, O_PATH);
 	if (fd < 0)
 		return fd;
 	node_learn_flags_locked(inode, fd);

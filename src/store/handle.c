@@ -50,7 +50,7 @@ static void pause_before(int retry)
 	(void)nanosleep(&pause, NULL); /* shorter if interrupted: it is only a pause */
 }
 
-int handle_open(int mount_fd, const struct handle *h, int flags)
+int handle_try_open(int mount_fd, const struct handle *h, int flags)
 {
 	union kernel_handle k = { .h = { .handle_bytes = h->len, .handle_type = h->type } };
 	int fd;
@@ -59,11 +59,18 @@ int handle_open(int mount_fd, const struct handle *h, int flags)
 		return -ESTALE;
 	memcpy(k.h.f_handle, h->bytes, h->len);
 	fd = open_by_handle_at(mount_fd, &k.h, flags | O_CLOEXEC);
-	for (int i = 0; fd < 0 && errno == ENOMEM && i < RETRIES; i++) {
-		pause_before(i);
-		fd = open_by_handle_at(mount_fd, &k.h, flags | O_CLOEXEC);
-	}
 	return fd < 0 ? -errno : fd;
+}
+
+int handle_open(int mount_fd, const struct handle *h, int flags)
+{
+	int fd = handle_try_open(mount_fd, h, flags);
+
+	for (int i = 0; fd == -ENOMEM && i < RETRIES; i++) {
+		pause_before(i);
+		fd = handle_try_open(mount_fd, h, flags);
+	}
+	return fd;
 }
 
 bool handle_equal(const struct handle *a, const struct handle *b)

@@ -37,6 +37,9 @@ int handle_at(int dirfd, const char *name, struct handle *ret) WARN_UNUSED;
  */
 int handle_open(int mount_fd, const struct handle *h, int flags) WARN_UNUSED;
 
+/* The same, without waiting for that: -ENOMEM then. For who holds a lock. */
+int handle_try_open(int mount_fd, const struct handle *h, int flags) WARN_UNUSED;
+
 bool handle_equal(const struct handle *a, const struct handle *b);
 
 #endif

@@ -12,7 +12,7 @@
 /* Is a lease of this kind refused because of others? It is given back at once if not. */
 static int refused(int mount_fd, const struct handle *h, int kind)
 {
-	_cleanup_close_ int fd = handle_open(mount_fd, h, O_RDONLY | O_NONBLOCK | O_NOATIME);
+	_cleanup_close_ int fd = handle_try_open(mount_fd, h, O_RDONLY | O_NONBLOCK | O_NOATIME);
 
 	if (fd < 0)
 		return fd == -EWOULDBLOCK ? 1 : fd; /* somebody else holds a lease */

@@ -13,7 +13,8 @@
 #include "store/handle.h"
 
 /*
- * 1 in use, 0 not in use at this moment, -errno (-ESTALE: gone). Blocks for no one: the lease is given
+ * 1 in use, 0 not in use at this moment, -errno (-ESTALE: gone; -ENOMEM: it is, and its number is just given to
+ * another file). Blocks for no one: the lease is given
  * back at once. SIGIO must be ignored or blocked in the process.
  */
 int lease_in_use(int mount_fd, const struct handle *h) WARN_UNUSED;
