@@ -303,21 +303,19 @@ static void reply_create(fuse_req_t req, struct fs *fs, struct inode *inode,
 	}
 }
 
-/* *ret_fresh: it was not there before, as the kernel thought; seldom it is. */
+/* If it is there, although the kernel thought it was not: -ESTALE makes it look the name up again, and open that. */
 static int create_file(struct fs *fs, fuse_req_t req, struct target *t, const char *name,
-		       mode_t mode, int flags, bool *ret_fresh)
+		       mode_t mode, int flags)
 {
-	int how = O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK |
-		  (flags & (O_ACCMODE | O_EXCL | O_TRUNC));
+	int how = O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 	int fd;
 	int r = fs_assume(fs, req, false);
 
 	if (r < 0)
 		return r;
-	fd = openat(t->ref.fd, name, how | O_EXCL, mode);
-	*ret_fresh = fd >= 0;
+	fd = openat(t->ref.fd, name, how | (flags & O_ACCMODE), mode);
 	if (fd < 0 && errno == EEXIST && !(flags & O_EXCL))
-		fd = openat(t->ref.fd, name, how, mode);
+		return -ESTALE;
 	return fd < 0 ? -errno : fd;
 }
 
@@ -328,7 +326,6 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fuse_entry_param e = { 0 };
 	_cleanup_close_ int fd = -1;
 	struct inode *inode = NULL;
-	bool fresh = false;
 	struct target t;
 	int r;
 
@@ -339,11 +336,11 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 	r = target_enter(fs, req, parent, name, TARGET_MAKE, &t);
 	if (r == 0) {
-		fd = create_file(fs, req, &t, name, mode, fi->flags, &fresh);
+		fd = create_file(fs, req, &t, name, mode, fi->flags);
 		r = fd < 0 ? fd : target_entry(fs, &t, name, fd, &inode, &e);
-		if (r == 0 && fresh) /* nothing is set on it yet */
-			atomic_fetch_or(&inode->flags, INODE_NO_CAPABILITY);
 		if (r == 0) {
+			atomic_fetch_or(&inode->flags,
+					INODE_NO_CAPABILITY); /* nothing is set on it yet */
 			target_created(fs, &t, req, name, inode, &e.attr);
 			r = open_inode(fs, inode, fd, fi);
 			if (r < 0)
