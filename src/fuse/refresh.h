@@ -9,6 +9,7 @@
 #define FUSE_REFRESH_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "util/macro.h"
 
@@ -16,11 +17,12 @@ struct fs;
 struct refresh;
 
 /*
- * For the filesystem mounted at `mountpoint`. Starts the thread, in the host's mount namespace, and returns when it
- * is ready or cannot be of use. While it runs, the filesystem outlives its last unmount for as long as it takes to
- * notice that.
+ * For the filesystem mounted at `mountpoint`, with this device number. Starts the thread, in the host's mount
+ * namespace, and returns when it is ready. While it runs, the filesystem outlives its last unmount for as long as it
+ * takes to notice that. 0, -ESTALE (it is not mounted there any more), or another -errno.
  */
-int refresh_new(struct fs *fs, const char *mountpoint, struct refresh **ret) WARN_UNUSED;
+int refresh_new(struct fs *fs, const char *mountpoint, dev_t device, struct refresh **ret)
+	WARN_UNUSED;
 /* Joins the thread; it may be waiting for an answer through the mount, so requests must still be served. */
 void refresh_stop(struct refresh *r);
 /* When no thread uses it any more. refresh_free(NULL) is a no-op. */

@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,6 +57,7 @@ struct thread {
 struct mount_id {
 	uint64_t id;
 	bool unique; /* never given to another mount (Linux 6.8); else soon given again */
+	dev_t device;
 };
 
 /* umount -f ends the connection first and unmounts then: how often, and after what time, to look again. */
@@ -163,6 +165,7 @@ static int read_mount_id(const char *path, struct mount_id *ret)
 	if (!ret->unique && statx(AT_FDCWD, path, flags, STATX_MNT_ID, &stx) < 0)
 		return -errno;
 	ret->id = stx.stx_mnt_id;
+	ret->device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 	return 0;
 }
 
@@ -269,9 +272,10 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	(void)!write(s->read_ahead_fd, READ_AHEAD_KB, strlen(READ_AHEAD_KB));
 	fs_probe_passthrough(s->fs);
 	if (s->fs->config.passthrough)
-		r = refresh_new(s->fs, s->mountpoint, &s->fs->refresh);
+		r = refresh_new(s->fs, s->mountpoint, s->mount_id.device, &s->fs->refresh);
 	if (r < 0)
-		return r;
+		log_warning("attributes are not refreshed after a close: error=%s, ignoring",
+			    log_errname(r));
 	for (; s->started < s->nthreads; s->started++) {
 		struct thread *t = &s->threads[s->started];
 

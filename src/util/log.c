@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log lines. File-scope state: the two settings, written once before threads start.
+ * Log lines. File-scope state: the settings, written once before threads start, and a thread's own.
  */
 #include "util/log.h"
 
@@ -19,6 +19,7 @@
 static enum log_level max_level = LOG_LEVEL_INFO;
 static bool to_journal;
 static bool to_syslog;
+static _Thread_local bool muted;
 
 /* What stands for the level where there is no journal to show it; tests look for "error: ". */
 static const char *level_word(enum log_level level)
@@ -51,9 +52,14 @@ void log_to_syslog(void)
 	to_syslog = true;
 }
 
+void log_mute_thread(void)
+{
+	muted = true;
+}
+
 bool log_enabled(enum log_level level)
 {
-	return level <= max_level;
+	return level <= max_level && !muted;
 }
 
 void log_line(enum log_level level, const char *fmt, ...)

@@ -23,6 +23,8 @@ enum log_level {
 void log_setup(enum log_level level);
 /* From now on to syslog(3): a background process has no terminal to write to. */
 void log_to_syslog(void);
+/* Nothing more of the calling thread: where the others write is not among its descriptors. */
+void log_mute_thread(void);
 bool log_enabled(enum log_level level);
 void log_line(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 

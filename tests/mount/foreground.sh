@@ -37,6 +37,11 @@ done
 mount_batonfs
 [ -e "$MNT/.baton/version" ] || fail "returned, but does not answer"
 expect_eq "$(readlink "/proc/$(daemon_pid)/root")" "$(readlink "/proc/$(daemon_pid)/cwd")" "working directory"
+expect unmount_batonfs
+
+# Whoever collects what it says is not kept waiting.
+said=$(timeout 20 "$BATONFS" "$STORE" "$MNT" ${OPTS:+-o "$OPTS"} 2>&1 </dev/null) || fail "exit $?: $said"
+mount_pid[$MNT]=$(grep -o '"pid": *[0-9]*' "$MNT/.baton/status.json" | tr -dc 0-9)
 kill -TERM "$(daemon_pid)"
 wait_until 10 gone "$(daemon_pid)"
 ! is_mounted || fail "still mounted after SIGTERM"
