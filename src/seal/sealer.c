@@ -13,6 +13,7 @@
 
 #include "seal/hash.h"
 #include "seal/work.h"
+#include "store/boot.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -252,7 +253,8 @@ static int start(struct sealer *s)
 int sealer_new(const struct sealer_config *config, struct sealer **ret)
 {
 	struct sealer *s = calloc(1, sizeof(*s));
-	bool times_tell = strcmp(config->store->filesystem, "tmpfs") != 0;
+	bool times_tell =
+		boot_is_same(config->store->fd) && strcmp(config->store->filesystem, "tmpfs") != 0;
 	int r;
 
 	if (!s)

@@ -6,9 +6,10 @@
  * A hash counts as long as the front says "sealed" (upcalls.h), which ends with the next open for writing. That is
  * why a hash is only begun when nobody can write, also not by a mapping: F_RDLCK (store/lease.h) tells. What the
  * ledger remembers counts if the file has the same size and times as with its hash, on filesystems that change a
- * file's times with each write through a mapping (not tmpfs), and if the ledger was closed in order (else a
- * machine may have lost power, and a file's new times with it). A change within the tick of the clock that was the
- * time of the file is not seen so: such a hash is remembered with times that no file has.
+ * file's times with each write through a mapping (not tmpfs), if the ledger was closed in order, and in the same boot:
+ * else the machine may have lost power, and a file's new times with it, or have kept those and lost its new content. (To
+ * write all of it to disk before the daemon ends would make each end wait for that.) A change within the tick of the
+ * clock that was the time of the file is not seen so: such a hash is remembered with times that no file has.
  *
  * Who asks right behind his close may be faster than the news of it, so a file that is open is looked at again for a
  * quarter of a second before that is the answer.

@@ -21,6 +21,7 @@ static const char *const mark_names[MARK_MAX_] = {
 	[MARK_AUTO] = MARK_PREFIX "auto",
 	[MARK_TTL] = MARK_PREFIX "ttl",
 	[MARK_PINNED] = MARK_PREFIX "pinned",
+	[MARK_BOOT] = MARK_PREFIX "boot",
 };
 
 int mark_get(int fd, enum mark mark, int64_t *ret)
@@ -57,8 +58,9 @@ int mark_set(int fd, enum mark mark, int64_t value)
 
 	if (setxattr(path.name, mark_names[mark], text, (size_t)len, 0) < 0)
 		return -errno;
-	return mark == MARK_AUTO ? 0
-				 : sync_inode(fd); /* auto: losing it costs a tidy name, no data */
+	if (mark == MARK_AUTO || mark == MARK_BOOT) /* losing it costs a tidy name, some hashing */
+		return 0;
+	return sync_inode(fd);
 }
 
 int mark_clear(int fd, enum mark mark)

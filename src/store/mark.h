@@ -6,6 +6,7 @@
  *     trusted.batonfs.auto    decimal inode number that the mount shows   directories batonfs made
  *     trusted.batonfs.ttl     decimal nanoseconds                         set by hand; INT64_MAX: never
  *     trusted.batonfs.pinned  "1"                                         set by hand
+ *     trusted.batonfs.boot    decimal number                              the store itself; see store/boot.h
  */
 #ifndef STORE_MARK_H
 #define STORE_MARK_H
@@ -21,13 +22,14 @@ enum mark {
 	MARK_AUTO,
 	MARK_TTL,
 	MARK_PINNED,
+	MARK_BOOT,
 	MARK_MAX_,
 };
 
 /* Read a mark of the inode behind `fd` (O_PATH will do). -ENODATA if it has none, -EINVAL if damaged. */
 int mark_get(int fd, enum mark mark, int64_t *ret) WARN_UNUSED;
 
-/* Set it. On return it is as durable as the backing filesystem makes an fsynced xattr. */
+/* Set it. On return it is as durable as the backing filesystem makes an fsynced xattr, if losing it would matter. */
 int mark_set(int fd, enum mark mark, int64_t value) WARN_UNUSED;
 
 /* Remove it; not having it is success. */

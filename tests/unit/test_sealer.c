@@ -10,6 +10,7 @@
 
 #include "scratch.h"
 #include "seal/hash.h"
+#include "store/mark.h"
 
 static struct store store;
 static struct ledger *ledger;
@@ -234,6 +235,29 @@ START_TEST(known_after_a_clean_restart)
 }
 END_TEST
 
+START_TEST(not_known_after_another_boot)
+{
+	int64_t boot;
+
+	start(false);
+	put_row();
+	let_settle();
+	expect_hash();
+	stop(true);
+	ck_assert_int_eq(mark_get(scratch.fd, MARK_BOOT, &boot), 0);
+	ck_assert_int_eq(mark_set(scratch.fd, MARK_BOOT, boot ^ 1), 0);
+	start(false);
+	put_row();
+	expect_hash();
+	ck_assert_uint_eq(hashed(), 1);
+	stop(true);
+	start(false);
+	expect_hash();
+	ck_assert_uint_eq(hashed(), 0);
+	stop(true);
+}
+END_TEST
+
 START_TEST(not_known_if_its_times_are_others)
 {
 	start(false);
@@ -323,6 +347,7 @@ int main(void)
 		written_meanwhile_is_hashed_again,
 		closed_file_is_hashed_and_in_the_ledger,
 		known_after_a_clean_restart,
+		not_known_after_another_boot,
 		not_known_if_its_times_are_others,
 		fresh_times_prove_nothing,
 		not_known_after_a_crash,
