@@ -39,6 +39,14 @@ for id in 4711 4712 __UNKNOWN__ .. '' ../../x; do
 done
 [ -e "$MNT/.baton/version" ] || fail "the mount is gone"
 
+# n8n's own data of an execution is n8n's.
+mkdir -p "$MNT/n8n/workflows/w/executions/4716/binary_data" && echo x >"$MNT/n8n/workflows/w/executions/4716/binary_data/y"
+for status in waiting success; do
+	post_execute $status 4716
+	quiet
+done
+[ -e "$MNT/n8n/workflows/w/executions/4716/binary_data/y" ] || fail "n8n's data is gone"
+
 # Asleep: pinned. On with it, asleep again, ended.
 echo x >"$MNT/4713/input.bin"
 for status in waiting waiting; do

@@ -15,7 +15,7 @@ setup_build=(build-essential:cc cmake:cmake ninja-build:ninja pkg-config:pkg-con
 	libsqlite3-dev libxxhash-dev libjansson-dev)
 setup_run=(fuse3:fusermount3 nodejs:node python3:python3)
 setup_test=(check attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
-	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze)
+	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze python3-yaml)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
 grep -q bookworm /etc/os-release && setup_test+=(clang-format-14:clang-format-14)
 # Filesystems to compare with and what measures them; whatever cannot be had is left out: setup_optional.

@@ -39,6 +39,12 @@ const SWEEP_MS = 3600 * 1000;
 /* Of an execution that n8n will not take up again. */
 const OVER = ['canceled', 'crashed', 'error', 'success'];
 
+/*
+ * The execution wrote nothing on this mount, or is gone already; is known there for n8n's own binary data alone, which is
+ * n8n's to prune (EPERM); no batonfs, which is said at the start.
+ */
+const NOTHING_HERE = ['ENOENT', 'EPERM', 'ENOTDIR'];
+
 let stuck = 0; // calls that did not come back in time
 const told = new Set();
 
@@ -64,8 +70,7 @@ function bounded(work, what) {
 			resolve(value);
 		};
 		work.then(settle, (error) => {
-			// No such execution: it wrote nothing here, or is gone already. Not batonfs: said at the start.
-			if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') warn(`${what}: ${error.message}`);
+			if (!NOTHING_HERE.includes(error.code)) warn(`${what}: ${error.message}`);
 			settle(undefined);
 		});
 	});

@@ -368,12 +368,14 @@ async function load(node, i) {
 	}
 }
 
-/* Of an execution that has no files there is nothing to release or keep: not an error. */
+/* The execution has no files here, or only n8n's own data of it, which is n8n's to prune. */
+const hasNothing = (error) => error.code === 'ENOENT' || error.code === 'EPERM';
+
 async function release(node, i) {
 	const mount = await batonfs();
 	const execution = executionOf(node.getNodeParameter('execution', i));
 	const released = await setAttribute(mount, execution, 'release', 1).then(() => true, (error) => {
-		if (error.code === 'ENOENT') return false;
+		if (hasNothing(error)) return false;
 		throw error;
 	});
 	return { json: { execution, released } };
@@ -384,7 +386,7 @@ async function pin(node, i) {
 	const execution = executionOf(node.getNodeParameter('execution', i));
 	const pinned = node.getNodeParameter('pinned', i);
 	await setAttribute(mount, execution, 'pinned', pinned ? 1 : 0).catch((error) => {
-		if (error.code !== 'ENOENT') throw error;
+		if (!hasNothing(error)) throw error;
 		throw new Error(`execution ${execution} has no files on ${mount} to keep`);
 	});
 	return { json: { execution, pinned } };
