@@ -73,8 +73,11 @@ static enum baton_exit check_hash(const char *path, const char *expected)
 {
 	char hash[64];
 	char why[SAY_MAX];
-	ssize_t n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, sizeof(hash) - 1);
+	ssize_t n;
 
+	do
+		n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, sizeof(hash) - 1);
+	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == ENODATA)
 		return fails(path, "open for writing: its content may still change");
 	if (n < 0)
