@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "baton/interface.h"
@@ -275,13 +276,31 @@ static int make_subject(struct fs *fs, struct inode *inode, struct control_subje
 struct asker {
 	fuse_req_t req;
 	size_t size; /* of the buffer; 0: asks for the length only */
+	_Atomic bool interrupted;
 };
+
+/* Only notes it: the request is answered in one place. Until that is, he cannot even be killed. */
+static void note_interrupt(fuse_req_t req, void *arg)
+{
+	struct asker *a = arg;
+
+	(void)req;
+	atomic_store(&a->interrupted, true);
+}
+
+static bool wants_hash(void *arg)
+{
+	struct asker *a = arg;
+
+	return !atomic_load(&a->interrupted);
+}
 
 static void answer_hash(void *arg, int err, const uint8_t *hash)
 {
 	struct asker *a = arg;
 	char text[HASH_TEXT_SIZE];
 
+	fuse_req_interrupt_func(a->req, NULL, NULL); /* nor is it being called now */
 	if (err == 0) {
 		hash_text(hash, text);
 		reply_xattr(a->req, text, HASH_TEXT_SIZE - 1, a->size);
@@ -295,16 +314,18 @@ static void answer_hash(void *arg, int err, const uint8_t *hash)
 static void ask_hash(fuse_req_t req, struct inode *inode, size_t size)
 {
 	struct asker *a = malloc(sizeof(*a));
-	int r = a ? 0 : -ENOMEM;
+	struct sealer_asker asker = { .done = answer_hash, .wanted = wants_hash, .arg = a };
+	int r;
 
-	if (r == 0) {
-		*a = (struct asker){ .req = req, .size = size };
-		r = seal_ask(fs_of(req)->seal, inode->ino, &inode->handle, answer_hash, a);
+	if (!a) {
+		reply_err(req, -ENOMEM);
+		return;
 	}
-	if (r < 0) {
-		free(a);
-		reply_err(req, r);
-	}
+	*a = (struct asker){ .req = req, .size = size };
+	fuse_req_interrupt_func(req, note_interrupt, a);
+	r = seal_ask(fs_of(req)->seal, inode->ino, &inode->handle, &asker);
+	if (r < 0)
+		answer_hash(a, r, NULL);
 }
 
 void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t size)

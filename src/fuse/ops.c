@@ -98,7 +98,6 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 	}
 	ask_passthrough(fs, conn);
 	conn->time_gran = 1;
-	conn->no_interrupt = 1; /* nothing here waits long enough to be interrupted */
 	log_debug("init: protocol %u.%u max_write=%u passthrough=%d", conn->proto_major,
 		  conn->proto_minor, conn->max_write, fs->config.passthrough);
 }

@@ -191,9 +191,9 @@ void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t 
 		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
 }
 
-int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, sealer_done_fn *done, void *arg)
+int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, const struct sealer_asker *asker)
 {
-	return sealer_ask(s->sealer, ino, h, done, arg);
+	return sealer_ask(s->sealer, ino, h, asker);
 }
 
 void seal_count(struct seal *s, struct seal_counts *ret)

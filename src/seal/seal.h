@@ -64,7 +64,7 @@ void seal_set_upcalls(struct seal *s, const struct seal_upcalls *up);
 void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t size_bytes);
 
 /* The hash of a file, when it is known: see sealer_ask(). */
-int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, sealer_done_fn *done, void *arg)
+int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, const struct sealer_asker *asker)
 	WARN_UNUSED;
 
 void seal_count(struct seal *s, struct seal_counts *ret);

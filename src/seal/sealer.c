@@ -33,6 +33,9 @@
 /* Times this old cannot come again with a later change. Source: two ticks of 10 ms, the longest there are. */
 #define SETTLED_NS (20 * NS_PER_MS)
 
+/* What a thread of its own hashes if somebody asks. Source: some milliseconds, or a look at how it goes (hash.h). */
+#define LARGE HASH_PIECE
+
 /* Hashes at hand. Source: as many files as are asked about shortly after their close; 72 KiB. */
 #define RECENT 1024
 
@@ -55,6 +58,7 @@ struct sealer {
 	bool rows_count;     /* what the ledger says of a file that is not sealed yet */
 	struct work *closed; /* owned; NULL: only if asked */
 	struct work *asked;  /* owned */
+	struct work *large;  /* owned; asked for, and larger than LARGE */
 
 	struct lock lock;	      /* rank LOCK_SEALED */
 	struct recent recent[RECENT]; /* sealer.lock */
@@ -122,12 +126,29 @@ static bool same_content(const struct ledger_seal *seal, const struct stat *st)
 
 /* ---- hashing ---- */
 
+static bool is_wanted(const struct work_item *item)
+{
+	return !item->wanted || item->wanted(item->arg);
+}
+
+/* Who has given up behind a large file is not kept waiting for the end of it. */
+static void send_away(struct work *w)
+{
+	struct work_item item;
+
+	while (work_take_unwanted(w, &item))
+		item.done(item.arg, -EINTR, NULL);
+}
+
 static bool may_go_on(void *ctx)
 {
 	struct attempt *a = ctx;
 	const struct seal_upcalls *up = &a->sealer->up;
 	struct stat st;
 
+	send_away(a->worker);
+	if (!is_wanted(a->item))
+		return false;
 	if (work_is_ending(a->worker) || fstat(a->fd, &st) < 0 || st.st_nlink == 0)
 		return false;
 	return up->is_closed(up->ctx, a->item->ino, &a->item->handle);
@@ -153,6 +174,8 @@ static int learn(struct attempt *a)
 		a->known = true;
 		return 0;
 	}
+	if (a->worker == s->asked && (uint64_t)st.st_size > LARGE)
+		return -EFBIG;
 	a->fd = fd;
 	r = hash_fd(fd, may_go_on, a, a->seal.xxh3, &bytes);
 	if (r < 0)
@@ -204,20 +227,39 @@ static void seal_closed_file(void *ctx, const struct work_item *item)
 			  (unsigned long long)item->ino, log_errname(r));
 }
 
-static void seal_asked_file(void *ctx, const struct work_item *item)
+static void answer(struct sealer *s, struct work *worker, const struct work_item *item)
 {
-	struct sealer *s = ctx;
-	struct attempt a = { .sealer = s, .item = item, .worker = s->asked };
+	struct attempt a = { .sealer = s, .item = item, .worker = worker };
 	struct work_item again = *item;
-	int r = try_once(&a);
+	int r = is_wanted(item) ? try_once(&a) : -EINTR;
 
-	if (r == -EAGAIN || (r == -ECANCELED && !work_is_ending(s->asked)))
+	if (r == -EFBIG && work_put(s->large, item))
+		return;
+	if (r == -ECANCELED && !is_wanted(item))
+		r = -EINTR;
+	if (r == -EAGAIN || (r == -ECANCELED && !work_is_ending(worker)))
 		r = -EBUSY; /* written to meanwhile */
 	again.tries++;
 	if (r == -EBUSY && again.tries <= TRIES &&
-	    work_put_later(s->asked, &again, TRY_AGAIN_NS << item->tries))
+	    work_put_later(worker, &again, TRY_AGAIN_NS << item->tries))
 		return;
+	if (r == -EFBIG)
+		r = -EAGAIN; /* too many ask */
 	item->done(item->arg, r, r < 0 ? NULL : a.seal.xxh3);
+}
+
+static void seal_asked_file(void *ctx, const struct work_item *item)
+{
+	struct sealer *s = ctx;
+
+	answer(s, s->asked, item);
+}
+
+static void seal_large_file(void *ctx, const struct work_item *item)
+{
+	struct sealer *s = ctx;
+
+	answer(s, s->large, item);
 }
 
 static void drop_asked(void *ctx, const struct work_item *item)
@@ -245,6 +287,9 @@ static int start(struct sealer *s)
 	};
 	int r = work_new(&asked, &s->asked);
 
+	asked.one = seal_large_file;
+	if (r == 0)
+		r = work_new(&asked, &s->large);
 	if (r == 0 && s->config.after_close)
 		r = work_new(&closed, &s->closed);
 	return r;
@@ -282,6 +327,7 @@ void sealer_end(struct sealer *s)
 {
 	work_end(s->closed);
 	work_end(s->asked);
+	work_end(s->large);
 }
 
 void sealer_free(struct sealer *s)
@@ -290,6 +336,7 @@ void sealer_free(struct sealer *s)
 		return;
 	work_free(s->closed);
 	work_free(s->asked);
+	work_free(s->large);
 	lock_done(&s->lock);
 	free(s);
 }
@@ -304,10 +351,16 @@ void sealer_closed(struct sealer *s, uint64_t ino, const struct handle *h, uint6
 		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
 }
 
-int sealer_ask(struct sealer *s, uint64_t ino, const struct handle *h, sealer_done_fn *done,
-	       void *arg)
+int sealer_ask(struct sealer *s, uint64_t ino, const struct handle *h,
+	       const struct sealer_asker *asker)
 {
-	struct work_item item = { .ino = ino, .handle = *h, .done = done, .arg = arg };
+	struct work_item item = {
+		.ino = ino,
+		.handle = *h,
+		.done = asker->done,
+		.wanted = asker->wanted,
+		.arg = asker->arg,
+	};
 
 	if (work_put(s->asked, &item))
 		return 0;

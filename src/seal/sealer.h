@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hashes of closed files: made by a thread of idle policy some time after the last close, and by another one,
- * like any other thread, when somebody asks.
+ * The hashes of closed files: made by a thread of idle policy some time after the last close, and by others, like any
+ * other thread, when somebody asks: one for large files, so that nobody waits behind them for a small one.
  *
  * A hash counts as long as the front says "sealed" (upcalls.h), which ends with the next open for writing. That is
  * why a hash is only begun when nobody can write, also not by a mapping: F_RDLCK (store/lease.h) tells. What the
@@ -41,8 +41,14 @@ struct sealer_counts {
 	uint64_t dropped; /* not hashed after their close, because too many waited */
 };
 
-/* err: 0, -EBUSY (somebody can write to it), -ESTALE, -ECANCELED (at the end), -errno. */
-typedef void sealer_done_fn(void *arg, int err, const uint8_t *hash);
+/* Who waits for a hash. */
+struct sealer_asker {
+	/* err: 0, -EBUSY (somebody can write to it), -ESTALE, -EINTR (not wanted), -ECANCELED (at the end), -errno. */
+	void (*done)(void *arg, int err, const uint8_t *hash);
+	/* Whether he still waits. From any thread, with a lock held, until done() is called. NULL: yes. */
+	bool (*wanted)(void *arg);
+	void *arg;
+};
 
 struct sealer;
 
@@ -59,8 +65,8 @@ void sealer_closed(struct sealer *s, uint64_t ino, const struct handle *h, uint6
  * done() is called once, in another thread, with no lock held. -EAGAIN: too many ask, -ECANCELED: at the end; then
  * it is not called.
  */
-int sealer_ask(struct sealer *s, uint64_t ino, const struct handle *h, sealer_done_fn *done,
-	       void *arg) WARN_UNUSED;
+int sealer_ask(struct sealer *s, uint64_t ino, const struct handle *h,
+	       const struct sealer_asker *asker) WARN_UNUSED;
 
 void sealer_count(struct sealer *s, struct sealer_counts *ret);
 

@@ -200,6 +200,22 @@ bool work_put(struct work *w, const struct work_item *item)
 	return work_put_later(w, item, w->config.delay_ns);
 }
 
+bool work_take_unwanted(struct work *w, struct work_item *ret)
+{
+	LOCK_SCOPE(&w->lock);
+	for (uint32_t i = 0; i < w->count; i++) {
+		struct entry *e = entry_locked(w, i);
+
+		if (!e->item.wanted || e->item.wanted(e->item.arg))
+			continue;
+		*ret = e->item;
+		*e = *entry_locked(w, w->count - 1); /* in which order they wait does not matter */
+		w->count--;
+		return true;
+	}
+	return false;
+}
+
 bool work_is_ending(struct work *w)
 {
 	return atomic_load(&w->ending);

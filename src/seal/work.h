@@ -18,6 +18,7 @@ struct work_item {
 	struct handle handle;
 	/* Who waits for it, for the owner of the worker; NULL: nobody. */
 	void (*done)(void *arg, int err, const uint8_t *hash);
+	bool (*wanted)(void *arg); /* whether he still waits; NULL: yes. Called with a lock held */
 	void *arg;
 	uint32_t tries; /* so far, likewise */
 };
@@ -54,6 +55,9 @@ bool work_put(struct work *w, const struct work_item *item);
  * longer the more wait.
  */
 bool work_put_later(struct work *w, const struct work_item *item, int64_t delay_ns);
+
+/* Take out one that waits and is not wanted any more: for whatever takes long. False: there is none. */
+bool work_take_unwanted(struct work *w, struct work_item *ret);
 
 /* Whether work_end() waits: for whatever takes long. */
 bool work_is_ending(struct work *w);

@@ -123,10 +123,23 @@ static void done(void *arg, int err, const uint8_t *hash)
 	atomic_fetch_add(&answers, 1);
 }
 
+static const struct sealer_asker asker = { .done = done, .arg = &answers };
+
+static bool is_set(void *arg)
+{
+	return atomic_load((_Atomic bool *)arg);
+}
+
+static void done_with(void *arg, int err, const uint8_t *hash)
+{
+	(void)arg;
+	done(&answers, err, hash);
+}
+
 static int ask(void)
 {
 	int before = atomic_load(&answers);
-	int r = sealer_ask(sealer, ino, &file, done, &answers);
+	int r = sealer_ask(sealer, ino, &file, &asker);
 
 	if (r < 0)
 		return r;
@@ -322,6 +335,33 @@ START_TEST(not_known_where_mappings_do_not_change_times)
 }
 END_TEST
 
+START_TEST(who_gives_up_is_told_at_once)
+{
+	_Atomic bool first = true;
+	_Atomic bool second = true;
+	const struct sealer_asker askers[] = {
+		{ .done = done_with, .wanted = is_set, .arg = &first },
+		{ .done = done_with, .wanted = is_set, .arg = &second },
+	};
+	int before = atomic_load(&answers);
+	int fd = openat(scratch.fd, "f", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(ftruncate(fd, INT64_C(1) << 40), 0); /* takes minutes */
+	(void)close(fd);
+	start(false);
+	for (size_t i = 0; i < ARRAY_SIZE(askers); i++)
+		ck_assert_int_eq(sealer_ask(sealer, ino, &file, &askers[i]), 0);
+	atomic_store(&second, false);
+	EVENTUALLY(atomic_load(&answers) == before + 1);
+	ck_assert_int_eq(answer, -EINTR);
+	atomic_store(&first, false);
+	EVENTUALLY(atomic_load(&answers) == before + 2);
+	ck_assert_int_eq(answer, -EINTR);
+	ck_assert_uint_eq(hashed(), 0);
+	stop(false);
+}
+END_TEST
+
 START_TEST(end_tells_who_waits)
 {
 	int before = atomic_load(&answers);
@@ -329,7 +369,7 @@ START_TEST(end_tells_who_waits)
 	start(false);
 	atomic_store(&claim_error, -EBUSY);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(sealer_ask(sealer, ino, &file, done, &answers), 0);
+		ck_assert_int_eq(sealer_ask(sealer, ino, &file, &asker), 0);
 	sealer_end(sealer);
 	ck_assert_int_eq(atomic_load(&answers), before + 10);
 	ck_assert_int_eq(ask(), -ECANCELED);
@@ -342,17 +382,12 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		who_asks_waits_for_the_hash,
-		no_hash_while_somebody_can_write,
-		written_meanwhile_is_hashed_again,
-		closed_file_is_hashed_and_in_the_ledger,
-		known_after_a_clean_restart,
-		not_known_after_another_boot,
-		not_known_if_its_times_are_others,
-		fresh_times_prove_nothing,
-		not_known_after_a_crash,
-		not_known_where_mappings_do_not_change_times,
-		end_tells_who_waits,
+		who_asks_waits_for_the_hash,	   no_hash_while_somebody_can_write,
+		written_meanwhile_is_hashed_again, closed_file_is_hashed_and_in_the_ledger,
+		known_after_a_clean_restart,	   not_known_after_another_boot,
+		not_known_if_its_times_are_others, fresh_times_prove_nothing,
+		not_known_after_a_crash,	   not_known_where_mappings_do_not_change_times,
+		who_gives_up_is_told_at_once,	   end_tells_who_waits,
 	};
 
 	return RUN_TESTS("sealer", tests, setup, scratch_teardown);
