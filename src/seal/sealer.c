@@ -140,9 +140,8 @@ static void send_away(struct work *w)
 		item.done(item.arg, -EINTR, NULL);
 }
 
-static bool may_go_on(void *ctx)
+static bool is_of_use(struct attempt *a)
 {
-	struct attempt *a = ctx;
 	const struct seal_upcalls *up = &a->sealer->up;
 	struct stat st;
 
@@ -152,6 +151,17 @@ static bool may_go_on(void *ctx)
 	if (work_is_ending(a->worker) || fstat(a->fd, &st) < 0 || st.st_nlink == 0)
 		return false;
 	return up->is_closed(up->ctx, a->item->ino, &a->item->handle);
+}
+
+static bool may_go_on(void *ctx)
+{
+	struct attempt *a = ctx;
+	bool may;
+
+	work_hurry(a->worker, true);
+	may = is_of_use(a);
+	work_hurry(a->worker, false);
+	return may;
 }
 
 /* Fill in a->seal. The file is claimed. */
@@ -177,7 +187,10 @@ static int learn(struct attempt *a)
 	if (a->worker == s->asked && (uint64_t)st.st_size > LARGE)
 		return -EFBIG;
 	a->fd = fd;
+	work_hurry(a->worker,
+		   false); /* no longer than for this: all else takes locks of the front's */
 	r = hash_fd(fd, may_go_on, a, a->seal.xxh3, &bytes);
+	work_hurry(a->worker, true);
 	if (r < 0)
 		return r;
 	a->seal.size_bytes = (uint64_t)st.st_size;
@@ -220,8 +233,10 @@ static void seal_closed_file(void *ctx, const struct work_item *item)
 {
 	struct sealer *s = ctx;
 	struct attempt a = { .sealer = s, .item = item, .worker = s->closed };
-	int r = try_once(&a);
+	int r;
 
+	work_hurry(s->closed, true);
+	r = try_once(&a);
 	if (r < 0)
 		log_debug("seal ino=%llu error=%s, not hashing it now",
 			  (unsigned long long)item->ino, log_errname(r));

@@ -34,18 +34,25 @@ struct work {
 	uint32_t count;	       /* work.lock */
 	bool sleeping;	       /* work.lock: the thread needs to be woken */
 	bool joined;	       /* of whoever ends it */
+	bool hurries;	       /* the thread's own */
 
 	_Atomic bool ending; /* set under work.lock */
 };
 
 static void set_priority(const struct work_config *c)
 {
+	if (!c->idle && c->niceness != 0)
+		(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), c->niceness);
+}
+
+void work_hurry(struct work *w, bool hurry)
+{
 	struct sched_param none = { 0 };
 
-	if (c->idle)
-		(void)sched_setscheduler(0, SCHED_IDLE, &none);
-	else if (c->niceness != 0)
-		(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), c->niceness);
+	if (!w->config.idle || w->hurries == hurry)
+		return;
+	(void)sched_setscheduler(0, hurry ? SCHED_OTHER : SCHED_IDLE, &none);
+	w->hurries = hurry;
 }
 
 static struct entry *entry_locked(struct work *w, uint32_t i)
@@ -109,11 +116,15 @@ static void *run(void *arg)
 	struct work_item item;
 
 	(void)pthread_setname_np(pthread_self(), "seal"); /* for top(1) only */
+	w->hurries = true;
 	set_priority(&w->config);
 	if (w->config.begin)
 		w->config.begin(w->config.ctx);
-	while (next(w, &item))
+	while (next(w, &item)) {
+		work_hurry(w, false);
 		w->config.one(w->config.ctx, &item);
+		work_hurry(w, true); /* the queue's lock is wanted by who closes a file */
+	}
 	return NULL;
 }
 

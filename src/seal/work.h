@@ -29,7 +29,7 @@ struct work_config {
 	uint32_t capacity; /* files that can wait */
 	/* Of the thread, as setpriority(2) has it. Where it is not permitted, the thread runs like any other. */
 	int niceness;
-	bool idle;	  /* the idle policy instead: runs when nobody else wants to */
+	bool idle; /* the idle policy in one(): runs when nobody else wants to. See work_hurry() */
 	int64_t delay_ns; /* all files are left alone for so long first; 0: see work_put_later() */
 	void (*begin)(void *ctx); /* once, in the thread; NULL: nothing to do */
 	void (*one)(void *ctx, const struct work_item *item);
@@ -55,6 +55,12 @@ bool work_put(struct work *w, const struct work_item *item);
  * longer the more wait.
  */
 bool work_put_later(struct work *w, const struct work_item *item, int64_t delay_ns);
+
+/*
+ * For one(), of a worker of idle policy: while it holds a lock that others may want it runs like any other thread. On a
+ * busy machine they would wait for seconds until it has a turn. Not permitted everywhere; then it stays as it is.
+ */
+void work_hurry(struct work *w, bool hurry);
 
 /* Take out one that waits and is not wanted any more: for whatever takes long. False: there is none. */
 bool work_take_unwanted(struct work *w, struct work_item *ret);

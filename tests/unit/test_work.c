@@ -15,19 +15,22 @@ static _Atomic int done;
 static _Atomic uint64_t last;
 static _Atomic bool hold;
 static _Atomic bool in_order;
-static _Atomic int policy;
+static _Atomic int policy, hurried, begun_as;
 static int ndropped;
 
 static void begin(void *ctx)
 {
 	ck_assert_ptr_eq(ctx, &worker);
-	atomic_store(&policy, sched_getscheduler(0));
+	atomic_store(&begun_as, sched_getscheduler(0));
 	atomic_fetch_add(&begun, 1);
 }
 
 static void one(void *ctx, const struct work_item *item)
 {
 	(void)ctx;
+	atomic_store(&policy, sched_getscheduler(0));
+	work_hurry(worker, true);
+	atomic_store(&hurried, sched_getscheduler(0));
 	while (atomic_load(&hold) && !work_is_ending(worker))
 		(void)poll(NULL, 0, 1);
 	if (item->ino != atomic_load(&last) + 1)
@@ -141,11 +144,16 @@ START_TEST(who_waits_lets_others_go_first)
 }
 END_TEST
 
-START_TEST(idle_policy)
+START_TEST(idle_policy_but_in_a_hurry)
 {
-	start(1, 0, 0);
-	EVENTUALLY(atomic_load(&begun) == 1);
+	start(2, 0, 0);
+	put_soon(1);
+	EVENTUALLY(atomic_load(&done) == 1);
+	put_soon(2);
+	EVENTUALLY(atomic_load(&done) == 2);
+	ck_assert_int_eq(atomic_load(&begun_as), SCHED_OTHER);
 	ck_assert_int_eq(atomic_load(&policy), SCHED_IDLE);
+	ck_assert_int_eq(atomic_load(&hurried), SCHED_OTHER);
 	work_free(worker);
 }
 END_TEST
@@ -168,8 +176,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		files_are_done_in_order,	full_queue_drops, files_are_left_alone_for_a_while,
-		who_waits_lets_others_go_first, idle_policy,	  end_drops_what_waits,
+		files_are_done_in_order,	  full_queue_drops,
+		files_are_left_alone_for_a_while, who_waits_lets_others_go_first,
+		idle_policy_but_in_a_hurry,	  end_drops_what_waits,
 	};
 
 	return RUN_TESTS("work", tests, nothing, nothing);
