@@ -77,8 +77,11 @@ class Process:
     def forget_peak(self):
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
+    def text(self):
+        return Path(self.log).read_text(errors="replace")
+
     def tail(self):
-        return "\n".join(Path(self.log).read_text(errors="replace").splitlines()[-15:])
+        return "\n".join(self.text().splitlines()[-15:])
 
 
 class Mount:
@@ -157,25 +160,30 @@ class N8n:
             return False
 
     def start_runner(self, uid=BROKER_UID):
+        self.runner = self.runner_of(PORT + 1, "runner", uid)
+
+    def runner_of(self, broker_port, name, uid=BROKER_UID):
         """As n8n's launcher does: a grant for the token, then the runner. Both images have user 1000."""
-        broker = f"http://127.0.0.1:{PORT + 1}"
-        connection = http.client.HTTPConnection("127.0.0.1", PORT + 1, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", broker_port, timeout=10)
         connection.request("POST", "/runners/auth", json.dumps({"token": "secret"}),
                            {"Content-Type": "application/json"})
         answer = json.loads(connection.getresponse().read())
         env = {"PATH": self.environment()["PATH"], "HOME": "/", "N8N_RUNNERS_GRANT_TOKEN": answer["data"]["token"],
-               "N8N_RUNNERS_TASK_BROKER_URI": broker, "N8N_RUNNERS_MAX_CONCURRENCY": "20",
+               "N8N_RUNNERS_TASK_BROKER_URI": f"http://127.0.0.1:{broker_port}", "N8N_RUNNERS_MAX_CONCURRENCY": "20",
                "N8N_RUNNERS_TASK_TIMEOUT": "300"}
-        self.runner = Process("runner", [self.node, "--disallow-code-generation-from-strings", "--disable-proto=delete",
-                                         str(self.modules / "@n8n/task-runner/dist/start.js")],
-                              env | runner_settings("javascript"), self.work / "runner.log", uid)
+        return Process(name, [self.node, "--disallow-code-generation-from-strings", "--disable-proto=delete",
+                              str(self.modules / "@n8n/task-runner/dist/start.js")],
+                       env | runner_settings("javascript"), self.work / f"{name}.log", uid)
+
+    def others(self):
+        return []
 
     def start(self):
         self.start_main()
         self.start_runner()
 
     def stop(self):
-        for process in (self.runner, self.main):
+        for process in (*self.others(), self.runner, self.main):
             if process:
                 process.stop()
 
@@ -238,5 +246,53 @@ class N8n:
         return {name: thaw(flat[int(runs)])[0] for name, runs in flat[int(result["runData"])].items()}
 
 
-def clear(path):
-    shutil.rmtree(path, ignore_errors=True)
+class QueuedN8n(N8n):
+    """n8n in queue mode: PostgreSQL, Redis, a main process and two workers with a runner each, on one host."""
+
+    def __init__(self, work, cache, mounts):
+        super().__init__(work, cache, mounts)
+        self.workers, self.runners, self.services = [], [], []
+
+    def environment(self):
+        return super().environment() | {
+            "EXECUTIONS_MODE": "queue", "N8N_ENCRYPTION_KEY": "the same for all", "OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS": "true",
+            "QUEUE_BULL_REDIS_HOST": "127.0.0.1", "QUEUE_BULL_REDIS_PORT": str(PORT + 10),
+            "DB_TYPE": "postgresdb", "DB_POSTGRESDB_HOST": "127.0.0.1", "DB_POSTGRESDB_PORT": str(PORT + 11),
+            "DB_POSTGRESDB_USER": "postgres", "DB_POSTGRESDB_DATABASE": "postgres",
+        }
+
+    def start_services(self):
+        programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+        folder = self.work / "postgres"
+        folder.mkdir()
+        shutil.chown(folder, "postgres")
+        uid = folder.stat().st_uid
+        subprocess.run([*as_user(uid), programs / "initdb", "-A", "trust", "-U", "postgres", "-D", folder / "data"],
+                       cwd="/", check=True, stdout=subprocess.DEVNULL)
+        env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+        self.services = [
+            Process("postgres", [programs / "postgres", "-D", folder / "data", "-h", "127.0.0.1", "-p", str(PORT + 11),
+                                 "-k", folder, "-c", "fsync=off"], env, self.work / "postgres.log", uid),
+            Process("redis", ["redis-server", "--port", str(PORT + 10), "--bind", "127.0.0.1", "--save", ""], env,
+                    self.work / "redis.log", BROKER_UID)]
+        wait_until(30, "PostgreSQL answers", lambda: subprocess.run(
+            [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(PORT + 11)]).returncode == 0)
+
+    def start(self):
+        self.start_services()
+        self.start_main()
+        for i in (1, 2):
+            env = self.environment() | {"N8N_RUNNERS_BROKER_PORT": str(PORT + 1 + i)}
+            self.workers.append(Process(f"worker{i}", [self.node, str(self.modules / "n8n/bin/n8n"), "worker"], env,
+                                        self.work / f"worker{i}.log", BROKER_UID))
+        for i, worker in enumerate(self.workers, 1):
+            wait_until(240, f"{worker.name} is ready", lambda: "worker is now ready" in worker.text())
+            self.runners.append(self.runner_of(PORT + 1 + i, f"runner{i}"))
+
+    def others(self):
+        return [*self.runners, *self.workers]
+
+    def stop(self):
+        super().stop()
+        for service in reversed(self.services):
+            service.stop(signal.SIGINT)

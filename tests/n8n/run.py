@@ -8,6 +8,7 @@ and runner are uid 1000, as in n8n's images.
 import argparse
 import concurrent.futures
 import hashlib
+import json
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import workflows as w  # noqa: E402
-from harness import BROKER_UID, DISTROLESS_UID, Failure, Mount, N8n, expect, wait_until  # noqa: E402
+from harness import BROKER_UID, DISTROLESS_UID, Failure, Mount, N8n, QueuedN8n, expect, wait_until  # noqa: E402
 
 MB = 1_000_000
 RELEASE_MS = 100  # from an execution's end until its files are gone, at most
@@ -29,11 +30,11 @@ RELEASE_MS = 100  # from an execution's end until its files are gone, at most
 class World:
     """`plain` is mounted as people do who read no manual, `shared` for brokers and runners of different users."""
 
-    def __init__(self, work, cache):
+    def __init__(self, work, cache, kind):
         self.work = work
         self.plain = Mount(work / "plain", "memory:5G", "ttl=30s", work / "batonfs.log")
         self.shared = Mount(work / "shared", "memory:1G", f"ttl=30s,uid={BROKER_UID},fmask=0,dmask=0", work / "batonfs.log")
-        self.n8n = N8n(work, cache, [self.plain, self.shared])
+        self.n8n = kind(work, cache, [self.plain, self.shared])
         self.seeds = {}
 
     def seed(self, name, size):
@@ -215,25 +216,61 @@ def crash(world):
 
 
 def users(world):
-    """What the runner, another user than the broker, may do: by default, and with uid=, fmask=0, dmask=0."""
-    seen = {}
-    seed = world.seed("seed-1.bin", MB)
-    world.n8n.runner.stop()
+    """What a runner of another user than the broker may do: by default, and with uid=, fmask=0, dmask=0."""
+    world.n8n.runner.stop(signal.SIGKILL)
     world.n8n.start_runner(DISTROLESS_UID)
-    for name, mount in (("plain", world.plain), ("shared", world.shared)):
-        world.n8n.add(w.permissions(f"may-{name}", mount.place))
-        seen[name] = world.n8n.call(f"may-{name}", seed=seed)
-        world.released_after_ms(seen[name].pop("execution"), mount)
+    try:
+        seen = {name: may(world, name, mount) for name, mount in (("plain", world.plain), ("shared", world.shared))}
+    finally:
+        world.n8n.runner.stop(signal.SIGKILL)
+        world.n8n.start_runner()
     expect(seen["plain"] == {"read": "yes", "map": "yes", "beside": "yes", "rewrite": "EACCES", "unlink": "EPERM"},
            f"plain: {seen['plain']}")
     expect(set(seen["shared"].values()) == {"yes"}, f"shared: {seen['shared']}")
-    os.unlink(seed)
-    world.n8n.runner.stop()
-    world.n8n.start_runner()
     return f"default: {seen['plain']}; uid={BROKER_UID},fmask=0,dmask=0: everything"
 
 
+def may(world, name, mount):
+    seed = world.seed("seed-1.bin", MB)
+    world.n8n.add(w.permissions(f"may-{name}", mount.place))
+    answer = world.n8n.call(f"may-{name}", seed=seed)
+    world.released_after_ms(answer.pop("execution"), mount)
+    os.unlink(seed)
+    return answer
+
+
+def workers_share(world):
+    """Queue mode: n8n's binary data and the execution's files, written by one worker, are read by the other."""
+    seed = world.seed("seed-10.bin", 10 * MB)
+    world.n8n.add(w.workers_change("change", world.plain.place))
+    executions = set()
+    for i in range(6):
+        world.n8n.call("change", seed=seed)
+        wait_until(30, "it sleeps", lambda: len(pinned(world) - executions) == 1)
+        executions |= pinned(world)
+    changed = 0
+    for execution in sorted(executions):
+        url = (world.plain / f"{execution}/url").read_text()
+        status, text = world.n8n.request("GET", url[url.index("/webhook-waiting"):])
+        expect(status == 200, f"resumed: {status} {text[:300]}")
+        answer = json.loads(text)
+        answer = answer[0] if isinstance(answer, list) else answer
+        expect(answer["first"] == answer["second"] == world.seeds[seed], f"wrong bytes: {answer}")
+        changed += answer["before"].strip() != answer["after"].strip()
+        world.released_after_ms(execution)
+    expect(changed > 0, "all executions stayed with their worker: nothing was shown")
+    expect(list((world.plain / "n8n").glob("**/binary_data/*")), "n8n's binary data is not in the mount")
+    world.n8n.rest("POST", "/executions/delete", {"ids": sorted(executions)})
+    wait_until(30, "n8n prunes", lambda: not any((world.plain / "n8n").glob(f"**/executions/{e}/**/*-*") for e in executions))
+    return f"6 executions of 10 MB, {changed} went on with the other worker; released; n8n pruned its own"
+
+
+def pinned(world):
+    return {e for e, x in world.plain.executions().items() if x["pinned"] and (world.plain / f"{e}/worker").exists()}
+
+
 CHECKS = (zero_change, node, twenty, gigabyte, failing, users, waiting, crash)
+QUEUED = (zero_change, twenty, workers_share)
 
 
 # ---- the table ----
@@ -271,9 +308,9 @@ def table(world, sizes):
         os.unlink(seed)
 
 
-def check_all(world, wanted):
+def check_all(world, checks, wanted):
     failed = 0
-    for check in CHECKS:
+    for check in checks:
         if wanted and check.__name__ not in wanted:
             continue
         started = time.monotonic()
@@ -289,6 +326,7 @@ def check_all(world, wanted):
 def main():
     parser = argparse.ArgumentParser(prog="tools/test-n8n", description="Checks against a real n8n.")
     parser.add_argument("--table", nargs="*", type=int, metavar="MB", help="measure by value and by reference instead")
+    parser.add_argument("--queue", action="store_true", help="queue mode: PostgreSQL, Redis, two workers")
     parser.add_argument("check", nargs="*", help=", ".join(c.__name__ for c in CHECKS))
     args = parser.parse_args()
 
@@ -296,21 +334,23 @@ def main():
     work.chmod(0o755)
     world, failed = None, 1
     try:
-        world = World(work, Path(os.environ["BATONFS_N8N"]))
+        world = World(work, Path(os.environ["BATONFS_N8N"]), QueuedN8n if args.queue else N8n)
         world.n8n.start()
         world.n8n.sign_in()
         if args.table is not None:
             table(world, args.table or [10, 50, 100])
             failed = 0
         else:
-            failed = check_all(world, args.check)
-            print(f"{len(args.check or CHECKS) - failed} passed, {failed} failed")
+            checks = QUEUED if args.queue else CHECKS
+            failed = check_all(world, checks, args.check)
+            print(f"{len(args.check or checks) - failed} passed, {failed} failed")
     finally:
         if world:
             world.n8n.stop()
             if failed:
                 print("--- n8n\n" + world.n8n.main.tail())
-                print("--- runner\n" + (world.n8n.runner.tail() if world.n8n.runner else "not started"))
+                for process in (world.n8n.runner, *world.n8n.others()):
+                    print(f"--- {process.name}\n{process.tail()}" if process else "--- no runner")
             world.plain.unmount()
             world.shared.unmount()
     return 1 if failed else 0

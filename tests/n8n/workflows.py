@@ -87,6 +87,29 @@ def sleep_then_read(name, mount):
                respond="onReceived")
 
 
+def workers_change(name, mount):
+    """
+    Takes the seed into n8n's binary data and writes a file; sleeps, so that another worker may go on; writes the
+    binary data out and hashes both. The worker's process is the parent of a command's shell.
+    """
+    first, second = f"'{mount}/' + $execution.id + '/first'", f"'{mount}/' + $execution.id + '/second'"
+    return row(name, read("={{ %s }}" % query("seed")), write("={{ %s }}" % first, name="Write"),
+               code(f"const fs = require('fs'); fs.writeFileSync('{mount}/' + $execution.id + '/url', $execution.resumeUrl);"
+                    "return $input.all();", "Url"),
+               command(f"=echo $PPID > {mount}/{{{{ $execution.id }}}}/worker", "Before"),
+               ("Wait", BASE + "wait", 1.1, {"resume": "webhook", "httpMethod": "GET", "responseMode": "lastNode",
+                                             "options": {}}),
+               command("echo $PPID", "After"),
+               code("const item = $('Write').first(); return [{json: {}, binary: item.binary}];", "Binary"),
+               write("={{ %s }}" % second, name="Write again"),
+               code("const hashes = {}; const crypto = require('crypto'), fs = require('fs');"
+                    f"for (const path of [{first}, {second}])"
+                    " hashes[path.split('/').pop()] = crypto.createHash('sha256').update(fs.readFileSync(path)).digest('hex');"
+                    "return [{json: {execution: $execution.id, ...hashes, after: $('After').first().json.stdout,"
+                    " before: fs.readFileSync('%s/' + $execution.id + '/worker', 'utf8')}}];" % mount),
+               respond="onReceived")
+
+
 def write_and_hang(name, mount):
     path = in_execution(mount, "directory")[4:-3]
     return row(name, code(f"require('fs').writeFileSync({path}, 'lost');"

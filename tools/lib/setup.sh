@@ -18,6 +18,10 @@ setup_test=(check attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
 	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze python3-yaml)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
 grep -q bookworm /etc/os-release && setup_test+=(clang-format-14:clang-format-14)
+# For tools/test-containers.
+setup_containers=(crun:crun debootstrap:debootstrap python3-yaml)
+# For tools/test-n8n --queue.
+setup_queue=(postgresql redis-server:redis-server)
 # Filesystems to compare with and what measures them; whatever cannot be had is left out: setup_optional.
 setup_bench=(bindfs:bindfs mergerfs:mergerfs fio:fio gnuplot-nox:gnuplot
 	e2fsprogs:mkfs.ext4 xfsprogs:mkfs.xfs)
