@@ -8,6 +8,7 @@ tools/test-containers, with the root filesystem in $ROOTFS and the programs in $
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOTFS, BUILD = Path(os.environ["ROOTFS"]), Path(os.environ["BUILD"])
+ENTRYPOINT = json.loads(re.search(r"^ENTRYPOINT (.*)$", (ROOT / "deploy/Dockerfile").read_text(), re.M).group(1))
 COMPOSE = yaml.safe_load((ROOT / "deploy/compose/batonfs-in-container.yml").read_text())
 
 
@@ -120,7 +122,7 @@ class World:
         arguments = [source if a == "/store" else a for a in service["command"]]
         tools = ("/opt", self.programs, ["ro"])
         self.daemon_arguments = dict(
-            args=["/opt/batonfs", "-f", *arguments], capabilities=service["cap_add"], fuse=True,
+            args=[*("/opt/batonfs" if a == "batonfs" else a for a in ENTRYPOINT), *arguments], capabilities=service["cap_add"], fuse=True,
             mounts=[("/data", self.data, ["rshared"]), ("/store", self.store, []), tools])
         consumer = dict(args=["sleep", "infinity"], uid=1000, mounts=[("/data", self.data, ["rslave"]), tools])
         self.broker = Container(work, "broker", **consumer)

@@ -159,6 +159,7 @@ def by_value(name):
 def by_reference(name, mount):
     path = in_execution(mount, "directory")
     return row(name, read("={{ %s }}" % query("seed")), write(path),
-               code("const fs = require('fs');" + COUNT +
-                    f"count(fs.readFileSync({path[4:-3]}));"
-                    "return [{json: {execution: $execution.id, lines}}];", "Step"))
+               code("const fs = require('fs'), piece = Buffer.alloc(1 << 20);" + COUNT +
+                    f"const fd = fs.openSync({path[4:-3]}, 'r');"
+                    "for (let n; (n = fs.readSync(fd, piece, 0, piece.length, null)) > 0;) count(piece.subarray(0, n));"
+                    "fs.closeSync(fd); return [{json: {execution: $execution.id, lines}}];", "Step"))
