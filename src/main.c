@@ -587,7 +587,8 @@ int main(int argc, char **argv)
 				       .fd = -1,
 				       .lock_fd = -1,
 				       .tree_fd = -1,
-				       .trash_fd = -1 } };
+				       .trash_fd = -1,
+				       .blobs_fd = -1 } };
 	struct config_error error;
 	int r;
 

@@ -7,6 +7,7 @@
  *     trusted.batonfs.ttl     decimal nanoseconds                         set by hand; INT64_MAX: never
  *     trusted.batonfs.pinned  "1"                                         set by hand
  *     trusted.batonfs.boot    decimal number                              the store itself; see store/boot.h
+ *     trusted.batonfs.blob    name of a blob                              stubs; see store/stub.h
  */
 #ifndef STORE_MARK_H
 #define STORE_MARK_H

@@ -151,6 +151,18 @@ static int take_lock(struct store *st, struct store_error *error)
 	return fail(error, -errno, "store %s/lock: %s", st->path, strerror(errno));
 }
 
+/* Write the format into the lock file. */
+static int write_format(struct store *st)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), FORMAT_TEXT "%d\n", STORE_FORMAT);
+	ssize_t n = pwrite(st->lock_fd, text, (size_t)len, 0);
+
+	if (n != len)
+		return n < 0 ? -errno : -ENOSPC;
+	return fsync(st->lock_fd) < 0 ? -errno : 0;
+}
+
 /* Lock a store that exists, and read its format. -ENOENT: it is none yet. */
 static int open_existing(struct store *st, struct store_error *error)
 {
@@ -174,6 +186,8 @@ static int open_existing(struct store *st, struct store_error *error)
 	if (r == -ENODATA)
 		return fail(error, -ENOTEMPTY,
 			    "%s/lock is not a batonfs store's; give an empty directory", st->path);
+	if (r == 0 && format < STORE_FORMAT)
+		r = write_format(st); /* the same length: whole or not at all */
 	return r < 0 ? fail(error, r, "store %s/lock: %s", st->path, strerror(-r)) : 0;
 }
 
@@ -195,18 +209,6 @@ static int check_marks(struct store *st, struct store_error *error)
 			    "store %s: its filesystem (%s) refuses trusted extended attributes: %s",
 			    st->path, st->filesystem, strerror(-r));
 	return 0;
-}
-
-/* Write the format into the lock file, which has no name yet. */
-static int write_format(struct store *st)
-{
-	char text[64];
-	int len = snprintf(text, sizeof(text), FORMAT_TEXT "%d\n", STORE_FORMAT);
-	ssize_t n = pwrite(st->lock_fd, text, (size_t)len, 0);
-
-	if (n != len)
-		return n < 0 ? -errno : -ENOSPC;
-	return fsync(st->lock_fd) < 0 ? -errno : 0;
 }
 
 /*
@@ -299,10 +301,14 @@ static int open_subdirectories(struct store *st, struct store_error *error)
 
 	if (r == 0)
 		r = open_subdirectory(st, "trash", 0700, &st->trash_fd, error);
+	if (r == 0)
+		r = open_subdirectory(st, "blobs", 0700, &st->blobs_fd, error);
 	if (r < 0)
 		return r;
 	r = handle_at(st->tree_fd, "", &st->tree);
-	return r < 0 ? fail(error, r, "store %s/tree: %s", st->path, strerror(-r)) : 0;
+	if (r < 0)
+		return fail(error, r, "store %s/tree: %s", st->path, strerror(-r));
+	return blobs_new(st->blobs_fd, strcmp(st->filesystem, "tmpfs") != 0, &st->blobs);
 }
 
 /* What there was before: an empty directory. */
@@ -311,6 +317,7 @@ static void undo_new(struct store *st)
 	(void)unlinkat(st->fd, "tree",
 		       AT_REMOVEDIR); /* the error that led here is the one to tell */
 	(void)unlinkat(st->fd, "trash", AT_REMOVEDIR);
+	(void)unlinkat(st->fd, "blobs", AT_REMOVEDIR);
 	(void)unlinkat(st->fd, "lock", 0);
 }
 
@@ -348,6 +355,7 @@ int store_open(const char *source, struct store *ret, struct store_error *error)
 		.lock_fd = -1,
 		.tree_fd = -1,
 		.trash_fd = -1,
+		.blobs_fd = -1,
 	};
 	int r;
 
@@ -382,6 +390,9 @@ out:
 
 void store_close(struct store *st)
 {
+	blobs_free(st->blobs);
+	st->blobs = NULL;
+	st->blobs_fd = safe_close(st->blobs_fd);
 	st->tree_fd = safe_close(st->tree_fd);
 	st->trash_fd = safe_close(st->trash_fd);
 	st->lock_fd = safe_close(st->lock_fd);

@@ -3,8 +3,9 @@
  * The store: a directory on a backing filesystem that holds everything of one mount.
  *
  *     STORE/              mode 0700
- *       lock              "batonfs store, format 1\n"; flock()ed by the process that has it mounted
+ *       lock              "batonfs store, format 2\n"; flock()ed by the process that has it mounted
  *       tree/             the namespace, as the mount shows it
+ *       blobs/            content that several files of the tree share, see store/blob.h
  *       trash/            released, being deleted
  *       ledger.db         see ledger/
  *
@@ -17,11 +18,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/blob.h"
 #include "store/handle.h"
 #include "store/memory.h"
 
-/* The format this version reads and writes. */
-#define STORE_FORMAT 1
+/*
+ * The format this version writes. It reads those before: 1 has no blobs, and its programs would take a stub for a
+ * file with a hole, so a store of theirs becomes one of this format when it is opened.
+ */
+#define STORE_FORMAT 2
 
 struct store {
 	/* All constant after store_open(). */
@@ -33,6 +38,8 @@ struct store {
 	int lock_fd;
 	int tree_fd;
 	int trash_fd;
+	int blobs_fd;
+	struct blobs *blobs;	/* owned */
 	struct handle tree;	/* of tree/ */
 	const char *filesystem; /* "ext4", "tmpfs", ...; a constant string */
 };

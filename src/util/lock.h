@@ -22,6 +22,7 @@ enum lock_rank {
 	LOCK_EXEC_TABLE = 40,	 /* executions by id and number */
 	LOCK_EXEC = 50,		 /* one execution's names, policy, state */
 	LOCK_DIRCACHE = 60,	 /* cached directory descriptors */
+	LOCK_BLOBS = 65,	 /* which blobs are pinned or doomed */
 	LOCK_TRASH = 70,	 /* the trash worker's wake-up */
 	LOCK_REFRESH = 74,	 /* files whose attributes are to be refreshed */
 	LOCK_SEAL = 75,		 /* closed files on their way to the seal's workers */

@@ -69,10 +69,11 @@ START_TEST(empty_directory_becomes_a_store)
 	ck_assert_uint_eq(mode_of("."), 0700);
 	ck_assert_uint_eq(mode_of("tree"), 01777);
 	ck_assert_uint_eq(mode_of("trash"), 0700);
-	ck_assert_int_eq(count_entries(scratch.fd), 3);
+	ck_assert_uint_eq(mode_of("blobs"), 0700);
+	ck_assert_int_eq(count_entries(scratch.fd), 4);
 	fd = openat(scratch.fd, "lock", O_RDONLY | O_CLOEXEC);
 	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
-	ck_assert_str_eq(text, "batonfs store, format 1\n");
+	ck_assert_str_eq(text, "batonfs store, format 2\n");
 	(void)close(fd);
 	store_close(&st);
 	ck_assert_int_eq(count_fds(), fds_before);
@@ -107,10 +108,26 @@ END_TEST
 
 START_TEST(interrupted_making_is_completed)
 {
-	write_lock("batonfs store, format 1\n");
+	write_lock("batonfs store, format 2\n");
 	open_ok();
 	ck_assert(exists(scratch.fd, "tree") && exists(scratch.fd, "trash"));
 	store_close(&st);
+}
+END_TEST
+
+START_TEST(older_format_becomes_this_one)
+{
+	char text[64] = "";
+	int fd;
+
+	write_lock("batonfs store, format 1\n");
+	open_ok();
+	ck_assert(exists(scratch.fd, "blobs"));
+	store_close(&st);
+	fd = openat(scratch.fd, "lock", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+	ck_assert_str_eq(text, "batonfs store, format 2\n");
+	(void)close(fd);
 }
 END_TEST
 
@@ -193,7 +210,7 @@ END_TEST
 
 START_TEST(newer_format_is_refused)
 {
-	write_lock("batonfs store, format 2\n");
+	write_lock("batonfs store, format 3\n");
 	assert_refused(scratch.path, -EPROTONOSUPPORT, "newer batonfs");
 	ck_assert_int_eq(unlinkat(scratch.fd, "lock", 0), 0);
 	write_lock("batonfs store, format 99999999999999999999999\n");
@@ -368,6 +385,7 @@ int main(void)
 		umask_does_not_count,
 		store_is_found_again_as_it_was,
 		interrupted_making_is_completed,
+		older_format_becomes_this_one,
 		what_mkfs_leaves_does_not_count,
 		handles_open_inodes_of_the_store,
 		missing_directory_is_said_with_the_cure,
