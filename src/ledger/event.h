@@ -23,6 +23,7 @@ enum event_kind {
 	EVENT_FILE_GONE,     /* struct event_value: ino */
 	EVENT_FILE_SEALED,   /* struct event_seal */
 	EVENT_SEALS_FORGET,
+	EVENT_FILE_SHARED, /* struct event_shared */
 	EVENT_RECONCILE_BEGIN,
 	EVENT_RECONCILE_SEEN, /* struct ledger_file, cut after the handle */
 	EVENT_RECONCILE_END,
@@ -37,6 +38,11 @@ struct event_value {
 struct event_seal {
 	uint64_t ino;
 	struct ledger_seal seal;
+};
+
+struct event_shared {
+	uint64_t ino;
+	char blob[LEDGER_BLOB_MAX + 1]; /* "": an ordinary file */
 };
 
 /* A file event carries only the used part of its handle, which is the last member. */

@@ -254,6 +254,7 @@ void ledger_stats(struct ledger *l, struct ledger_stats *ret)
 		.queued_bytes = q.queued_bytes,
 		.error = q.error,
 	};
+	writer_stats(l->writer, ret);
 }
 
 const char *ledger_reason_name(enum ledger_reason reason)
@@ -341,6 +342,15 @@ void ledger_seals_forget(struct ledger *l)
 	queue_put(l->queue, EVENT_SEALS_FORGET, NULL, 0);
 }
 
+void ledger_file_shared(struct ledger *l, uint64_t ino, const char *blob)
+{
+	struct event_shared e = { .ino = ino };
+
+	assert(strlen(blob) <= LEDGER_BLOB_MAX);
+	strcpy(e.blob, blob);
+	queue_put(l->queue, EVENT_FILE_SHARED, &e, sizeof(e));
+}
+
 void ledger_reconcile_begin(struct ledger *l)
 {
 	queue_put(l->queue, EVENT_RECONCILE_BEGIN, NULL, 0);
@@ -396,4 +406,35 @@ int ledger_usage(struct ledger *l, uint64_t number, uint64_t *ret_files, uint64_
 int ledger_seal(struct ledger *l, uint64_t ino, struct ledger_seal *ret)
 {
 	return query_seal(l->query, ino, ret);
+}
+
+int ledger_stub_twins(struct ledger *l, const char *base, uint32_t max, struct ledger_twin *ret)
+{
+	return query_stub_twins(l->query, base, max, ret);
+}
+
+int ledger_file_twins(struct ledger *l, const struct ledger_seal *seal, uint64_t except_ino,
+		      uint32_t max, struct ledger_twin *ret)
+{
+	return query_file_twins(l->query, seal, except_ino, max, ret);
+}
+
+int ledger_file_blob(struct ledger *l, uint64_t ino, char ret[LEDGER_BLOB_MAX + 1])
+{
+	return query_file_blob(l->query, ino, ret);
+}
+
+int ledger_blob_refs(struct ledger *l, const char *blob, uint64_t *ret_refs)
+{
+	return query_blob_refs(l->query, blob, ret_refs);
+}
+
+int ledger_stub_usage(struct ledger *l, uint64_t number, struct ledger_stubs *ret)
+{
+	return query_stub_usage(l->query, number, ret);
+}
+
+int ledger_stub_usage_all(struct ledger *l, struct ledger_stubs *ret)
+{
+	return query_stub_usage_all(l->query, ret);
 }

@@ -32,6 +32,9 @@ struct ledger;
 /* Largest file handle kept, bytes. Source: store/handle.h. */
 #define LEDGER_HANDLE_MAX 40
 
+/* Longest name of a blob, bytes without the NUL. Source: store/blob.h. */
+#define LEDGER_BLOB_MAX 64
+
 /* "The mount's default" for a ttl_ns; "never" is INT64_MAX. */
 #define LEDGER_TTL_DEFAULT INT64_C(-1)
 #define LEDGER_TTL_NEVER INT64_MAX
@@ -179,12 +182,20 @@ void ledger_file_sealed(struct ledger *l, uint64_t ino, const struct ledger_seal
 void ledger_seals_forget(struct ledger *l);
 
 /*
+ * The file is a stub of this blob from now on, or, with "", an ordinary one. Nothing happens if it has no row. Its
+ * blob is needed for as long as the row says so: report a stub before its pin is given back, and that it is none any
+ * more after its content is home.
+ */
+void ledger_file_shared(struct ledger *l, uint64_t ino, const char *blob);
+
+/*
  * Reconcile: begin, one `seen` for each regular file found in the tree, end. While it runs, other
  * events go on as always; a file that is reported gone after `begin` is not brought back by a late
  * `seen`, and a `seen` does not overwrite what a newer `put`, `size` or `move` has said. Files
  * that were released with their execution are gone in this sense. Of an older row and a `seen`,
  * the later activity counts. `end` removes the rows of files that neither `seen` nor another event
- * has named since `begin`. A second `begin` starts over; `seen` and `end` without one are ignored.
+ * has named since `begin`. Which files are stubs is forgotten by `begin`: report each that is found
+ * after its `seen`, by ledger_file_shared(). A second `begin` starts over; `seen` and `end` without one are ignored.
  */
 void ledger_reconcile_begin(struct ledger *l);
 void ledger_reconcile_seen(struct ledger *l, const struct ledger_file *f);
@@ -227,12 +238,53 @@ int ledger_usage(struct ledger *l, uint64_t number, uint64_t *ret_files, uint64_
 /* What was told of this file by ledger_file_sealed(). -ENODATA: nothing. */
 int ledger_seal(struct ledger *l, uint64_t ino, struct ledger_seal *ret) WARN_UNUSED;
 
+/* ---- which files have the same content, and which share it ---- */
+
+/* A file that may have the same content as another: whoever wants to know compares. */
+struct ledger_twin {
+	uint64_t ino;
+	uint64_t execution;
+	int32_t handle_type;
+	uint8_t handle_len;
+	uint8_t handle[LEDGER_HANDLE_MAX];
+	char blob[LEDGER_BLOB_MAX + 1]; /* "": not a stub */
+};
+
+/*
+ * One stub for each blob whose name is `base` (HASH-SIZE) or begins with that and "-"; at most `max` of them, by name.
+ * Returns how many.
+ */
+int ledger_stub_twins(struct ledger *l, const char *base, uint32_t max, struct ledger_twin *ret)
+	WARN_UNUSED;
+
+/* Files that are no stubs and had this hash and size when they were last hashed; not `except_ino` itself. */
+int ledger_file_twins(struct ledger *l, const struct ledger_seal *seal, uint64_t except_ino,
+		      uint32_t max, struct ledger_twin *ret) WARN_UNUSED;
+
+/* The blob that the file's row names. -ENODATA: none, or no row. */
+int ledger_file_blob(struct ledger *l, uint64_t ino, char ret[LEDGER_BLOB_MAX + 1]) WARN_UNUSED;
+
+/* How many rows name the blob. */
+int ledger_blob_refs(struct ledger *l, const char *blob, uint64_t *ret_refs) WARN_UNUSED;
+
+struct ledger_stubs {
+	uint64_t files;
+	uint64_t bytes;	      /* their sizes */
+	uint64_t share_bytes; /* their part of their blobs: each has as much of it as the others */
+};
+
+/* Of the stubs of one execution; and of all, without their part. */
+int ledger_stub_usage(struct ledger *l, uint64_t number, struct ledger_stubs *ret) WARN_UNUSED;
+int ledger_stub_usage_all(struct ledger *l, struct ledger_stubs *ret) WARN_UNUSED;
+
 struct ledger_stats {
 	uint64_t events;       /* queued since start */
 	uint64_t commits;      /* transactions since start */
 	uint64_t waits;	       /* times a caller waited for room in the queue */
 	uint64_t queued_bytes; /* now */
 	int error;	       /* negative errno of the last commit, 0 if it went well */
+	uint64_t stubs_gone;   /* rises when rows with a blob have gone, or may have */
+	bool agrees;	       /* the rows agree with the tree, but for what is queued */
 };
 
 void ledger_stats(struct ledger *l, struct ledger_stats *ret);

@@ -332,6 +332,81 @@ int query_seal(struct query *q, uint64_t ino, struct ledger_seal *ret)
 	return 0;
 }
 
+/* Step a statement to its end, or to `max` rows. */
+static int read_twins(struct db *db, sqlite3_stmt *s, uint32_t max, struct ledger_twin *ret)
+{
+	uint32_t n = 0;
+	int r = 1;
+
+	while (n < max && (r = db_step(db, s)) > 0) {
+		struct ledger_twin *t = &ret[n++];
+		const void *handle = sqlite3_column_blob(s, 3);
+		int len = sqlite3_column_bytes(s, 3);
+
+		*t = (struct ledger_twin){
+			.ino = stmt_column_u64(s, 0),
+			.execution = stmt_column_u64(s, 1),
+			.handle_type = sqlite3_column_int(s, 2),
+			.handle_len = (uint8_t)MIN_OF(len, LEDGER_HANDLE_MAX),
+		};
+		if (t->handle_len > 0)
+			memcpy(t->handle, handle, t->handle_len);
+		stmt_column_str(s, 4, t->blob, sizeof(t->blob));
+	}
+	return r < 0 ? r : (int)n;
+}
+
+int query_stub_twins(struct query *q, const char *base, uint32_t max, struct ledger_twin *ret)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_STUB_TWINS);
+
+	stmt_bind_text(s, 1, base, strlen(base));
+	stmt_bind_i64(s, 2, max);
+	return read_twins(q->db, s, max, ret);
+}
+
+int query_file_twins(struct query *q, const struct ledger_seal *seal, uint64_t except_ino,
+		     uint32_t max, struct ledger_twin *ret)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_FILE_TWINS);
+
+	stmt_bind_blob(s, 1, seal->xxh3, sizeof(seal->xxh3));
+	stmt_bind_u64(s, 2, seal->size_bytes);
+	stmt_bind_u64(s, 3, except_ino);
+	stmt_bind_i64(s, 4, max);
+	return read_twins(q->db, s, max, ret);
+}
+
+int query_file_blob(struct query *q, uint64_t ino, char ret[LEDGER_BLOB_MAX + 1])
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_FILE_BLOB);
+	int r;
+
+	stmt_bind_u64(s, 1, ino);
+	r = db_step(q->db, s);
+	if (r <= 0)
+		return r < 0 ? r : -ENODATA;
+	stmt_column_str(s, 0, ret, LEDGER_BLOB_MAX + 1);
+	return 0;
+}
+
+int query_blob_refs(struct query *q, const char *blob, uint64_t *ret_refs)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_BLOB_REFS);
+	int r;
+
+	stmt_bind_text(s, 1, blob, strlen(blob));
+	r = db_step(q->db, s);
+	if (r < 0)
+		return r;
+	*ret_refs = stmt_column_u64(s, 0);
+	return 0;
+}
+
 /* ---- sums ---- */
 
 /* high * 2^20 + low, at most UINT64_MAX: see STMT_USAGE. */
@@ -358,5 +433,36 @@ int query_usage(struct query *q, uint64_t number, uint64_t *ret_files, uint64_t 
 	assert(r == 1); /* an aggregate has a row */
 	*ret_files = stmt_column_u64(s, 0);
 	*ret_bytes = join_sums(sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2));
+	return 0;
+}
+
+int query_stub_usage(struct query *q, uint64_t number, struct ledger_stubs *ret)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_USAGE_STUBS);
+	int r;
+
+	stmt_bind_u64(s, 1, number);
+	r = db_step(q->db, s);
+	if (r < 0)
+		return r;
+	ret->files = stmt_column_u64(s, 0);
+	ret->bytes = join_sums(sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2));
+	ret->share_bytes = stmt_column_u64(s, 3);
+	return 0;
+}
+
+int query_stub_usage_all(struct query *q, struct ledger_stubs *ret)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_USAGE_ALL);
+	int r = db_step(q->db, s);
+
+	if (r < 0)
+		return r;
+	*ret = (struct ledger_stubs){
+		.files = stmt_column_u64(s, 0),
+		.bytes = join_sums(sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2)),
+	};
 	return 0;
 }

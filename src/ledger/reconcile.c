@@ -56,11 +56,18 @@ static int run(struct db *db, enum stmt_id id)
 	return db_step(db, s);
 }
 
-int reconcile_begin(struct db *db)
+static int forget(struct db *db)
 {
 	int r = run(db, STMT_NAMED_CLEAR);
 
 	return r < 0 ? r : run(db, STMT_ENDED_CLEAR);
+}
+
+int reconcile_begin(struct db *db)
+{
+	int r = forget(db);
+
+	return r < 0 ? r : run(db, STMT_SHARED_CLEAR);
 }
 
 int reconcile_put(struct db *db, uint64_t ino)
@@ -162,5 +169,5 @@ int reconcile_end(struct db *db)
 {
 	int r = run(db, STMT_FILE_DELETE_UNNAMED);
 
-	return r < 0 ? r : reconcile_begin(db);
+	return r < 0 ? r : forget(db);
 }

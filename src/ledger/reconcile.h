@@ -13,7 +13,7 @@
 #include "ledger/ledger.h"
 #include "util/macro.h"
 
-/* Forget an earlier walk. */
+/* Forget an earlier walk, and which files are stubs. */
 int reconcile_begin(struct db *db) WARN_UNUSED;
 
 /* The walk found a file. */

@@ -8,14 +8,16 @@
  *              LEDGER_HISTORY_MAX by seq, which grows by one per row and is never used twice
  *              because only the oldest rows are deleted
  *   file       the files there are, by inode number; the events name nothing else. Since version 2 with
- *              the hash of the content and the size and times the file had with it; NULL if not known
+ *              the hash of the content and the size and times the file had with it; NULL if not known. Since
+ *              version 3 with the name of the blob whose stub it is; NULL: none
  *
  * Times are nanoseconds since the epoch. Unsigned 64-bit numbers are stored with their bits as
  * SQLite's signed ones. comm and path come from other processes and may be any bytes: BLOB. An
  * execution id obeys the naming rule: TEXT.
  *
  * The table file carries the load, so it has one full index; file_own_ttl and file_default_ttl
- * hold only files with a lifetime of their own. The expiry with a default ttl is not in an index
+ * hold only files with a lifetime of their own, file_content only those that were hashed, file_blob
+ * and file_stub only stubs. The expiry with a default ttl is not in an index
  * because the default is the mount's and may change; with the same ttl for all of them, the order
  * is that of their activity.
  */
@@ -88,9 +90,18 @@ static const char version_2[] = "ALTER TABLE file ADD COLUMN xxh3 BLOB;"
 				"ALTER TABLE file ADD COLUMN seal_ctime_ns INTEGER;"
 				"PRAGMA user_version = 2;";
 
+static const char version_3[] = "ALTER TABLE file ADD COLUMN blob TEXT;"
+				"CREATE INDEX file_content ON file (xxh3, seal_size_bytes)"
+				" WHERE xxh3 IS NOT NULL;"
+				"CREATE INDEX file_blob ON file (blob) WHERE blob IS NOT NULL;"
+				"CREATE INDEX file_stub ON file (execution)"
+				" WHERE blob IS NOT NULL;"
+				"PRAGMA user_version = 3;";
+
 const struct schema_step schema_steps[] = {
 	{ version_1 },
 	{ version_2 },
+	{ version_3 },
 };
 const size_t schema_nsteps = ARRAY_SIZE(schema_steps);
 

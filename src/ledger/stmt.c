@@ -48,8 +48,13 @@ const char *const stmt_sql[STMT_MAX_] = {
 	[STMT_FILE_SIZE] = "UPDATE file SET size_bytes = ?2 WHERE ino = ?1",
 	[STMT_FILE_MOVE] = "UPDATE file SET execution = ?2 WHERE ino = ?1",
 	[STMT_FILE_ACTIVITY] = "UPDATE file SET activity_ns = ?2 WHERE ino = ?1",
-	[STMT_FILE_DELETE] = "DELETE FROM file WHERE ino = ?1",
+	/* Its row, if it was a stub. */
+	[STMT_FILE_DELETE] = "DELETE FROM file WHERE ino = ?1 RETURNING blob IS NOT NULL",
 	[STMT_FILE_DELETE_EXEC] = "DELETE FROM file WHERE execution = ?1",
+	[STMT_EXEC_HAS_STUB] =
+		"SELECT 1 FROM file WHERE execution = ?1 AND blob IS NOT NULL LIMIT 1",
+	[STMT_FILE_SHARED] = "UPDATE file SET blob = ?2 WHERE ino = ?1",
+	[STMT_SHARED_CLEAR] = "UPDATE file SET blob = NULL WHERE blob IS NOT NULL",
 	[STMT_FILE_SEAL] = "UPDATE file SET xxh3 = ?2, seal_size_bytes = ?3, seal_mtime_ns = ?4,"
 			   " seal_ctime_ns = ?5 WHERE ino = ?1",
 	[STMT_SEALS_FORGET] = "UPDATE file SET xxh3 = NULL WHERE xxh3 IS NOT NULL",
@@ -100,9 +105,26 @@ const char *const stmt_sql[STMT_MAX_] = {
 		" FROM release WHERE id = ?1 ORDER BY seq DESC LIMIT ?2",
 	[STMT_SEAL] = "SELECT xxh3, seal_size_bytes, seal_mtime_ns, seal_ctime_ns FROM file"
 		      " WHERE ino = ?1 AND xxh3 IS NOT NULL",
+	/* One for each blob whose name begins so: '-' sorts before '.'. */
+	[STMT_STUB_TWINS] =
+		"SELECT ino, execution, handle_type, handle, blob FROM file"
+		" WHERE blob >= ?1 AND blob < ?1 || '.' GROUP BY blob ORDER BY blob LIMIT ?2",
+	[STMT_FILE_TWINS] = "SELECT ino, execution, handle_type, handle, NULL FROM file"
+			    " WHERE xxh3 = ?1 AND seal_size_bytes = ?2 AND ino != ?3"
+			    " AND blob IS NULL LIMIT ?4",
+	[STMT_FILE_BLOB] = "SELECT blob FROM file WHERE ino = ?1 AND blob IS NOT NULL",
+	[STMT_BLOB_REFS] = "SELECT count(*) FROM file WHERE blob = ?1",
 	/* In two parts: sizes of sparse files may add up to more than an integer holds. */
 	[STMT_USAGE] = "SELECT count(*), sum(size_bytes >> 20), sum(size_bytes & 1048575)"
 		       " FROM file WHERE execution = ?1",
+	/* Each stub has its part of the blob: as much as there are stubs of it. */
+	[STMT_USAGE_STUBS] =
+		"SELECT count(*), sum(size_bytes >> 20), sum(size_bytes & 1048575),"
+		" sum(size_bytes / (SELECT count(*) FROM file AS twin WHERE twin.blob = file.blob))"
+		" FROM file WHERE execution = ?1 AND blob IS NOT NULL",
+	/* Of all stubs there are. */
+	[STMT_USAGE_ALL] = "SELECT count(*), sum(size_bytes >> 20), sum(size_bytes & 1048575)"
+			   " FROM file WHERE blob > ''",
 };
 
 /*

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "ledger/event.h"
@@ -28,6 +29,7 @@ struct state {
 	uint64_t next_number;	/* above every execution number met */
 	uint64_t stored_number; /* what the table ledger has for it */
 	int64_t trim_to;	/* releases up to this seq are too many; 0: none added */
+	uint64_t stubs_gone;	/* times that rows with a blob went */
 };
 
 struct writer {
@@ -35,6 +37,10 @@ struct writer {
 	struct queue *queue; /* borrowed from the ledger */
 	pthread_t thread;
 	struct state state;
+
+	/* For others, as of the last commit. */
+	_Atomic uint64_t stubs_gone;
+	_Atomic bool agrees;
 };
 
 static int run_key(struct writer *w, enum stmt_id id, uint64_t key)
@@ -103,6 +109,16 @@ static int exec_forget(struct writer *w, const void *payload)
 	return run_key(w, STMT_EXEC_DELETE, e->key);
 }
 
+/* Does the execution have a stub? Its rows are about to go. */
+static int note_stubs(struct writer *w, uint64_t number)
+{
+	int r = run_key(w, STMT_EXEC_HAS_STUB, number);
+
+	if (r > 0)
+		w->state.stubs_gone++;
+	return r < 0 ? r : 0;
+}
+
 static int release_add(struct writer *w, const struct ledger_release *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(w->db, STMT_RELEASE_ADD);
@@ -141,6 +157,8 @@ static int release(struct writer *w, const void *payload)
 			return r;
 	}
 	r = run_key(w, STMT_EXEC_DELETE, e->number);
+	if (r == 0)
+		r = note_stubs(w, e->number);
 	return r < 0 ? r : run_key(w, STMT_FILE_DELETE_EXEC, e->number);
 }
 
@@ -199,11 +217,31 @@ static int file_activity(struct writer *w, const void *payload)
 static int file_gone(struct writer *w, const void *payload)
 {
 	const struct event_value *e = payload;
-	int r = run_key(w, STMT_FILE_DELETE, e->key);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(w->db, STMT_FILE_DELETE);
+	int r;
 
+	stmt_bind_u64(s, 1, e->key);
+	r = db_step(w->db, s);
+	if (r > 0 && sqlite3_column_int(s, 0))
+		w->state.stubs_gone++;
 	if (r < 0 || !w->state.reconciling)
-		return r;
+		return r < 0 ? r : 0;
 	return reconcile_gone(w->db, e->key);
+}
+
+static int file_shared(struct writer *w, const void *payload)
+{
+	const struct event_shared *e = payload;
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(w->db, STMT_FILE_SHARED);
+
+	stmt_bind_u64(s, 1, e->ino);
+	if (e->blob[0]) {
+		stmt_bind_text(s, 2, e->blob, strlen(e->blob));
+	} else {
+		stmt_bind_null(s, 2);
+		w->state.stubs_gone++;
+	}
+	return db_step(w->db, s);
 }
 
 static int file_sealed(struct writer *w, const void *payload)
@@ -251,6 +289,7 @@ static int end(struct writer *w, const void *payload)
 		return 0;
 	w->state.reconciling = false;
 	w->state.agrees = true;
+	w->state.stubs_gone++;
 	return reconcile_end(w->db);
 }
 
@@ -260,8 +299,9 @@ static int (*const apply_event[EVENT_MAX_])(struct writer *w, const void *payloa
 	[EVENT_FILE_PUT] = file_put,	     [EVENT_FILE_SIZE] = file_size,
 	[EVENT_FILE_MOVE] = file_move,	     [EVENT_FILE_ACTIVITY] = file_activity,
 	[EVENT_FILE_GONE] = file_gone,	     [EVENT_FILE_SEALED] = file_sealed,
-	[EVENT_SEALS_FORGET] = seals_forget, [EVENT_RECONCILE_BEGIN] = begin,
-	[EVENT_RECONCILE_SEEN] = seen,	     [EVENT_RECONCILE_END] = end,
+	[EVENT_SEALS_FORGET] = seals_forget, [EVENT_FILE_SHARED] = file_shared,
+	[EVENT_RECONCILE_BEGIN] = begin,     [EVENT_RECONCILE_SEEN] = seen,
+	[EVENT_RECONCILE_END] = end,
 };
 
 /* ---- transactions ---- */
@@ -312,8 +352,11 @@ static int apply_batch(struct writer *w, struct queue_batch *b)
 	if (r < 0) {
 		db_rollback(w->db);
 		w->state = before;
+		return r;
 	}
-	return r;
+	atomic_store(&w->stubs_gone, w->state.stubs_gone);
+	atomic_store(&w->agrees, w->state.agrees);
+	return 0;
 }
 
 /* The next open finds the ledger clean. Not worth a retry: the other case is only slower. */
@@ -379,6 +422,7 @@ int writer_new(const struct writer_start *start, struct writer **ret)
 	*w = (struct writer){
 		.db = start->db,
 		.queue = start->queue,
+		.agrees = start->agrees,
 		.state = {
 			.agrees = start->agrees,
 			.next_number = start->next_number,
@@ -390,6 +434,12 @@ int writer_new(const struct writer_start *start, struct writer **ret)
 		return r;
 	*ret = TAKE_PTR(w);
 	return 0;
+}
+
+void writer_stats(struct writer *w, struct ledger_stats *ret)
+{
+	ret->stubs_gone = atomic_load(&w->stubs_gone);
+	ret->agrees = atomic_load(&w->agrees);
 }
 
 void writer_free(struct writer *w)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "ledger/db.h"
+#include "ledger/ledger.h"
 #include "ledger/queue.h"
 #include "util/macro.h"
 
@@ -31,6 +32,9 @@ int writer_new(const struct writer_start *start, struct writer **ret) WARN_UNUSE
  * refuses for longer than the queue's patience, what is left is lost and the ledger is not clean.
  */
 void writer_free(struct writer *w);
+
+/* Fill in stubs_gone and agrees, as of the last commit. Any thread. */
+void writer_stats(struct writer *w, struct ledger_stats *ret);
 
 DEFINE_CLEANUP(struct writer *, writer_free)
 

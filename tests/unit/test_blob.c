@@ -4,6 +4,9 @@
  */
 #include "store/blob.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
 #include "blob_fixture.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -116,6 +119,14 @@ static bool may_not(void *ctx)
 	return false;
 }
 
+/* Nothing is asked where nothing is copied. */
+static bool can_reflink(int fd)
+{
+	_cleanup_close_ int to = make_file(scratch.fd, "reflink", "");
+
+	return ioctl(to, FICLONE, fd) == 0;
+}
+
 START_TEST(nothing_is_left_of_a_failure)
 {
 	_cleanup_close_ int fd = make_content("f", 7, 1);
@@ -126,7 +137,8 @@ START_TEST(nothing_is_left_of_a_failure)
 	ck_assert_int_eq(blob_make(fix.blobs, &source, &name), -EBADMSG);
 	source.check = NULL;
 	source.may = may_not;
-	ck_assert_int_eq(blob_make(fix.blobs, &source, &name), -ECANCELED);
+	if (!can_reflink(fd))
+		ck_assert_int_eq(blob_make(fix.blobs, &source, &name), -ECANCELED);
 	source.may = NULL;
 	source.bytes = 8;
 	ck_assert_int_eq(blob_make(fix.blobs, &source, &name), -EUCLEAN);

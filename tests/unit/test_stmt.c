@@ -28,7 +28,8 @@ static void teardown(void)
 /* All rows: at start, and once per walk of the tree. */
 static bool wants_all_rows(enum stmt_id id)
 {
-	return id == STMT_EXEC_EACH || id == STMT_FILE_DELETE_UNNAMED || id == STMT_SEALS_FORGET;
+	return id == STMT_EXEC_EACH || id == STMT_FILE_DELETE_UNNAMED || id == STMT_SEALS_FORGET ||
+	       id == STMT_SHARED_CLEAR;
 }
 
 /* The first entry of a partial index, which SQLite calls a scan of it. */

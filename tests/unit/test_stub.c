@@ -58,7 +58,7 @@ static void there_and_back(void)
 	ck_assert_int_eq(stub_get(fd, SIZE, &got), -ENODATA);
 	ck_assert(has_content(fd, SIZE, 1));
 	ck_assert_int_eq(mtime_ns(fd), 2000 * NS_PER_S + 5);
-	ck_assert_int_ge(stat_of(fd).st_blocks, before.st_blocks - 16);
+	ck_assert_int_ge(stat_of(fd).st_blocks, SIZE / 512);
 }
 
 START_TEST(stub_and_file_again)
