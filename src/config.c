@@ -21,6 +21,7 @@ enum option_type {
 	OPTION_BOOL,	 /* bool; the bare name means on */
 	OPTION_CHOICE,	 /* int: the position in `choices` */
 	OPTION_COUNT,	 /* uint64_t within min and max */
+	OPTION_SIZE,	 /* uint64_t, bytes, within min and max; K, M, G, T */
 	OPTION_ID,	 /* uint32_t */
 	OPTION_MODE,	 /* uint32_t, octal */
 	OPTION_FLAG,	 /* bool set to `min`; takes no value */
@@ -49,6 +50,10 @@ static const struct option options[] = {
 	  "auto|always|off  put closed files of a store in memory into 2 MiB pages; auto: within 3/4 of the memory limit [auto]" },
 	{ "hash", OPTION_CHOICE, AT(hash), 0, 0, "closed|asked",
 	  "closed|asked  hash a file's content behind its last close, or only when somebody asks for it [closed]" },
+	{ "dedup", OPTION_CHOICE, AT(dedup), 0, 0, "off|execution|owner|mount",
+	  "off|execution|owner|mount  closed files of one execution, owner or mount with the same content share it [owner]" },
+	{ "dedup_min", OPTION_SIZE, AT(dedup_min_bytes), DEDUP_MIN_LEAST, INT64_MAX, NULL,
+	  "SIZE  smaller files share nothing; 64K at the least [1M]" },
 	{ "uid", OPTION_ID, AT(uid), 0, 0, NULL,
 	  "UID  owner of new files and directories [who makes them]" },
 	{ "gid", OPTION_ID, AT(gid), 0, 0, NULL, "GID  their group [who makes them]" },
@@ -165,6 +170,18 @@ static int parse_number(const struct option *o, const char *value, void *field)
 	return 0;
 }
 
+static int parse_bytes(const struct option *o, const char *value, uint64_t *ret)
+{
+	uint64_t n;
+	int r = parse_size(value, &n);
+
+	if (r == 0 && (n < o->min || n > o->max))
+		r = -ERANGE;
+	if (r == 0)
+		*ret = n;
+	return r;
+}
+
 static int parse_value(const struct option *o, const char *value, void *field)
 {
 	uint32_t mode;
@@ -177,6 +194,8 @@ static int parse_value(const struct option *o, const char *value, void *field)
 		return parse_bool(value, field);
 	case OPTION_CHOICE:
 		return parse_choice(o->choices, value, field);
+	case OPTION_SIZE:
+		return parse_bytes(o, value, field);
 	case OPTION_COUNT:
 	case OPTION_ID:
 		return parse_number(o, value, field);
@@ -315,6 +334,8 @@ int config_parse(int argc, char **argv, struct config *ret, struct config_error 
 {
 	struct config c = {
 		.ttl_ns = INT64_C(3600) * 1000000000,
+		.dedup = DEDUP_DEFAULT,
+		.dedup_min_bytes = UINT64_C(1) << 20,
 		.autodir = true,
 		.uid = UINT32_MAX,
 		.gid = UINT32_MAX,

@@ -18,6 +18,12 @@ enum passthrough_wish {
 	PASSTHROUGH_ON,
 };
 
+/* Least of dedup_min. Source: STUB_MIN of store/stub.h. */
+#define DEDUP_MIN_LEAST (UINT64_C(64) << 10)
+
+/* Of enum share_scope: SHARE_OWNER. */
+#define DEDUP_DEFAULT 2
+
 struct config {
 	const char *source;	/* borrowed from argv */
 	const char *mountpoint; /* borrowed from argv */
@@ -29,9 +35,11 @@ struct config {
 	bool version;
 	int64_t ttl_ns; /* INT64_MAX: never */
 	bool autodir;
-	int passthrough;  /* enum passthrough_wish */
-	int hugepages;	  /* enum seal_hugepages */
-	int hash;	  /* enum seal_hash */
+	int passthrough; /* enum passthrough_wish */
+	int hugepages;	 /* enum seal_hugepages */
+	int hash;	 /* enum seal_hash */
+	int dedup;	 /* enum share_scope */
+	uint64_t dedup_min_bytes;
 	uint64_t threads; /* 0: by the number of CPUs */
 	uint32_t uid;	  /* UINT32_MAX: the caller's */
 	uint32_t gid;

@@ -32,6 +32,7 @@
 #include "mountpoint_check.h"
 #include "seal/seal.h"
 #include "store/store.h"
+#include "store/stub.h"
 #include "store/trash.h"
 #include "unmount.h"
 #include "util/cleanup.h"
@@ -370,12 +371,16 @@ static bool may_have_own_ttls(struct daemon *d)
 	return ledger_next_file_expiry(d->ledger, d->config.ttl_ns, &next) < 0 || next != INT64_MAX;
 }
 
+_Static_assert(DEDUP_DEFAULT == SHARE_OWNER && DEDUP_MIN_LEAST == STUB_MIN, "see config.h");
+
 static int build_seal(struct daemon *d)
 {
 	struct seal_config config = {
 		.hugepages = (enum seal_hugepages)d->config.hugepages,
 		.hash = (enum seal_hash)d->config.hash,
 		.clean_ledger = d->ledger_state.state == LEDGER_CLEAN,
+		.dedup = (enum share_scope)d->config.dedup,
+		.dedup_min_bytes = d->config.dedup_min_bytes,
 	};
 	int r = seal_new(&d->store, d->ledger, &config, &d->seal);
 
@@ -473,10 +478,12 @@ static int start_background(struct daemon *d)
 				     .expire_file = fs_expire_file,
 				     .vanish = fs_exec_vanish };
 	bool clean = d->ledger_state.state == LEDGER_CLEAN;
+	struct recover_upcalls recover_up = { .ctx = d->fs };
 	int r = reaper_new(d->execs, &d->store, d->ledger, &up, &d->reaper);
 
 	if (r == 0)
-		r = recover_files_new(d->execs, &d->store, d->ledger, clean, &d->recover);
+		r = recover_files_new(d->execs, &d->store, d->ledger, clean, &recover_up,
+				      &d->recover);
 	if (r < 0)
 		log_error("cannot start threads: %s", strerror(-r));
 	return r;

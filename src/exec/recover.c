@@ -15,6 +15,7 @@
 
 #include "exec/exec_table.h"
 #include "store/mark.h"
+#include "store/stub.h"
 #include "store/walk.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -221,6 +222,7 @@ struct recover {
 	const struct store *store; /* borrowed */
 	struct ledger *ledger;	   /* borrowed */
 	bool clean;		   /* constant: only the sums are missing */
+	struct recover_upcalls up; /* constant */
 	pthread_t thread;
 	_Atomic bool stop;
 	uint64_t files;
@@ -283,6 +285,33 @@ void recover_describe_file(const struct walk_entry *w, uint64_t number, enum pla
 	}
 }
 
+/*
+ * After the row is reported: who makes it a stub now does so after that, and who did before has left the mark. An error
+ * ends the walk, so that no blob is taken for garbage whose stub was not seen.
+ */
+static int settle(struct recover *rc, const struct walk_entry *w)
+{
+	_cleanup_close_ int fd = openat(w->dirfd, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct blob_name name;
+	struct blob_name marked = { "" };
+	int r = fd < 0 ? -errno : stub_get(fd, (uint64_t)w->st->st_size, &marked);
+
+	if (r == -ENODATA || r == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return r;
+	r = rc->up.settle_stub(rc->up.ctx, w->st->st_ino, w->handle, &name);
+	if (r >= 0 || r == -ESTALE || r == -ENOENT)
+		return 0;
+	log_warning("stub not settled ino=%llu error=%s", (unsigned long long)w->st->st_ino,
+		    log_errname(r));
+	if (r == -EPERM && marked.text[0]) { /* immutable: nobody can change it just now */
+		ledger_file_shared(rc->ledger, w->st->st_ino, marked.text);
+		return 0;
+	}
+	return r == -EINVAL ? 0 : r;
+}
+
 static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 {
 	struct recover *rc = arg;
@@ -297,12 +326,14 @@ static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	if (r < 0)
 		return r;
 	*ret_tag = make_tag(number, place);
-	if (!S_ISREG(w->st->st_mode) || number == 0)
+	if (!S_ISREG(w->st->st_mode))
 		return 0;
-	recover_describe_file(w, number, place, &f);
-	ledger_reconcile_seen(rc->ledger, &f);
-	rc->files++;
-	return 0;
+	if (number) {
+		recover_describe_file(w, number, place, &f);
+		ledger_reconcile_seen(rc->ledger, &f);
+		rc->files++;
+	}
+	return rc->up.settle_stub ? settle(rc, w) : 0;
 }
 
 /* The counters start at what changed since the mount; the rest comes from the rows. */
@@ -351,6 +382,8 @@ static void *run(void *arg)
 			log_errname(r));
 		return NULL;
 	}
+	if (rc->up.settled)
+		rc->up.settled(rc->up.ctx);
 	ledger_reconcile_end(rc->ledger);
 	r = add_all_usage(rc);
 	if (r < 0)
@@ -363,7 +396,7 @@ static void *run(void *arg)
 }
 
 int recover_files_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
-		      bool clean, struct recover **ret)
+		      bool clean, const struct recover_upcalls *up, struct recover **ret)
 {
 	_cleanup_free_ struct recover *rc = calloc(1, sizeof(*rc));
 	int r;
@@ -374,6 +407,7 @@ int recover_files_new(struct exec_table *t, const struct store *store, struct le
 	rc->store = store;
 	rc->ledger = ledger;
 	rc->clean = clean;
+	rc->up = *up;
 	r = pthread_create(&rc->thread, NULL, run, rc);
 	if (r)
 		return -r;

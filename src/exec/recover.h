@@ -2,7 +2,7 @@
 /*
  * Start: the table of executions from the top of the tree and the ledger, before the mount answers; and the
  * reconciliation of the ledger's files with the whole tree, behind it, when the ledger was not closed
- * cleanly.
+ * cleanly. That walk also settles what a crash left of stubs.
  */
 #ifndef EXEC_RECOVER_H
 #define EXEC_RECOVER_H
@@ -11,6 +11,21 @@
 #include "store/walk.h"
 
 struct recover;
+
+/*
+ * What a crash left of files that were about to become stubs, or files again. The front knows who is at them just now.
+ */
+struct recover_upcalls {
+	void *ctx; /* borrowed */
+	/*
+	 * Finish or undo it (stub_settle()), and tell the ledger if it is a stub. *ret_name: the blob, or "". -ESTALE, -ENOENT: it is
+	 * gone; -EINVAL: the mark is damaged; -errno. NULL: there are no stubs.
+	 */
+	int (*settle_stub)(void *ctx, uint64_t ino, const struct handle *h,
+			   struct blob_name *ret_name);
+	/* All files are settled. */
+	void (*settled)(void *ctx);
+};
 
 /* The row of a regular file that a walk found, as of now. */
 void recover_describe_file(const struct walk_entry *w, uint64_t number, enum place place,
@@ -27,7 +42,8 @@ int recover_executions(struct exec_table *t, const struct store *store, struct l
  * Borrows all.
  */
 int recover_files_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
-		      bool clean, struct recover **ret) WARN_UNUSED;
+		      bool clean, const struct recover_upcalls *up, struct recover **ret)
+	WARN_UNUSED;
 /* Stops it if it is still at it: the ledger then is not clean, and the next start does it again. */
 void recover_files_free(struct recover *r);
 

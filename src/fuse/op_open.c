@@ -286,6 +286,7 @@ void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 		node_touch(fs, inode);
 		if (close_inode(fs, inode, fi) && !(atomic_load(&inode->flags) & INODE_ORPHAN))
 			seal_closed(fs->seal, inode->ino, &inode->handle, (uint64_t)st.st_size);
+		seal_idle(fs->seal, inode->ino, &inode->handle);
 	}
 	reply_err(req, inode ? 0 : -ESTALE);
 }

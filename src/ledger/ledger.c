@@ -419,9 +419,9 @@ int ledger_file_twins(struct ledger *l, const struct ledger_seal *seal, uint64_t
 	return query_file_twins(l->query, seal, except_ino, max, ret);
 }
 
-int ledger_file_blob(struct ledger *l, uint64_t ino, char ret[LEDGER_BLOB_MAX + 1])
+int ledger_file_find(struct ledger *l, uint64_t ino, struct ledger_twin *ret)
 {
-	return query_file_blob(l->query, ino, ret);
+	return query_file_find(l->query, ino, ret);
 }
 
 int ledger_blob_refs(struct ledger *l, const char *blob, uint64_t *ret_refs)

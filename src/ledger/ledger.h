@@ -261,8 +261,8 @@ int ledger_stub_twins(struct ledger *l, const char *base, uint32_t max, struct l
 int ledger_file_twins(struct ledger *l, const struct ledger_seal *seal, uint64_t except_ino,
 		      uint32_t max, struct ledger_twin *ret) WARN_UNUSED;
 
-/* The blob that the file's row names. -ENODATA: none, or no row. */
-int ledger_file_blob(struct ledger *l, uint64_t ino, char ret[LEDGER_BLOB_MAX + 1]) WARN_UNUSED;
+/* The file's own row. -ENODATA: none. */
+int ledger_file_find(struct ledger *l, uint64_t ino, struct ledger_twin *ret) WARN_UNUSED;
 
 /* How many rows name the blob. */
 int ledger_blob_refs(struct ledger *l, const char *blob, uint64_t *ret_refs) WARN_UNUSED;

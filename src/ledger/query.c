@@ -379,18 +379,17 @@ int query_file_twins(struct query *q, const struct ledger_seal *seal, uint64_t e
 	return read_twins(q->db, s, max, ret);
 }
 
-int query_file_blob(struct query *q, uint64_t ino, char ret[LEDGER_BLOB_MAX + 1])
+int query_file_find(struct query *q, uint64_t ino, struct ledger_twin *ret)
 {
 	LOCK_SCOPE(&q->lock);
-	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_FILE_BLOB);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_FILE_FIND);
 	int r;
 
 	stmt_bind_u64(s, 1, ino);
-	r = db_step(q->db, s);
-	if (r <= 0)
-		return r < 0 ? r : -ENODATA;
-	stmt_column_str(s, 0, ret, LEDGER_BLOB_MAX + 1);
-	return 0;
+	r = read_twins(q->db, s, 1, ret);
+	if (r < 0)
+		return r;
+	return r == 0 ? -ENODATA : 0;
 }
 
 int query_blob_refs(struct query *q, const char *blob, uint64_t *ret_refs)

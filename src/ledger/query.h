@@ -49,7 +49,7 @@ int query_stub_twins(struct query *q, const char *base, uint32_t max, struct led
 	WARN_UNUSED;
 int query_file_twins(struct query *q, const struct ledger_seal *seal, uint64_t except_ino,
 		     uint32_t max, struct ledger_twin *ret) WARN_UNUSED;
-int query_file_blob(struct query *q, uint64_t ino, char ret[LEDGER_BLOB_MAX + 1]) WARN_UNUSED;
+int query_file_find(struct query *q, uint64_t ino, struct ledger_twin *ret) WARN_UNUSED;
 int query_blob_refs(struct query *q, const char *blob, uint64_t *ret_refs) WARN_UNUSED;
 int query_stub_usage(struct query *q, uint64_t number, struct ledger_stubs *ret) WARN_UNUSED;
 int query_stub_usage_all(struct query *q, struct ledger_stubs *ret) WARN_UNUSED;

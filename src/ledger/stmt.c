@@ -112,7 +112,8 @@ const char *const stmt_sql[STMT_MAX_] = {
 	[STMT_FILE_TWINS] = "SELECT ino, execution, handle_type, handle, NULL FROM file"
 			    " WHERE xxh3 = ?1 AND seal_size_bytes = ?2 AND ino != ?3"
 			    " AND blob IS NULL LIMIT ?4",
-	[STMT_FILE_BLOB] = "SELECT blob FROM file WHERE ino = ?1 AND blob IS NOT NULL",
+	[STMT_FILE_FIND] = "SELECT ino, execution, handle_type, handle, blob FROM file"
+			   " WHERE ino = ?1",
 	[STMT_BLOB_REFS] = "SELECT count(*) FROM file WHERE blob = ?1",
 	/* In two parts: sizes of sparse files may add up to more than an integer holds. */
 	[STMT_USAGE] = "SELECT count(*), sum(size_bytes >> 20), sum(size_bytes & 1048575)"

@@ -46,6 +46,7 @@ struct seal {
 	struct seal_upcalls up;
 	struct work *collapser; /* owned; NULL: not on this store */
 	struct sealer *sealer;	/* owned */
+	struct share *share;	/* owned */
 
 	_Atomic uint64_t collapsed_bytes;
 	_Atomic uint64_t dropped;
@@ -128,6 +129,27 @@ static int start_collapser(struct seal *s)
 	return work_new(&config, &s->collapser);
 }
 
+/* ---- sharing ---- */
+
+static void offer(void *ctx, uint64_t ino, const struct handle *h, uint64_t size_bytes)
+{
+	struct seal *s = ctx;
+
+	share_offer(s->share, ino, h, size_bytes);
+}
+
+static int start_share(struct seal *s, struct ledger *ledger)
+{
+	struct share_config config = {
+		.store = s->store,
+		.ledger = ledger,
+		.scope = s->config.dedup,
+		.min_bytes = s->config.dedup_min_bytes,
+	};
+
+	return share_new(&config, &s->share);
+}
+
 /* ---- the layer ---- */
 
 DEFINE_CLEANUP(struct seal *, seal_free)
@@ -141,6 +163,7 @@ int seal_new(const struct store *store, struct ledger *ledger, const struct seal
 		.ledger = ledger,
 		.after_close = config->hash == SEAL_HASH_CLOSED,
 		.clean = config->clean_ledger,
+		.sealed = offer,
 	};
 	int r;
 
@@ -148,7 +171,10 @@ int seal_new(const struct store *store, struct ledger *ledger, const struct seal
 		return -ENOMEM;
 	s->store = store;
 	s->config = *config;
+	hash.ctx = s;
 	r = start_collapser(s);
+	if (r == 0)
+		r = start_share(s, ledger);
 	if (r == 0)
 		r = sealer_new(&hash, &s->sealer);
 	if (r < 0)
@@ -162,6 +188,7 @@ void seal_end(struct seal *s)
 	if (!s)
 		return;
 	work_end(s->collapser);
+	share_end(s->share);
 	sealer_end(s->sealer);
 }
 
@@ -171,6 +198,7 @@ void seal_free(struct seal *s)
 		return;
 	work_free(s->collapser);
 	sealer_free(s->sealer);
+	share_free(s->share); /* after the one that offers files to it */
 	free(s);
 }
 
@@ -178,6 +206,7 @@ void seal_set_upcalls(struct seal *s, const struct seal_upcalls *up)
 {
 	s->up = *up;
 	sealer_set_upcalls(s->sealer, up);
+	share_set_upcalls(s->share, up);
 }
 
 void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t size_bytes)
@@ -191,6 +220,11 @@ void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t 
 		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
 }
 
+void seal_idle(struct seal *s, uint64_t ino, const struct handle *h)
+{
+	share_idle(s->share, ino, h);
+}
+
 int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, const struct sealer_asker *asker)
 {
 	return sealer_ask(s->sealer, ino, h, asker);
@@ -200,5 +234,6 @@ void seal_count(struct seal *s, struct seal_counts *ret)
 {
 	*ret = (struct seal_counts){ .collapsed_bytes = atomic_load(&s->collapsed_bytes) };
 	sealer_count(s->sealer, &ret->hash);
+	share_count(s->share, &ret->share);
 	ret->dropped = atomic_load(&s->dropped) + ret->hash.dropped;
 }

@@ -11,7 +11,7 @@
  * instead of the writer's; `auto` therefore stops at three quarters of its limit. Disk filesystems: nothing
  * (ARCHITECTURE.md, "Huge pages", has the numbers).
  *
- * Hashes: sealer.h.
+ * Hashes: sealer.h. Sharing: share.h.
  */
 #ifndef SEAL_SEAL_H
 #define SEAL_SEAL_H
@@ -22,6 +22,7 @@
 #include "ledger/ledger.h"
 #include "seal/hash.h"
 #include "seal/sealer.h"
+#include "seal/share.h"
 #include "seal/upcalls.h"
 #include "store/store.h"
 
@@ -41,12 +42,15 @@ struct seal_config {
 	enum seal_hugepages hugepages;
 	enum seal_hash hash;
 	bool clean_ledger; /* it was closed in order */
+	enum share_scope dedup;
+	uint64_t dedup_min_bytes;
 };
 
 struct seal_counts {
 	uint64_t collapsed_bytes; /* in huge pages since the start */
 	uint64_t dropped;	  /* files not looked at, because too many waited */
 	struct sealer_counts hash;
+	struct share_counts share;
 };
 
 struct seal;
@@ -62,6 +66,9 @@ void seal_set_upcalls(struct seal *s, const struct seal_upcalls *up);
 
 /* The last writer has closed a regular file, which has this size now. Never waits. */
 void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t size_bytes);
+
+/* Its last opener has closed it. Never waits. */
+void seal_idle(struct seal *s, uint64_t ino, const struct handle *h);
 
 /* The hash of a file, when it is known: see sealer_ask(). */
 int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, const struct sealer_asker *asker)

@@ -215,6 +215,15 @@ static int settle(struct attempt *a, int err)
 	return err;
 }
 
+/* Its hash is written down. */
+static void tell(struct attempt *a)
+{
+	const struct sealer_config *c = &a->sealer->config;
+
+	if (c->sealed)
+		c->sealed(c->ctx, a->item->ino, &a->item->handle, a->seal.size_bytes);
+}
+
 static int try_once(struct attempt *a)
 {
 	struct sealer *s = a->sealer;
@@ -226,7 +235,10 @@ static int try_once(struct attempt *a)
 		(void)s->up.settle(s->up.ctx, &a->claim, false);
 		return 0;
 	}
-	return settle(a, learn(a));
+	r = settle(a, learn(a));
+	if (r == 0)
+		tell(a);
+	return r;
 }
 
 static void seal_closed_file(void *ctx, const struct work_item *item)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/blob.h"
 #include "store/handle.h"
 
 /* A file whose content is being learned. Stays where it is from claim to settle; the front's, but for `sealed`. */
@@ -38,6 +39,13 @@ struct seal_upcalls {
 	 * false if somebody may have written since it was claimed.
 	 */
 	bool (*settle)(void *ctx, struct seal_claim *claim, bool sealed);
+	/*
+	 * Make a claimed file a stub, and tell the ledger. The caller has seen since it was claimed that the content is the
+	 * blob's, has the blob pinned, and has closed the file himself. -ECANCELED: somebody may have written since;
+	 * -EBUSY: somebody has it open or mapped; -ESTALE: it has no name any more; -EEXIST: it is one already; or an
+	 * error of stub_make(). In all cases it reads the same before and after, and the claim is still to be settled.
+	 */
+	int (*make_stub)(void *ctx, struct seal_claim *claim, const struct blob_name *name);
 };
 
 #endif

@@ -54,6 +54,8 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config.threads, 0);
 	ck_assert_int_eq(config.hugepages, SEAL_HUGEPAGES_AUTO);
 	ck_assert_int_eq(config.hash, SEAL_HASH_CLOSED);
+	ck_assert_int_eq(config.dedup, SHARE_OWNER);
+	ck_assert_uint_eq(config.dedup_min_bytes, 1 << 20);
 	ck_assert_uint_eq(config.uid, UINT32_MAX);
 	ck_assert_uint_eq(config.gid, UINT32_MAX);
 	ck_assert_uint_eq(config.umask, UINT32_MAX);

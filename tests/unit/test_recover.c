@@ -6,7 +6,11 @@
 
 #include <sys/xattr.h>
 
+#include "store/stub.h"
+
 #include "exec_fixture.h"
+
+static const struct recover_upcalls no_up;
 
 /* End the process, so to speak, and start it again; ledger: whether it is kept. */
 static void restart(bool keep_ledger)
@@ -25,7 +29,8 @@ static void recover(bool clean)
 	struct recover *r = NULL;
 
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, clean), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, clean, &r), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, clean, &no_up, &r),
+			 0);
 	recover_files_free(r);
 }
 
@@ -250,7 +255,8 @@ START_TEST(external_executions_come_back)
 	ck_assert_int_eq(mkdirat(n8n, "executions/88", 0755), 0);
 	add_file(n8n, "executions/88/f", "hello");
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &r), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &no_up, &r),
+			 0);
 	EVENTUALLY((e = exec_lookup(fix.execs, "88")) && (exec_unref(fix.execs, e), 1));
 	EVENTUALLY(info_of("88").bytes == 5);
 	recover_files_free(r);
@@ -283,7 +289,8 @@ START_TEST(files_are_counted_and_their_own_lifetimes_found)
 	add_file(fix.store.tree_fd, "4711_b", "x");
 	ck_assert_int_eq(mark_set(timed, MARK_TTL, 1), 0);
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &r), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &no_up, &r),
+			 0);
 	EVENTUALLY(info_of("4711").files == 3);
 	ck_assert_uint_eq(info_of("4711").bytes, 16);
 	recover_files_free(r);
@@ -301,7 +308,8 @@ START_TEST(sums_come_from_the_rows_after_a_clean_end)
 
 	add_file(fix.store.tree_fd, "4711_b", "hello");
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &r), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &no_up, &r),
+			 0);
 	EVENTUALLY(info_of("4711").bytes == 5);
 	recover_files_free(r);
 	r = NULL;
@@ -309,9 +317,113 @@ START_TEST(sums_come_from_the_rows_after_a_clean_end)
 	ck_assert_int_eq(fix.opened.state, LEDGER_CLEAN);
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, true), 0);
 	ck_assert_uint_eq(info_of("4711").files, 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, true, &r), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, true, &no_up, &r), 0);
 	EVENTUALLY(info_of("4711").files == 1 && info_of("4711").bytes == 5);
 	recover_files_free(r);
+}
+END_TEST
+
+/* ---- stubs: what the front is asked to settle ---- */
+
+#define BLOB "0123456789abcdef0123456789abcdef-100000"
+
+static struct {
+	_Atomic int asked;
+	int answer; /* instead of settling */
+	_Atomic int settled;
+} front;
+
+static int settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_name *ret_name)
+{
+	_cleanup_close_ int fd = store_open_handle(&fix.store, h, O_RDWR);
+
+	ck_assert_ptr_eq(ctx, &front);
+	front.asked++;
+	ret_name->text[0] = '\0';
+	if (front.answer)
+		return front.answer;
+	ck_assert_int_ge(stub_settle(fd, ret_name), 0);
+	if (ret_name->text[0])
+		ledger_file_shared(fix.ledger, ino, ret_name->text);
+	return 0;
+}
+
+static void settled(void *ctx)
+{
+	ck_assert_ptr_eq(ctx, &front);
+	front.settled++;
+}
+
+static void walk_with_front(int answer)
+{
+	const struct recover_upcalls up = { &front, settle_stub, settled };
+	struct recover *r = NULL;
+	struct ledger_stats stats;
+
+	front.asked = front.settled = 0;
+	front.answer = answer;
+	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &up, &r), 0);
+	EVENTUALLY((ledger_stats(fix.ledger, &stats), stats.agrees) ||
+		   (answer == -ENOMEM && front.asked));
+	recover_files_free(r);
+}
+
+/* A file of this size with a mark; `blocks`: it was about to be punched, or is just home. */
+static void add_stub(const char *name, off_t size, bool blocks)
+{
+	_cleanup_close_ int fd = make_file(fix.store.tree_fd, name, "");
+
+	ck_assert_int_eq(ftruncate(fd, size), 0);
+	if (blocks)
+		ck_assert_int_eq(fallocate(fd, 0, 0, size), 0);
+	ck_assert_int_eq(fsetxattr(fd, MARK_PREFIX "blob", BLOB, strlen(BLOB), 0), 0);
+}
+
+static uint64_t refs(void)
+{
+	uint64_t n = 99;
+
+	ck_assert_int_eq(ledger_sync(fix.ledger), 0);
+	ck_assert_int_eq(ledger_blob_refs(fix.ledger, BLOB, &n), 0);
+	return n;
+}
+
+START_TEST(stubs_are_found_and_settled)
+{
+	struct stat st;
+
+	add_stub("a", 100000, false);
+	add_stub("b", 100000, true);
+	add_stub("c", 0, false); /* cut by stub_drop() */
+	add_file(fix.store.tree_fd, "d", "x");
+	walk_with_front(0);
+	ck_assert_int_eq(front.asked, 3);
+	ck_assert_int_eq(front.settled, 1);
+	ck_assert_uint_eq(refs(), 2);
+	ck_assert_int_eq(fstatat(fix.store.tree_fd, "b", &st, 0), 0);
+	ck_assert_int_lt(st.st_blocks, 16);
+}
+END_TEST
+
+START_TEST(walk_without_an_answer_does_not_end)
+{
+	struct ledger_stats stats;
+
+	add_stub("a", 100000, false);
+	walk_with_front(-ENOMEM);
+	ck_assert_int_eq(front.settled, 0);
+	ck_assert_int_eq(ledger_sync(fix.ledger), 0);
+	ledger_stats(fix.ledger, &stats);
+	ck_assert(!stats.agrees);
+}
+END_TEST
+
+START_TEST(immutable_stub_keeps_its_blob)
+{
+	add_stub("a", 100000, false);
+	walk_with_front(-EPERM);
+	ck_assert_uint_eq(refs(), 1);
 }
 END_TEST
 
@@ -325,7 +437,8 @@ START_TEST(stopping_at_once_is_allowed_and_leaves_it_unclean)
 		add_file(fix.store.tree_fd, name, "x");
 	}
 	for (int i = 0; i < 20; i++) {
-		ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &r),
+		ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &no_up,
+						   &r),
 				 0);
 		recover_files_free(r);
 	}
@@ -349,6 +462,9 @@ int main(void)
 		external_executions_come_back,
 		files_are_counted_and_their_own_lifetimes_found,
 		sums_come_from_the_rows_after_a_clean_end,
+		stubs_are_found_and_settled,
+		walk_without_an_answer_does_not_end,
+		immutable_stub_keeps_its_blob,
 		stopping_at_once_is_allowed_and_leaves_it_unclean,
 	};
 

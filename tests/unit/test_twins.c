@@ -100,8 +100,8 @@ END_TEST
 
 START_TEST(references_follow_the_rows)
 {
-	char blob[LEDGER_BLOB_MAX + 1];
 	struct ledger_file f = fixture_file(1, 7, 10);
+	struct ledger_twin t;
 
 	for (uint64_t ino = 1; ino <= 4; ino++) {
 		put(ino, ino);
@@ -112,12 +112,14 @@ START_TEST(references_follow_the_rows)
 	ledger_file_put(l, &f); /* moved: still a stub */
 	ledger_file_move(l, 2, 7);
 	ck_assert_uint_eq(refs(BASE), 4);
-	ck_assert_int_eq(ledger_file_blob(l, 1, blob), 0);
-	ck_assert_str_eq(blob, BASE);
+	ck_assert_int_eq(ledger_file_find(l, 1, &t), 0);
+	ck_assert_uint_eq(t.execution, 7);
+	ck_assert_str_eq(t.blob, BASE);
 	ledger_file_shared(l, 1, "");
 	ck_assert_uint_eq(refs(BASE), 3);
-	ck_assert_int_eq(ledger_file_blob(l, 1, blob), -ENODATA);
-	ck_assert_int_eq(ledger_file_blob(l, 99, blob), -ENODATA);
+	ck_assert_int_eq(ledger_file_find(l, 1, &t), 0);
+	ck_assert_str_eq(t.blob, "");
+	ck_assert_int_eq(ledger_file_find(l, 99, &t), -ENODATA);
 	ledger_file_gone(l, 2);
 	put(2, 2); /* another file of that number */
 	ck_assert_uint_eq(refs(BASE), 2);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is tried, and when again.
+ */
+#include "seal/share.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "seal/work.h"
+#include "store/stub.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* Files that wait, at most. Source: as many as are sealed in a second or two of a busy mount. */
+#define QUEUE 4096
+
+/*
+ * How often a file is tried again that is in use, or that there was no room for; after how long at first, and twice as
+ * long each time. Source: who reads it has done so after a quarter of a minute; then it waits for his close.
+ */
+#define TRIES 7
+#define AGAIN_NS (100 * NS_PER_MS)
+
+/* Files that are tried when they are closed. Source: a slot each, 8 KiB; two with the same take turns. */
+#define WAITING 1024
+
+/* How often the ledger is asked whether blobs have lost a stub. */
+#define TICK_NS NS_PER_S
+
+/* Of the thread's time, garbage may take one in so many. Source: looking at 100 000 blobs takes half a second. */
+#define GARBAGE_PART 20
+
+struct share {
+	/* Constant once files are sealed. */
+	struct share_config config;
+	struct seal_upcalls up;
+	struct work *worker; /* owned */
+
+	/* The worker's own. */
+	uint64_t stubs_gone; /* what the ledger said at the last look */
+	bool look;	     /* there may be garbage */
+	bool ticking;	     /* the next tick is in the queue */
+	int64_t not_before_mono_ns;
+
+	_Atomic uint64_t waiting[WAITING]; /* inode numbers; 0: none */
+	_Atomic uint64_t stubs;
+	_Atomic uint64_t saved_bytes;
+	_Atomic uint64_t blobs_made;
+	_Atomic uint64_t blobs_removed;
+	_Atomic uint64_t dropped;
+};
+
+static bool may(void *ctx)
+{
+	struct share *s = ctx;
+
+	return !work_is_ending(s->worker);
+}
+
+/* ---- files ---- */
+
+static void count(struct share *s, const struct merge_result *result)
+{
+	atomic_fetch_add(&s->stubs, result->stubs);
+	atomic_fetch_add(&s->saved_bytes, result->saved_bytes);
+	atomic_fetch_add(&s->blobs_made, result->made);
+	s->look |= result->wasted;
+}
+
+static void try_later(struct share *s, const struct work_item *item, uint64_t busy_ino)
+{
+	struct work_item again = *item;
+
+	again.tries++;
+	if (busy_ino)
+		atomic_store(&s->waiting[busy_ino % WAITING], busy_ino);
+	if (again.tries <= TRIES)
+		(void)work_put_later(s->worker, &again, AGAIN_NS << item->tries);
+}
+
+static void share_one(struct share *s, const struct work_item *item)
+{
+	struct merge m = {
+		.store = s->config.store,
+		.ledger = s->config.ledger,
+		.up = &s->up,
+		.scope = s->config.scope,
+		.may = may,
+		.ctx = s,
+	};
+	struct merge_result result;
+	int r = merge_file(&m, item->ino, &item->handle, &result);
+
+	count(s, &result);
+	if (r == -EBUSY || r == -ENOSPC || r == -EDQUOT)
+		try_later(s, item, result.busy_ino);
+	if (r < 0 && r != -ENODATA)
+		log_debug("share ino=%llu error=%s, not now", (unsigned long long)item->ino,
+			  log_errname(r));
+}
+
+/* ---- blobs ---- */
+
+static void collect(struct share *s)
+{
+	int64_t begin = clock_mono_ns();
+	struct garbage found;
+	int r = garbage_collect(s->config.store->blobs, s->config.ledger, true, &found);
+	int64_t now = clock_mono_ns();
+
+	atomic_fetch_add(&s->blobs_removed, found.removed_blobs);
+	s->not_before_mono_ns = now + GARBAGE_PART * (now - begin);
+	s->look = r < 0 && r != -EAGAIN; /* when it agrees, stubs_gone rises */
+	if (r < 0)
+		log_debug("garbage error=%s, later", log_errname(r));
+}
+
+/* Once a second. */
+static void tick(struct share *s)
+{
+	struct ledger_stats stats;
+
+	ledger_stats(s->config.ledger, &stats);
+	if (stats.stubs_gone != s->stubs_gone)
+		s->look = true;
+	if (s->look && clock_mono_ns() >= s->not_before_mono_ns) {
+		s->stubs_gone = stats.stubs_gone;
+		collect(s);
+	}
+}
+
+static void one(void *ctx, const struct work_item *item)
+{
+	struct work_item next = { .ino = 0 };
+	struct share *s = ctx;
+
+	if (item->ino == 0) {
+		s->ticking = false;
+		tick(s);
+	} else {
+		share_one(s, item);
+	}
+	if (!s->ticking) /* the queue may have been full */
+		s->ticking = work_put_later(s->worker, &next, TICK_NS);
+}
+
+/* ---- the object ---- */
+
+/* The control groups' files are in the host's namespace. */
+static void begin(void *ctx)
+{
+	struct share *s = ctx;
+
+	if (store_leave(s->config.store) < 0)
+		log_debug("share: cannot see the memory cgroup, ignoring its limit");
+}
+
+int share_new(const struct share_config *config, struct share **ret)
+{
+	struct work_item first = { .ino = 0 };
+	struct work_config wc = {
+		.capacity = QUEUE,
+		.idle = true,
+		.begin = begin,
+		.one = one,
+	};
+	struct share *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->config = *config;
+	s->look = true; /* what an earlier process left */
+	wc.ctx = s;
+	r = work_new(&wc, &s->worker);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	(void)work_put_later(s->worker, &first, TICK_NS);
+	*ret = s;
+	return 0;
+}
+
+void share_set_upcalls(struct share *s, const struct seal_upcalls *up)
+{
+	s->up = *up;
+}
+
+void share_end(struct share *s)
+{
+	if (s)
+		work_end(s->worker);
+}
+
+void share_free(struct share *s)
+{
+	if (!s)
+		return;
+	work_free(s->worker);
+	free(s);
+}
+
+static void put(struct share *s, uint64_t ino, const struct handle *h)
+{
+	struct work_item item = { .ino = ino, .handle = *h };
+
+	if (!work_put(s->worker, &item))
+		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
+}
+
+void share_offer(struct share *s, uint64_t ino, const struct handle *h, uint64_t size_bytes)
+{
+	if (s->config.scope != SHARE_OFF && s->up.make_stub && size_bytes >= STUB_MIN &&
+	    size_bytes >= s->config.min_bytes)
+		put(s, ino, h);
+}
+
+void share_idle(struct share *s, uint64_t ino, const struct handle *h)
+{
+	_Atomic uint64_t *slot = &s->waiting[ino % WAITING];
+	uint64_t expected = ino;
+
+	if (atomic_load_explicit(slot, memory_order_relaxed) == ino &&
+	    atomic_compare_exchange_strong(slot, &expected, 0))
+		put(s, ino, h);
+}
+
+void share_count(struct share *s, struct share_counts *ret)
+{
+	*ret = (struct share_counts){
+		.stubs = atomic_load(&s->stubs),
+		.saved_bytes = atomic_load(&s->saved_bytes),
+		.blobs_made = atomic_load(&s->blobs_made),
+		.blobs_removed = atomic_load(&s->blobs_removed),
+		.dropped = atomic_load(&s->dropped),
+	};
+}

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which files come to share a blob, and which do not; and that blobs go with their last stub. The front is the test itself:
+ * files are ours alone, unless the test says so.
+ */
+#include "seal/share.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/vfs.h>
+
+#include "blob_fixture.h"
+#include "seal/hash.h"
+#include "store/stub.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define SIZE (2 * MIB + 77)
+#define MIN MIB
+
+static struct store store;
+static struct ledger *ledger;
+static struct share *share;
+
+/* What the front says, by file. */
+#define FILES 16
+static struct {
+	uint64_t ino;
+	_Atomic bool writer, reader;
+	_Atomic bool breaks; /* written to while it is claimed */
+	_Atomic int claims;
+} files[FILES];
+
+static int file_of(uint64_t ino)
+{
+	for (int i = 0; i < FILES; i++) {
+		if (files[i].ino == ino)
+			return i;
+	}
+	ck_abort_msg("file %llu is not known", (unsigned long long)ino);
+	return -1;
+}
+
+static bool is_open(void *ctx, uint64_t ino, const struct handle *h)
+{
+	(void)ctx;
+	(void)h;
+	return atomic_load(&files[file_of(ino)].reader);
+}
+
+static int claim(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret)
+{
+	int i = file_of(ino);
+
+	(void)ctx;
+	(void)h;
+	if (atomic_load(&files[i].writer))
+		return -EBUSY;
+	*ret = (struct seal_claim){ .sealed = true, .inode = &files[i] };
+	atomic_fetch_add(&files[i].claims, 1);
+	return 0;
+}
+
+static bool settle(void *ctx, struct seal_claim *c, bool sealed)
+{
+	(void)ctx;
+	(void)sealed;
+	for (int i = 0; i < FILES; i++) {
+		if (c->inode == &files[i])
+			ck_assert_int_gt(atomic_fetch_sub(&files[i].claims, 1), 0);
+	}
+	return true;
+}
+
+static void path_of(int i, char *name)
+{
+	(void)sprintf(name, "f%d", i);
+}
+
+static int open_file(int i, int flags)
+{
+	char name[16];
+
+	path_of(i, name);
+	return openat(store.tree_fd, name, flags | O_CLOEXEC);
+}
+
+static int make_stub(void *ctx, struct seal_claim *c, const struct blob_name *name)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	(void)ctx;
+	for (int i = 0; i < FILES; i++) {
+		if (c->inode != &files[i])
+			continue;
+		if (atomic_load(&files[i].breaks))
+			return -ECANCELED;
+		fd = open_file(i, O_RDWR);
+		ck_assert(blob_is_pinned(store.blobs, name));
+		r = stub_make(store.blobs, fd, name);
+		if (r == 0)
+			ledger_file_shared(ledger, files[i].ino, name->text);
+		return r;
+	}
+	return -ESTALE;
+}
+
+/* ---- files ---- */
+
+static struct handle handle_of_file(int i)
+{
+	struct handle h;
+	char name[16];
+
+	path_of(i, name);
+	ck_assert_int_eq(handle_at(store.tree_fd, name, &h), 0);
+	return h;
+}
+
+static void put_row(int i, uint64_t execution)
+{
+	struct handle h = handle_of_file(i);
+	struct ledger_file row = {
+		.ino = files[i].ino,
+		.execution = execution,
+		.size_bytes = SIZE,
+		.ttl_ns = LEDGER_TTL_DEFAULT,
+		.handle_type = h.type,
+		.handle_len = h.len,
+	};
+
+	memcpy(row.handle, h.bytes, h.len);
+	ledger_file_put(ledger, &row);
+}
+
+static bool always(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+/* Its hash as it is, or the one that the test wants. */
+static void seal_file(int i, const uint8_t *hash)
+{
+	_cleanup_close_ int fd = open_file(i, O_RDONLY);
+	struct ledger_seal seal = { .size_bytes = (uint64_t)stat_of(fd).st_size };
+	uint64_t bytes;
+
+	ck_assert_int_eq(hash_fd(fd, always, NULL, seal.xxh3, &bytes), 0);
+	if (hash)
+		memcpy(seal.xxh3, hash, HASH_SIZE);
+	ledger_file_sealed(ledger, files[i].ino, &seal);
+}
+
+/* A file of SIZE with this content, its row, its hash. */
+static void add(int i, unsigned seed, uint64_t execution)
+{
+	char name[16];
+	int fd;
+
+	path_of(i, name);
+	fd = make_file(store.tree_fd, name, "");
+	put_bytes(fd, 0, SIZE, seed);
+	files[i].ino = stat_of(fd).st_ino;
+	(void)close(fd);
+	put_row(i, execution);
+	seal_file(i, NULL);
+}
+
+static void offer(int i)
+{
+	struct handle h = handle_of_file(i);
+
+	share_offer(share, files[i].ino, &h, SIZE);
+}
+
+static bool is_stub(int i)
+{
+	_cleanup_close_ int fd = open_file(i, O_RDONLY);
+	struct blob_name name;
+
+	return stub_get(fd, SIZE, &name) == 0;
+}
+
+/* The content, wherever it is. */
+static bool reads(int i, unsigned seed)
+{
+	_cleanup_close_ int fd = open_file(i, O_RDONLY);
+	_cleanup_close_ int blob = -1;
+	struct blob_name name;
+
+	if (stub_get(fd, SIZE, &name) < 0)
+		return has_content(fd, SIZE, seed);
+	blob = blob_open(store.blobs, &name);
+	return blob >= 0 && has_content(blob, SIZE, seed);
+}
+
+static struct share_counts counts(void)
+{
+	struct share_counts n;
+
+	share_count(share, &n);
+	return n;
+}
+
+static int n_blobs(void)
+{
+	return count_entries(store.blobs_fd);
+}
+
+/* The worker takes what is offered in order: when this one is a stub, all before it were looked at. */
+static void flush(void)
+{
+	static int next = 10;
+
+	add(next, 200, 99);
+	add(next + 1, 200, 99);
+	offer(next + 1);
+	EVENTUALLY(is_stub(next + 1) && atomic_load(&files[next + 1].claims) == 0);
+	next += 2;
+}
+
+/* ---- start and end ---- */
+
+static void start(enum share_scope scope)
+{
+	static const struct seal_upcalls up = {
+		.is_open = is_open, .claim = claim, .settle = settle, .make_stub = make_stub
+	};
+	struct share_config config = {
+		.store = &store, .ledger = ledger, .scope = scope, .min_bytes = MIN
+	};
+
+	ck_assert_int_eq(share_new(&config, &share), 0);
+	share_set_upcalls(share, &up);
+}
+
+static void open_layers(void)
+{
+	struct ledger_open_result result;
+	struct store_error error;
+	char path[128];
+
+	ck_assert_msg(store_open(scratch.path, &store, &error) == 0, "%s", error.text);
+	(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
+	ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
+	ledger_reconcile_begin(ledger);
+	ledger_reconcile_end(ledger);
+}
+
+static void setup(void)
+{
+	scratch_setup();
+	(void)signal(SIGIO, SIG_IGN);
+	open_layers();
+}
+
+static void teardown(void)
+{
+	share_free(share);
+	ledger_free(ledger);
+	for (int i = 0; i < FILES; i++)
+		ck_assert_int_eq(atomic_load(&files[i].claims), 0);
+	store_close(&store);
+	scratch_teardown();
+}
+
+/* ---- tests ---- */
+
+START_TEST(two_share_and_the_third_costs_no_copy)
+{
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	offer(0);
+	add(1, 1, 2);
+	offer(1);
+	EVENTUALLY(is_stub(0) && is_stub(1));
+	add(2, 1, 3);
+	offer(2);
+	EVENTUALLY(is_stub(2));
+	EVENTUALLY(counts().stubs == 3);
+	ck_assert_uint_eq(counts().blobs_made, 1);
+	ck_assert_uint_eq(counts().saved_bytes, 2 * SIZE);
+	ck_assert_int_eq(n_blobs(), 1);
+	ck_assert(reads(0, 1) && reads(1, 1) && reads(2, 1));
+}
+END_TEST
+
+START_TEST(other_contents_do_not)
+{
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 2, 1);
+	offer(0);
+	offer(1);
+	flush();
+	ck_assert(!is_stub(0) && !is_stub(1));
+}
+END_TEST
+
+/* The same hash of different bytes, of files and of blobs. */
+START_TEST(collisions_do_no_harm)
+{
+	static const uint8_t hash[HASH_SIZE] = { 1, 2, 3 };
+
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 2, 1);
+	add(2, 3, 1);
+	seal_file(0, hash);
+	seal_file(1, hash);
+	offer(0);
+	offer(1);
+	flush();
+	ck_assert(!is_stub(0) && !is_stub(1));
+
+	add(3, 3, 1);
+	offer(3);
+	EVENTUALLY(is_stub(2) && is_stub(3));
+	{ /* a blob whose name promises the content of file 1 */
+		struct ledger_seal seal;
+		char text[HASH_TEXT_SIZE];
+		char from[BLOB_NAME_SIZE], to[BLOB_NAME_SIZE + 16];
+		struct ledger_twin t;
+
+		ck_assert_int_eq(ledger_sync(ledger), 0);
+		ck_assert_int_eq(ledger_file_find(ledger, files[2].ino, &t), 0);
+		strcpy(from, t.blob);
+		seal_file(1, NULL);
+		ck_assert_int_eq(ledger_sync(ledger), 0);
+		ck_assert_int_eq(ledger_seal(ledger, files[1].ino, &seal), 0);
+		hash_text(seal.xxh3, text);
+		(void)snprintf(to, sizeof(to), "%s-%d", text, (int)SIZE);
+		ck_assert_int_eq(renameat(store.blobs_fd, from, store.blobs_fd, to), 0);
+		ledger_file_shared(ledger, files[2].ino, to);
+		ledger_file_shared(ledger, files[3].ino, to);
+	}
+	offer(1);
+	flush();
+	ck_assert(!is_stub(1) && reads(1, 2));
+}
+END_TEST
+
+START_TEST(owners_are_kept_apart)
+{
+	char name[16];
+
+	start(SHARE_OWNER);
+	for (int i = 0; i < 4; i++) {
+		add(i, 1, 1);
+		path_of(i, name);
+		ck_assert_int_eq(fchownat(store.tree_fd, name, i < 2 ? 1000 : 1001, 0, 0), 0);
+	}
+	offer(0);
+	EVENTUALLY(is_stub(0) && is_stub(1));
+	ck_assert(!is_stub(2) && !is_stub(3));
+	offer(2);
+	EVENTUALLY(is_stub(2) && is_stub(3));
+	ck_assert_int_eq(n_blobs(), 2); /* one each */
+}
+END_TEST
+
+START_TEST(executions_are_kept_apart)
+{
+	start(SHARE_EXECUTION);
+	add(0, 1, 1);
+	add(1, 1, 2);
+	add(2, 1, 1);
+	offer(1);
+	flush();
+	ck_assert(!is_stub(1));
+	offer(0);
+	EVENTUALLY(is_stub(0) && is_stub(2));
+	offer(1);
+	flush();
+	ck_assert(!is_stub(1));
+}
+END_TEST
+
+START_TEST(all_share_if_wanted)
+{
+	start(SHARE_MOUNT);
+	add(0, 1, 1);
+	add(1, 1, 2);
+	ck_assert_int_eq(fchownat(store.tree_fd, "f1", 1000, 0, 0), 0);
+	offer(1);
+	EVENTUALLY(is_stub(0) && is_stub(1));
+}
+END_TEST
+
+START_TEST(small_files_and_off_share_nothing)
+{
+	struct handle h;
+
+	start(SHARE_OFF);
+	add(0, 1, 1);
+	add(1, 1, 1);
+	offer(1);
+	share_free(share);
+	ck_assert(!is_stub(0) && !is_stub(1));
+	start(SHARE_OWNER);
+	h = handle_of_file(1);
+	share_offer(share, files[1].ino, &h, MIN - 1);
+	flush();
+	ck_assert(!is_stub(0) && !is_stub(1));
+}
+END_TEST
+
+START_TEST(who_is_in_use_shares_later)
+{
+	struct handle h;
+
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 1, 1);
+	atomic_store(&files[0].reader, true);
+	offer(1);
+	flush();
+	ck_assert(!is_stub(0) && !is_stub(1));
+	ck_assert_int_eq(n_blobs(), 1); /* flush()'s: none is made for nothing */
+	atomic_store(&files[0].reader, false);
+	h = handle_of_file(0);
+	share_idle(share, files[0].ino, &h);
+	EVENTUALLY(is_stub(0) && is_stub(1));
+}
+END_TEST
+
+START_TEST(open_beside_the_mount_counts_too)
+{
+	int fd;
+
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 1, 1);
+	fd = open_file(1, O_RDONLY);
+	offer(1);
+	flush();
+	ck_assert(!is_stub(0) && !is_stub(1));
+	(void)close(fd);
+	EVENTUALLY(is_stub(0) && is_stub(1)); /* it is tried again */
+}
+END_TEST
+
+START_TEST(written_meanwhile_is_no_stub)
+{
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 1, 1);
+	atomic_store(&files[1].breaks, true);
+	offer(1);
+	EVENTUALLY(is_stub(0));
+	flush();
+	ck_assert(!is_stub(1));
+	ck_assert(reads(0, 1) && reads(1, 1));
+}
+END_TEST
+
+START_TEST(changed_since_it_was_hashed_is_no_stub)
+{
+	_cleanup_close_ int fd = -1;
+
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 1, 1);
+	fd = open_file(1, O_RDWR);
+	put_bytes(fd, SIZE - 1, 1, 9);
+	fd = safe_close(fd);
+	offer(1);
+	flush();
+	ck_assert(!is_stub(0) && !is_stub(1));
+}
+END_TEST
+
+START_TEST(without_a_row_nothing_is_shared)
+{
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 1, 1);
+	ledger_file_gone(ledger, files[1].ino);
+	offer(1);
+	flush();
+	ck_assert(!is_stub(0) && !is_stub(1));
+}
+END_TEST
+
+START_TEST(blob_goes_with_its_last_stub)
+{
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 1, 2);
+	offer(1);
+	EVENTUALLY(is_stub(0) && is_stub(1));
+	ledger_file_gone(ledger, files[0].ino);
+	ck_assert_int_eq(ledger_sync(ledger), 0);
+	flush(); /* a second set: collected in between or not, the blob stays */
+	ck_assert(reads(1, 1));
+	ledger_file_shared(ledger, files[1].ino, "");
+	EVENTUALLY(n_blobs() == 1); /* flush()'s */
+}
+END_TEST
+
+START_TEST(garbage_of_an_earlier_process_goes)
+{
+	_cleanup_close_ int fd = make_content("f", SIZE, 1);
+	struct blob_source source = { .fd = fd, .bytes = SIZE, .hash = DIGITS };
+	struct garbage found;
+	struct blob_name name;
+
+	ck_assert_int_eq(blob_make(store.blobs, &source, &name), 0);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, &found), 0);
+	ck_assert_uint_eq(found.blobs, 1);
+	ck_assert_uint_eq(found.garbage_blobs, 0); /* pinned */
+	blob_unpin(store.blobs, &name);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, false, &found), 0);
+	ck_assert_uint_eq(found.garbage_blobs, 1);
+	ck_assert_uint_ge(found.garbage_bytes, SIZE);
+	ck_assert_int_eq(n_blobs(), 1);
+	start(SHARE_OFF);
+	EVENTUALLY(n_blobs() == 0);
+	EVENTUALLY(counts().blobs_removed == 1);
+}
+END_TEST
+
+START_TEST(nothing_is_garbage_before_the_walk_has_ended)
+{
+	_cleanup_close_ int fd = make_content("f", SIZE, 1);
+	struct blob_source source = { .fd = fd, .bytes = SIZE, .hash = DIGITS };
+	struct garbage found;
+	struct blob_name name;
+
+	ck_assert_int_eq(blob_make(store.blobs, &source, &name), 0);
+	blob_unpin(store.blobs, &name);
+	(void)unlinkat(scratch.fd, "ledger.db", 0);
+	ledger_free(ledger);
+	(void)unlinkat(scratch.fd, "ledger.db", 0);
+	{
+		struct ledger_open_result result;
+		char path[128];
+
+		(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
+		ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
+		ck_assert_int_eq(result.state, LEDGER_NEW);
+	}
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, &found), -EAGAIN);
+	ck_assert_int_eq(n_blobs(), 1);
+	ledger_reconcile_begin(ledger);
+	ledger_reconcile_end(ledger);
+	ck_assert_int_eq(ledger_sync(ledger), 0);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, &found), 0);
+	ck_assert_int_eq(n_blobs(), 0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		two_share_and_the_third_costs_no_copy,
+		other_contents_do_not,
+		collisions_do_no_harm,
+		owners_are_kept_apart,
+		executions_are_kept_apart,
+		all_share_if_wanted,
+		small_files_and_off_share_nothing,
+		who_is_in_use_shares_later,
+		open_beside_the_mount_counts_too,
+		written_meanwhile_is_no_stub,
+		changed_since_it_was_hashed_is_no_stub,
+		without_a_row_nothing_is_shared,
+		blob_goes_with_its_last_stub,
+		garbage_of_an_earlier_process_goes,
+		nothing_is_garbage_before_the_walk_has_ended,
+	};
+
+	return RUN_TESTS("share", tests, setup, teardown);
+}
