@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fault points: where a test has the process killed, or held until the test has looked, between two steps. They are
- * compiled only into builds with assertions (FAULT_POINTS); elsewhere they are nothing.
+ * compiled only into the builds for tests (FAULT_POINTS, see CMakePresets.json); elsewhere they are nothing.
  *
  * BATONFS_FAULT=NAME or NAME:N in the environment ends the process with SIGKILL when it comes to the point
  * of that name, for the Nth time.
