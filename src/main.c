@@ -398,6 +398,7 @@ static int build_front(struct daemon *d)
 		.fmask = d->config.fmask,
 		.dmask = d->config.dmask,
 		.own_ttls = may_have_own_ttls(d),
+		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
 	};
 	struct control_upcalls control_up = { .ctx = d,
 					      .status = add_status,
@@ -421,6 +422,7 @@ static int build_front(struct daemon *d)
 		.is_open = fs_is_open,
 		.claim = fs_claim,
 		.settle = fs_settle,
+		.make_stub = fs_make_stub,
 	};
 	seal_set_upcalls(d->seal, &seal_up);
 	return 0;
@@ -476,9 +478,12 @@ static int start_background(struct daemon *d)
 {
 	struct reaper_upcalls up = { .ctx = d->fs,
 				     .expire_file = fs_expire_file,
+				     .is_lent = fs_is_lent,
 				     .vanish = fs_exec_vanish };
 	bool clean = d->ledger_state.state == LEDGER_CLEAN;
-	struct recover_upcalls recover_up = { .ctx = d->fs };
+	struct recover_upcalls recover_up = { .ctx = d->fs,
+					      .settle_stub = fs_settle_stub,
+					      .settled = fs_settled };
 	int r = reaper_new(d->execs, &d->store, d->ledger, &up, &d->reaper);
 
 	if (r == 0)

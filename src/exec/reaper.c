@@ -41,10 +41,12 @@ struct reaper {
 };
 
 /* 0 free or gone, -EBUSY in use; an answer that cannot be had (-EMFILE) is no permission. */
-static int ask_lease(struct reaper *r, const struct handle *h)
+static int ask_lease(struct reaper *r, uint64_t ino, const struct handle *h)
 {
 	int ret = lease_in_use(r->store->fd, h);
 
+	if (ret == 0 && r->up.is_lent)
+		ret = r->up.is_lent(r->up.ctx, ino, h);
 	if (ret == 1)
 		return -EBUSY;
 	return ret == -ESTALE || ret == -ENOENT ? 0 : ret;
@@ -57,7 +59,7 @@ static int check_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	(void)ret_tag;
 	if (!S_ISREG(w->st->st_mode))
 		return 0;
-	return ask_lease(r, w->handle);
+	return ask_lease(r, w->st->st_ino, w->handle);
 }
 
 /* Is any file of the execution open or mapped? -EBUSY if so. */
@@ -65,6 +67,7 @@ static int check_in_use(struct reaper *r, struct execution *e)
 {
 	struct handle dir;
 	struct handle h;
+	struct stat st;
 	int ret = 0;
 
 	if (exec_dir(e, &dir) == 0)
@@ -74,8 +77,9 @@ static int check_in_use(struct reaper *r, struct execution *e)
 
 		if (!exec_flat_name(e, i, name, sizeof(name)))
 			break;
-		if (handle_at(r->store->tree_fd, name, &h) == 0)
-			ret = ask_lease(r, &h);
+		if (handle_at(r->store->tree_fd, name, &h) == 0 &&
+		    fstatat(r->store->tree_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			ret = ask_lease(r, st.st_ino, &h);
 	}
 	return ret;
 }

@@ -24,6 +24,11 @@ struct reaper_upcalls {
 	void *ctx; /* borrowed */
 	int (*expire_file)(void *ctx, uint64_t ino, const struct handle *h,
 			   int64_t activity_real_ns, int64_t ttl_ns);
+	/*
+	 * Whether somebody may have mapped the file as a stub: then the blob is in use, and the file itself is not. 1, 0,
+	 * -errno; NULL: there are no stubs.
+	 */
+	int (*is_lent)(void *ctx, uint64_t ino, const struct handle *h);
 	/* Nobody has been in it for a while: let its directory vanish if it is empty (exec_vanish()). */
 	void (*vanish)(void *ctx, struct execution *e);
 };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fuse/content.h"
 #include "fuse/fs.h"
 #include "fuse/node.h"
 #include "store/lease.h"
@@ -101,11 +102,12 @@ static int take(struct doomed *d)
 		return take_unused(d);
 	{
 		LOCK_SCOPE(itable_lock(d->fs->itable, inode));
-		r = inode->nopen > 0 ? -EBUSY : take_unused(d);
+		r = inode->nopen > 0 || content_is_lent_locked(d->fs, inode) ? -EBUSY
+									     : take_unused(d);
 		d->size_charged = inode->size_accounted;
 	}
 	if (r == 0 && d->st.st_nlink == 1)
-		node_orphan(d->fs, inode, -1);
+		node_orphan(d->fs, inode, -1, NULL);
 	itable_unref(d->fs->itable, inode);
 	return r;
 }

@@ -23,7 +23,8 @@ struct fs_config {
 	gid_t gid;
 	uint32_t fmask; /* instead of the caller's umask; UINT32_MAX: the caller's */
 	uint32_t dmask;
-	bool own_ttls; /* files of the store may have a ttl of their own (a mark) */
+	bool own_ttls;	/* files of the store may have a ttl of their own (a mark) */
+	bool unsettled; /* the store was not closed in order: until fs_settled() */
 };
 
 /* Borrows all. Serves nothing before session.h mounts it. */
@@ -49,6 +50,14 @@ bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h);
 bool fs_is_open(void *ctx, uint64_t ino, const struct handle *h);
 int fs_claim(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret);
 bool fs_settle(void *ctx, struct seal_claim *claim, bool sealed);
+int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *name);
+/*
+ * stub_settle() of a file that others may be at just now: waits for them, as they do for it. Tells the ledger. To be
+ * called for every file of a store that was not closed in order; then fs_settled().
+ */
+int fs_settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_name *ret_name);
+void fs_settled(void *ctx);
+int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h);
 void fs_exec_vanish(void *ctx, struct execution *e);
 void fs_status(void *ctx, json_t *object);
 void fs_root_changed(void *ctx);

@@ -32,6 +32,9 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	fs->seal = seal;
 	fs->start_real_ns = clock_real_ns();
 	lock_init(&fs->claims_lock, LOCK_CLAIMS);
+	lock_init(&fs->moves_lock, LOCK_MOVES);
+	lock_cond_init(&fs->moved);
+	atomic_init(&fs->unsettled, config->unsettled);
 	atomic_init(&fs->own_ttls, config->own_ttls);
 	if (fstat(store->tree_fd, &st) < 0)
 		return -errno;
@@ -59,6 +62,8 @@ void fs_free(struct fs *fs)
 	backing_free(fs->backing);
 	dircache_free(fs->dirs);
 	lock_done(&fs->claims_lock);
+	lock_done(&fs->moves_lock);
+	(void)pthread_cond_destroy(&fs->moved);
 	free(fs);
 }
 

@@ -10,6 +10,7 @@
  *     session.c    mount, threads                 readers.c   how many of them read
  *     spin.c       how one of them waits          refresh.c   attributes after a close
  *     prune.c      a large execution's names      sealing.c   closed and written again
+ *     content.c    where a file's content is
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H
@@ -19,6 +20,7 @@
 #endif
 
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -72,11 +74,17 @@ struct fs {
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
 
-	_Atomic bool no_prune;	     /* the kernel does not know the notification */
-	_Atomic bool own_ttls;	     /* some file may have a ttl of its own: look for marks */
-	struct lock claims_lock;     /* rank LOCK_CLAIMS */
-	struct seal_claim *claims;   /* claims_lock; each its claimant's */
-	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
+	_Atomic bool no_prune;	      /* the kernel does not know the notification */
+	_Atomic bool own_ttls;	      /* some file may have a ttl of its own: look for marks */
+	struct lock claims_lock;      /* rank LOCK_CLAIMS */
+	struct seal_claim *claims;    /* claims_lock; each its claimant's */
+	_Atomic bool unsettled;	      /* files may be in the middle of what a crash left (stub.h) */
+	struct lock moves_lock;	      /* rank LOCK_MOVES */
+	pthread_cond_t moved;	      /* moves_lock */
+	struct content_move *moves;   /* moves_lock; each its mover's */
+	_Atomic uint32_t moving;      /* changes under moves_lock: how many they are */
+	_Atomic uint64_t moves_begun; /* likewise: so far */
+	_Atomic uint32_t exec_epoch;  /* directories that changed their execution so far */
 	_Atomic uint64_t requests[FS_OP_MAX_];
 	_Atomic uint64_t opens_passthrough;
 	_Atomic uint64_t opens_daemon;

@@ -340,6 +340,15 @@ void itable_adopt(struct itable *t, struct inode *inode)
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_ORPHAN);
 }
 
+bool itable_rejoin(struct itable *t, struct inode *inode)
+{
+	LOCK_SCOPE(&t->lock);
+	if (hash_find_locked(t, inode->ino, &inode->handle))
+		return false;
+	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_ORPHAN);
+	return true;
+}
+
 bool itable_scan(struct itable *t, const struct execution *exec, uint32_t *piece,
 		 uint64_t ret_ids[ITABLE_SCAN_MAX], uint32_t *ret_n)
 {

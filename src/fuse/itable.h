@@ -35,18 +35,25 @@ enum inode_flag {
 	INODE_TIMED = 1u << 2, /* a file with a lifetime of its own */
 	INODE_DIRTY_MAP =
 		1u << 3, /* was open for reading and writing: a mapping may change it unseen */
-	INODE_CACHED = 1u << 4, /* open through the daemon: no passthrough until closed */
-	INODE_WARM = 1u << 5,	/* in backing.c's ring of ids that stay registered */
-	INODE_SETID = 1u << 6,	/* has set-id bits: writing clears them */
-	INODE_IMMUTABLE =
-		1u << 7,	/* chattr +i; these two are known since its file was registered */
-	INODE_APPEND = 1u << 8, /* chattr +a */
+	INODE_CACHED = 1u << 4,	   /* open through the daemon: no passthrough until closed */
+	INODE_WARM = 1u << 5,	   /* in backing.c's ring of ids that stay registered */
+	INODE_SETID = 1u << 6,	   /* has set-id bits: writing clears them */
+	INODE_IMMUTABLE = 1u << 7, /* chattr +i; these two are known with INODE_LEARNED */
+	INODE_APPEND = 1u << 8,	   /* chattr +a */
 	/* No security.capability was found, which the kernel asks for before writes; and: one was set since. */
 	INODE_NO_CAPABILITY = 1u << 9,
 	INODE_CAPABILITY_SET = 1u << 10,
 	/* Somebody learns its content (seal/upcalls.h), or has; both end when it may be written. */
 	INODE_CLAIMED = 1u << 11,
 	INODE_SEALED = 1u << 12,
+	/* Whether it is a stub, and what chattr(1) set, is known; it is one (content.h). */
+	INODE_LEARNED = 1u << 13,
+	INODE_STUB = 1u << 14,
+	/* Left to those who have it open as the stub that it was; its file has another inode, or will have. */
+	INODE_SPLIT = 1u << 15,
+	INODE_PINNED = 1u << 16, /* an orphan that has its blob pinned */
+	/* A stub that was opened in passthrough: a mapping of its blob may be left, which keeps the inode known. */
+	INODE_LENT = 1u << 17,
 };
 
 struct inode {
@@ -122,6 +129,9 @@ void itable_orphan(struct itable *t, struct inode *inode);
 
 /* A nameless file got a name. */
 void itable_adopt(struct itable *t, struct inode *inode);
+
+/* The same for one that was orphaned though it had a name. False if another one has been made of its file since. */
+bool itable_rejoin(struct itable *t, struct inode *inode) WARN_UNUSED;
 
 /* The lock of one inode: striped, so never take two. */
 struct lock *itable_lock(struct itable *t, const struct inode *inode);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuse/content.h"
 #include "store/lease.h"
 #include "store/mark.h"
 #include "store/procfd.h"
@@ -261,6 +262,13 @@ int node_open(struct fs *fs, struct inode *inode, int flags)
 	return r;
 }
 
+int node_open_locked(struct fs *fs, struct inode *inode, int flags)
+{
+	if (inode->fd >= 0)
+		return reopen(inode->fd, flags);
+	return store_open_handle(fs->store, &inode->handle, flags);
+}
+
 int node_get(struct fs *fs, struct inode *inode, struct dirref *ret)
 {
 	struct handle h;
@@ -328,30 +336,17 @@ int node_stat(struct fs *fs, struct inode *inode, struct stat *ret)
 	}
 	if (r < 0)
 		return r;
-	r = fstat(ref.fd, ret) < 0 ? -errno : 0;
+	r = content_stat(fs, inode, ref.fd, ret);
 	node_put(fs, &ref);
 	if (r == 0)
 		node_show(inode, ret);
 	return r;
 }
 
-void node_learn_flags_locked(struct inode *inode, int fd)
-{
-	struct statx stx;
-	uint32_t set = 0;
-
-	if (statx(fd, "", AT_EMPTY_PATH, 0, &stx) < 0)
-		return; /* whatever is wrong with it, opening it will tell */
-	if (stx.stx_attributes & STATX_ATTR_IMMUTABLE)
-		set |= INODE_IMMUTABLE;
-	if (stx.stx_attributes & STATX_ATTR_APPEND)
-		set |= INODE_APPEND;
-	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_IMMUTABLE | INODE_APPEND) | set);
-	atomic_fetch_or(&inode->flags, set);
-}
-
 double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask)
 {
+	if (atomic_load(&inode->flags) & INODE_SPLIT) /* changed through another inode */
+		return 0;
 	if (!(atomic_load(&inode->flags) & INODE_DIRTY_MAP))
 		return CACHE_SECONDS;
 	if (!ask)
@@ -428,12 +423,15 @@ void node_touch(struct fs *fs, struct inode *inode)
 
 /* ---- the end ---- */
 
-void node_orphan(struct fs *fs, struct inode *inode, int fd)
+void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *st)
 {
 	int drop = 0;
 
 	{
-		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+
+		if (fd >= 0 && st)
+			content_pin_locked(fs, inode, fd, st); /* before the ledger's row goes */
 		itable_orphan(fs->itable, inode);
 		inode->fd = inode->fd < 0 ? TAKE_FD(fd) : inode->fd;
 		if (inode->nopen == 0) { /* a registered file would keep its space */
@@ -452,6 +450,7 @@ void node_evict(void *ctx, struct inode *inode)
 	struct fs *fs = ctx;
 
 	backing_unregister(fs->backing, inode->backing_id);
+	content_evict(fs, inode);
 	(void)safe_close(inode->fd);
 	if (S_ISDIR(inode->mode))
 		dircache_drop(fs->dirs, itable_nodeid(fs->itable, inode));

@@ -55,6 +55,9 @@ int node_handle(struct fs *fs, struct inode *inode, struct handle *ret) WARN_UNU
 /* Open the backing file; flags as open(2). A descriptor for the caller, -ENOENT, -ESTALE, -errno. */
 int node_open(struct fs *fs, struct inode *inode, int flags) WARN_UNUSED;
 
+/* The same of a regular file, with its lock held. */
+int node_open_locked(struct fs *fs, struct inode *inode, int flags) WARN_UNUSED;
+
 /* A descriptor for calls that take O_PATH ones. Cached for directories; give it back with node_put(). */
 int node_get(struct fs *fs, struct inode *inode, struct dirref *ret) WARN_UNUSED;
 void node_put(struct fs *fs, struct dirref *ref);
@@ -64,11 +67,6 @@ int node_stat(struct fs *fs, struct inode *inode, struct stat *ret) WARN_UNUSED;
 
 /* Turn the backing file's attributes into the mount's, and remember what they tell. */
 void node_show(struct inode *inode, struct stat *st);
-
-/*
- * Learn whether chattr(1) keeps the file behind fd from being changed. The caller holds the inode's lock.
- */
-void node_learn_flags_locked(struct inode *inode, int fd);
 
 /* How long the kernel may keep the attributes, seconds. `ask`: find out whether a mapping is left. */
 double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask);
@@ -92,15 +90,22 @@ void node_touch(struct fs *fs, struct inode *inode);
  */
 void node_unseal_locked(struct fs *fs, struct inode *inode);
 
-/* The same around a change by the daemon itself. _end: true if nobody else can write to it. */
-void node_write_begin(struct fs *fs, struct inode *inode);
+/*
+ * The same around a change by the daemon itself. A stub becomes an ordinary file first, with its content if that is
+ * wanted (content_own_locked()); after an error nothing was begun; -ESTALE: look it up again. _end: true if nobody
+ * else can write to it.
+ */
+int node_write_begin(struct fs *fs, struct inode *inode, bool wanted) WARN_UNUSED;
 bool node_write_end(struct fs *fs, struct inode *inode);
 
 /* Whether nobody can write to it at present, by an open or by a mapping. */
 bool node_is_final(struct fs *fs, struct inode *inode);
 
-/* Its last name is gone. fd (O_PATH, taken over) keeps it reachable until it is forgotten. */
-void node_orphan(struct fs *fs, struct inode *inode, int fd);
+/*
+ * Its last name is gone. fd (O_PATH, taken over) keeps it reachable until it is forgotten, and its blob if it is a
+ * stub; st: its attributes, or NULL if it cannot be one.
+ */
+void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *st);
 
 /* itable_evict_fn: ctx is the fs. */
 void node_evict(void *ctx, struct inode *inode);

@@ -53,6 +53,25 @@ void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file
 void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
 
+/*
+ * fi->fh of an open that the daemon serves: the descriptor of the file itself (never 0: that is stdin), and of the
+ * blob if it was a stub then, or 0. 0 in all if it is in passthrough.
+ */
+static inline uint64_t fh_of(int own, int blob)
+{
+	return (uint64_t)(uint32_t)own | (uint64_t)(uint32_t)blob << 32;
+}
+
+static inline int fh_own(const struct fuse_file_info *fi)
+{
+	return (int)(uint32_t)fi->fh;
+}
+
+static inline int fh_blob(const struct fuse_file_info *fi)
+{
+	return (int)(fi->fh >> 32);
+}
+
 /* op_data.c: contents, where the kernel asks us */
 void op_read(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, struct fuse_file_info *fi);
 void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *bufv, off_t off,

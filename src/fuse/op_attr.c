@@ -10,16 +10,18 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
 
 /* What op_setattr() is asked to set; the other flags are the kernel's talk. */
-#define SETTABLE                                                                                   \
-	(FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_SIZE |         \
-	 FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |                     \
+#define TIMES                                                                                      \
+	(FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |                     \
 	 FUSE_SET_ATTR_MTIME_NOW)
+#define SETTABLE                                                                                   \
+	(FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_SIZE | TIMES)
 
 /* Groups that are asked about, at most. Source: far more than processes have; the kernel allows 65536. */
 #define CALLER_GROUPS 1024
@@ -95,6 +97,12 @@ static int statx_inode(struct fs *fs, struct inode *inode, int flags, int mask, 
 	r = statx(ref.fd, "", AT_EMPTY_PATH | (flags & AT_STATX_SYNC_TYPE), (unsigned int)mask,
 		  ret);
 	r = r < 0 ? -errno : 0;
+	if (r == 0 && S_ISREG(inode->mode))
+		r = content_stat(fs, inode, ref.fd, &st);
+	if (r == 0 && S_ISREG(inode->mode)) { /* a move changes these for a moment */
+		ret->stx_mtime = statx_time(st.st_mtim);
+		ret->stx_blocks = (uint64_t)st.st_blocks;
+	}
 	node_put(fs, &ref);
 	ret->stx_ino = inode->ino;
 	return r;
@@ -200,9 +208,10 @@ int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_
 static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t size)
 {
 	_cleanup_close_ int fd = -1;
-	int r;
+	int r = node_write_begin(fs, inode, size > 0);
 
-	node_write_begin(fs, inode);
+	if (r < 0)
+		return r;
 	fd = node_open(fs, inode, O_WRONLY | O_NONBLOCK);
 	r = fd < 0 ? fd : ftruncate(fd, size) < 0 ? -errno : 0;
 	(void)node_write_end(fs,
@@ -221,7 +230,6 @@ static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t si
 static int set_meta(fuse_req_t req, int fd, const struct stat *attr, int to_set)
 {
 	struct procfd path = procfd(fd);
-	int r;
 
 	if (!(to_set & SETTABLE))
 		return clear_setid(req, fd);
@@ -234,13 +242,18 @@ static int set_meta(fuse_req_t req, int fd, const struct stat *attr, int to_set)
 	}
 	if (to_set & FUSE_SET_ATTR_MODE && chmod(path.name, attr->st_mode & 07777) < 0)
 		return -errno;
-	if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |
-		      FUSE_SET_ATTR_MTIME_NOW)) {
-		r = set_times(fd, attr, to_set);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return to_set & TIMES ? set_times(fd, attr, to_set) : 0;
+}
+
+/* Times, and the capability that a chown takes away, are set back by a move: not meanwhile. */
+static int set_meta_settled(fuse_req_t req, struct fs *fs, struct inode *inode, int fd,
+			    const struct stat *attr, int to_set)
+{
+	_cleanup_(lock_dropp) struct lock *lock = NULL;
+
+	if (S_ISREG(inode->mode) && to_set & (TIMES | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+		lock = content_lock(fs, inode);
+	return set_meta(req, fd, attr, to_set);
 }
 
 /* What is set on a directory that is not there makes it. */
@@ -305,10 +318,13 @@ void op_setattr(fuse_req_t req, fuse_ino_t nodeid, struct stat *attr, int to_set
 	if (r == 0 && (to_set & SETTABLE) != FUSE_SET_ATTR_SIZE) {
 		r = attr_get_real(req, fs, inode, &ref);
 		if (r == 0) {
-			r = set_meta(req, ref.fd, attr, to_set);
+			r = set_meta_settled(req, fs, inode, ref.fd, attr, to_set);
 			node_put(fs, &ref);
 		}
 	}
+	content_tell_twin(fs, inode);
+	if (r == -ESTALE)
+		content_tell_split(fs, inode);
 	if (r < 0)
 		reply_err(req, r);
 	else

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
 #include "util/cleanup.h"
@@ -38,7 +39,7 @@ static int data_open(fuse_req_t req, fuse_ino_t nodeid, const struct fuse_file_i
 	if (!inode)
 		return is_control(nodeid) ? -EINVAL : -ESTALE;
 	if (fi && fi->fh && S_ISREG(inode->mode)) {
-		*ret = (struct data_fd){ .fd = (int)fi->fh };
+		*ret = (struct data_fd){ .fd = fh_own(fi) };
 		return 0;
 	}
 	ret->fd = node_open(fs, inode, flags);
@@ -48,9 +49,49 @@ static int data_open(fuse_req_t req, fuse_ino_t nodeid, const struct fuse_file_i
 	return 0;
 }
 
+/* The blob of a stub, for one request. -ENODATA: it is none any more. */
+static int open_blob(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
+{
+	_cleanup_close_ int own = -1;
+
+	if (fi->fh)
+		return content_open_blob(fs, fh_own(fi), false);
+	own = node_open(fs, inode, O_PATH | O_NOFOLLOW);
+	return own < 0 ? own : content_open_blob(fs, own, false);
+}
+
+/*
+ * A descriptor to read the content from, wherever it is: nothing that is open becomes a stub, but one may cease to
+ * be one at any moment, and then the file itself has the same. -EXDEV: the open still has what was before somebody
+ * wrote, and only the kernel can read that.
+ */
+static int data_open_content(fuse_req_t req, fuse_ino_t nodeid, const struct fuse_file_info *fi,
+			     struct data_fd *ret)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *inode = is_control(nodeid) ? NULL : node_find(fs, nodeid);
+
+	while (inode && atomic_load(&inode->flags) & INODE_STUB) {
+		ret->owned = !fh_blob(fi);
+		ret->fd = ret->owned ? open_blob(fs, inode, fi) : fh_blob(fi);
+		if (ret->fd >= 0)
+			return 0;
+		ret->owned = false;
+		if (ret->fd != -ENODATA)
+			return ret->fd;
+		lock_drop(content_lock(fs,
+				       inode)); /* whoever takes the mark away is almost through */
+	}
+	if (inode && !fi->fh && atomic_load(&inode->flags) & INODE_SPLIT)
+		return -EXDEV;
+	return data_open(req, nodeid, fi, O_RDONLY | O_NONBLOCK, ret);
+}
+
 void op_read(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, struct fuse_file_info *fi)
 {
+	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
 	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
+	int r;
 
 	fs_count(fs_of(req), FS_OP_read);
 	if (is_control(nodeid)) {
@@ -61,8 +102,13 @@ void op_read(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, struct f
 		reply_err(req, -EIO); /* the kernel reads passthrough files itself */
 		return;
 	}
+	r = data_open_content(req, nodeid, fi, &d);
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
 	buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	buf.buf[0].fd = (int)fi->fh;
+	buf.buf[0].fd = d.fd;
 	buf.buf[0].pos = off;
 	lock_assert_none();
 	(void)fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
@@ -87,11 +133,11 @@ void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off
 		return;
 	}
 	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	out.buf[0].fd = (int)fi->fh;
+	out.buf[0].fd = fh_own(fi);
 	out.buf[0].pos = off;
 	n = fuse_buf_copy(&out, in, 0);
 	if (n >= 0) /* the data is written, whatever becomes of the bits */
-		(void)!attr_drop_setid(req, inode, fi, (int)fi->fh);
+		(void)!attr_drop_setid(req, inode, fi, fh_own(fi));
 	if (n < 0)
 		reply_err(req, (int)n);
 	else
@@ -147,7 +193,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in, off_t off_in,
 	int r;
 
 	fs_count(fs_of(req), FS_OP_copy_file_range);
-	r = data_open(req, nodeid_in, fi_in, O_RDONLY | O_NONBLOCK, &in);
+	r = data_open_content(req, nodeid_in, fi_in,
+			      &in); /* after -EXDEV the kernel reads and writes */
 	if (r == 0)
 		r = data_open(req, nodeid_out, fi_out, O_WRONLY | O_NONBLOCK, &out);
 	if (r == 0) {
@@ -163,12 +210,12 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in, off_t off_in,
 void op_lseek(fuse_req_t req, fuse_ino_t nodeid, off_t off, int whence, struct fuse_file_info *fi)
 {
 	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
-	int r = data_open(req, nodeid, fi, O_RDONLY | O_NONBLOCK, &d);
+	int r = data_open_content(req, nodeid, fi, &d);
 	off_t at;
 
 	fs_count(fs_of(req), FS_OP_lseek);
-	if (r < 0) {
-		reply_err(req, r);
+	if (r < 0) { /* -EINVAL: holes cannot be told, so who looks for them reads */
+		reply_err(req, r == -EXDEV ? -EINVAL : r);
 		return;
 	}
 	at = lseek(d.fd, off, whence);
@@ -212,16 +259,24 @@ void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
 		reply_err(req, r);
 		return;
 	}
+	inode = node_find(fs, nodeid);
+	if (in &&
+	    S_ISREG(inode->mode)) /* it could not come home any more if it may not be changed */
+		r = content_own(fs, inode);
+	content_tell_split(fs, inode);
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
 	if (in)
 		memcpy(&value, in_buf, in);
 	if (ioctl(d.fd, cmd, &value) < 0) {
 		reply_err(req, -errno);
 		return;
 	}
-	inode = node_find(fs, nodeid);
-	if (in && inode) {
+	if (in) {
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		node_learn_flags_locked(inode, d.fd);
+		content_learn_again_locked(inode, d.fd);
 	}
 	lock_assert_none();
 	(void)fuse_reply_ioctl(req, 0, &value, out);

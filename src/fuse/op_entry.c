@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "baton/interface.h"
+#include "fuse/content.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
 #include "util/cleanup.h"
@@ -169,13 +170,17 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_PATH | O_NOFOLLOW);
 	int orphan;
+	int r;
 
 	if (fd < 0)
 		return fd;
+	if (atomic_load(&inode->flags) & INODE_SPLIT)
+		return -ESTALE; /* the kernel looks the old name up again */
 	if (linkat(fd, "", t->ref.fd, name, AT_EMPTY_PATH) < 0)
 		return -errno;
-	if (fstat(fd, &e->attr) < 0)
-		return -errno;
+	r = content_stat(fs, inode, fd, &e->attr);
+	if (r < 0)
+		return r;
 	*ret_ttl_ns = node_own_ttl(fs, fd);
 	{ /* the first name of a nameless file */
 		LOCK_SCOPE(itable_lock(fs->itable, inode));

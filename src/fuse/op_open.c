@@ -2,9 +2,9 @@
 /*
  * From open to release.
  *
- * An open in passthrough leaves nothing here but counts: fi->fh is 0, the kernel works on the backing file.
- * An open through the daemon has a descriptor, which is fi->fh (never 0: that is stdin). All opens of an
- * inode at a time are of one kind, as the kernel demands; only direct I/O may stand beside either.
+ * An open in passthrough leaves nothing here but counts: fi->fh is 0, the kernel works on the backing file, or on the
+ * blob if it is a stub (content.h). An open through the daemon has descriptors, which are in fi->fh (op.h). All
+ * opens of an inode at a time are of one kind, as the kernel demands; only direct I/O may stand beside either.
  */
 #include "fuse/op.h"
 
@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuse/content.h"
 #include "fuse/refresh.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
@@ -29,32 +30,26 @@ static bool writes(const struct fuse_file_info *fi)
 	return (fi->flags & O_ACCMODE) != O_RDONLY;
 }
 
-/*
- * Register the backing file, if it is not. Always through an O_PATH descriptor: a registered id outlives the open,
- * and one made from an open file would count as one for as long, so that the file would be in use for ever
- * (store/lease.h). The caller holds the inode's lock. 0 or -errno.
- */
-static int register_locked(struct fs *fs, struct inode *inode)
-{
-	_cleanup_close_ int own = -1;
-	int fd = inode->fd;
-	int id;
+/* An open on its way. */
+struct opening {
+	struct fs *fs;
+	struct inode *inode;
+	struct fuse_file_info *fi;
+	int fd;	     /* open already, of what was just created; borrowed; or -1 */
+	int path_fd; /* O_PATH, once somebody needed it; owned */
+};
 
-	if (inode->backing_id)
-		return 0;
-	if (fd < 0)
-		fd = own = handle_try_open(fs->store->fd, &inode->handle, O_PATH);
-	if (fd < 0)
-		return fd;
-	node_learn_flags_locked(inode, fd);
-	id = backing_register(fs->backing, fd);
-	if (id < 0)
-		return id;
-	inode->backing_id = id;
-	return 0;
+/* O_PATH, borrowed until the lock is dropped. */
+static int path_locked(struct opening *o)
+{
+	if (o->inode->fd >= 0)
+		return o->inode->fd;
+	if (o->path_fd < 0)
+		o->path_fd = handle_try_open(o->fs->store->fd, &o->inode->handle, O_PATH);
+	return o->path_fd;
 }
 
-/* The kernel opens a registered file without looking at these. */
+/* Who opens a registered file is not asked for these by the kernel. */
 static bool forbidden(const struct inode *inode, const struct fuse_file_info *fi)
 {
 	uint32_t flags = atomic_load(&inode->flags);
@@ -63,41 +58,88 @@ static bool forbidden(const struct inode *inode, const struct fuse_file_info *fi
 	       (flags & INODE_IMMUTABLE || (flags & INODE_APPEND && !(fi->flags & O_APPEND)));
 }
 
-static int open_backing(struct fs *fs, struct inode *inode, int fd, int flags)
+/*
+ * What it is; and if it is opened for writing, its content is its own from now on: it counts before the lock is
+ * dropped again, and nothing that is open becomes a stub. The lock may be dropped before.
+ */
+static int prepare_locked(struct opening *o, struct lock *lock)
 {
+	int fd = 0;
+	int r = 0;
+
+	if (!(atomic_load(&o->inode->flags) & INODE_LEARNED)) {
+		fd = o->fd >= 0 ? o->fd : path_locked(o);
+		r = fd < 0 ? fd : content_learn_locked(o->fs, o->inode, fd);
+	}
+	if (r == 0 && forbidden(o->inode, o->fi))
+		r = -EPERM;
+	if (r == 0 && writes(o->fi))
+		r = content_own_locked(o->fs, o->inode, lock, true);
+	return r == 1 ? -ESTALE : r;
+}
+
+/*
+ * Register the backing file, or its blob, if none is. Always through an O_PATH descriptor: a registered id outlives
+ * the open, and one made from an open file would count as one for as long, so that the file would be in use for ever
+ * (store/lease.h). 0 or -errno.
+ */
+static int register_locked(struct opening *o)
+{
+	struct inode *inode = o->inode;
+	_cleanup_close_ int blob = -1;
+	int fd;
+	int id;
+
+	if (inode->backing_id)
+		return 0;
+	fd = path_locked(o);
+	if (fd >= 0 && atomic_load(&inode->flags) & INODE_STUB)
+		fd = blob = content_open_blob(o->fs, fd, true);
+	if (fd < 0)
+		return fd;
+	id = backing_register(o->fs->backing, fd);
+	if (id < 0)
+		return id;
+	inode->backing_id = id;
+	return 0;
+}
+
+static int open_backing_locked(struct opening *o)
+{
+	int flags = o->fi->flags & ~HANDLED_FLAGS;
 	int r;
 
-	if (fd >= 0) {
-		r = fcntl(fd, F_DUPFD_CLOEXEC, 1);
+	if (o->fd >= 0) {
+		r = fcntl(o->fd, F_DUPFD_CLOEXEC, 1);
 		return r < 0 ? -errno : r;
 	}
-	r = node_open(fs, inode, flags & ~HANDLED_FLAGS);
-	if (r == -EPERM && flags & O_APPEND) /* chattr +a */
-		r = node_open(fs, inode, (flags & ~HANDLED_FLAGS) | O_APPEND);
+	r = node_open_locked(o->fs, o->inode, flags);
+	if (r == -EPERM && o->fi->flags & O_APPEND) /* chattr +a */
+		r = node_open_locked(o->fs, o->inode, flags | O_APPEND);
 	return r;
 }
 
-static void count_open_locked(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
+static void count_open_locked(struct opening *o)
 {
-	inode->nopen++;
-	if (writes(fi))
-		inode->nopen_write++;
-	if (writes(fi) || fi->flags & O_TRUNC)
-		node_unseal_locked(fs, inode);
-	exec_opened(inode->exec);
+	o->inode->nopen++;
+	if (writes(o->fi))
+		o->inode->nopen_write++;
+	if (writes(o->fi) || o->fi->flags & O_TRUNC)
+		node_unseal_locked(o->fs, o->inode);
+	exec_opened(o->inode->exec);
 }
 
 /*
  * Passthrough, if it is to be had. Returns 1 if it is, 0 if the daemon must serve this open, -errno.
  */
-static int open_passthrough(struct fs *fs, struct inode *inode, struct fuse_file_info *fi)
+static int open_passthrough_locked(struct opening *o)
 {
+	struct inode *inode = o->inode;
 	int r;
 
-	LOCK_SCOPE(itable_lock(fs->itable, inode));
-	if (!fs->config.passthrough || atomic_load(&inode->flags) & INODE_CACHED)
+	if (!o->fs->config.passthrough || atomic_load(&inode->flags) & (INODE_CACHED | INODE_SPLIT))
 		return 0;
-	r = register_locked(fs, inode);
+	r = register_locked(o);
 	if (r == -ESTALE)
 		return r;
 	if (r < 0) {
@@ -107,53 +149,84 @@ static int open_passthrough(struct fs *fs, struct inode *inode, struct fuse_file
 			  (unsigned long long)inode->ino, log_errname(r));
 		return 0;
 	}
-	if (forbidden(inode, fi))
-		return -EPERM;
-	if ((fi->flags & O_ACCMODE) == O_RDWR)
+	if ((o->fi->flags & O_ACCMODE) == O_RDWR)
 		atomic_fetch_or(&inode->flags, INODE_DIRTY_MAP);
-	fi->backing_id = inode->backing_id;
-	fi->fh = 0;
-	count_open_locked(fs, inode, fi);
+	if (atomic_load(&inode->flags) & INODE_STUB)
+		atomic_fetch_or(&inode->flags, INODE_LENT);
+	o->fi->backing_id = inode->backing_id;
+	o->fi->fh = 0;
+	count_open_locked(o);
 	return 1;
 }
 
-static int open_daemon(struct fs *fs, struct inode *inode, int fd, struct fuse_file_info *fi)
+/*
+ * What the open is served from: its own file, and the blob if it is a stub, which it stays as long as that is of use.
+ */
+static int open_files_locked(struct opening *o)
 {
-	int own = open_backing(fs, inode, fd, fi->flags);
-	bool beside; /* passthrough opens */
+	int own = open_backing_locked(o);
+	int blob = 0;
 
 	if (own < 0)
 		return own;
-	fi->fh = (uint64_t)own;
-	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	if (atomic_load(&o->inode->flags) & INODE_STUB)
+		blob = content_open_blob(o->fs, own, false);
+	if (blob < 0) {
+		(void)safe_close(own);
+		return blob;
+	}
+	o->fi->fh = fh_of(own, blob);
+	return 0;
+}
+
+static int open_daemon_locked(struct opening *o)
+{
+	struct inode *inode = o->inode;
+	struct fuse_file_info *fi = o->fi;
+	bool beside; /* passthrough opens */
+	int r = open_files_locked(o);
+
+	if (r < 0)
+		return r;
 	beside = inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED);
 	if (!beside)
 		atomic_fetch_or(&inode->flags, INODE_CACHED);
 	if (beside || (fi->flags & O_ACCMODE) == O_WRONLY) {
 		fi->direct_io = 1; /* saves the writer a copy into the page cache */
 		fi->parallel_direct_writes = 1;
-	} else if (!fs->config.passthrough) { /* else others may have changed it past the cache */
+	} else if (!o->fs->config
+			    .passthrough) { /* else others may have changed it past the cache */
 		fi->keep_cache = 1;
 	}
-	count_open_locked(fs, inode, fi);
+	count_open_locked(o);
 	return 0;
+}
+
+/* 1: in passthrough, 0: by the daemon, -errno. */
+static int open_either(struct opening *o)
+{
+	_cleanup_(lock_dropp) struct lock *lock = content_lock(o->fs, o->inode);
+	int r = prepare_locked(o, lock);
+
+	if (r == 0)
+		r = open_passthrough_locked(o);
+	return r == 0 ? open_daemon_locked(o) : r;
 }
 
 /* Open the inode for this request. */
 static int open_inode(struct fs *fs, struct inode *inode, int fd, struct fuse_file_info *fi)
 {
-	int r = open_passthrough(fs, inode, fi);
+	struct opening o = { .fs = fs, .inode = inode, .fi = fi, .fd = fd, .path_fd = -1 };
+	int r = open_either(&o);
 
-	fi->noflush =
-		1; /* nothing to flush: writes are in the backing file when write(2) returns */
-	if (r == 1) {
-		atomic_fetch_add_explicit(&fs->opens_passthrough, 1, memory_order_relaxed);
-		return 0;
-	}
+	(void)safe_close(o.path_fd);
 	if (r < 0)
 		return r;
-	atomic_fetch_add_explicit(&fs->opens_daemon, 1, memory_order_relaxed);
-	return open_daemon(fs, inode, fd, fi);
+	fi->noflush =
+		1; /* nothing to flush: writes are in the backing file when write(2) returns */
+	atomic_fetch_add_explicit(r ? &fs->opens_passthrough : &fs->opens_daemon, 1,
+				  memory_order_relaxed);
+	return 0;
 }
 
 static bool has_opens(struct fs *fs, struct inode *inode)
@@ -165,8 +238,10 @@ static bool has_opens(struct fs *fs, struct inode *inode)
 /* All reads and writes of it were answered before; named in tests/lib/tsan.supp, because nobody sees that. */
 static void close_fh(const struct fuse_file_info *fi)
 {
+	if (fh_blob(fi))
+		(void)safe_close(fh_blob(fi));
 	if (fi->fh)
-		(void)safe_close((int)fi->fh);
+		(void)safe_close(fh_own(fi));
 }
 
 /* Undo open_inode(): at release, or if the kernel did not take the open. True if its last writer is gone. */
@@ -210,8 +285,10 @@ static int truncate_inode(struct fs *fs, fuse_req_t req, struct inode *inode,
 			  const struct fuse_file_info *fi)
 {
 	_cleanup_close_ int fd = -1;
+	int r = node_write_begin(fs, inode, false);
 
-	node_write_begin(fs, inode);
+	if (r < 0)
+		return r;
 	fd = node_open(fs, inode, O_WRONLY | O_TRUNC | O_NONBLOCK);
 	(void)node_write_end(fs, inode); /* the open itself comes next */
 	if (fd < 0)
@@ -256,6 +333,8 @@ void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	}
 	inode = node_find(fs, nodeid);
 	r = inode ? open_named(fs, req, inode, fi) : -ESTALE;
+	if (r == -ESTALE && inode)
+		content_tell_split(fs, inode);
 	if (r < 0) {
 		reply_err(req, r);
 		return;
@@ -280,7 +359,7 @@ void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	inode = node_find(fs, nodeid);
 	if (inode) {
 		if (writes(fi) &&
-		    (fi->fh ? fstat((int)fi->fh, &st) == 0 : node_stat(fs, inode, &st) == 0) &&
+		    (fi->fh ? fstat(fh_own(fi), &st) == 0 : node_stat(fs, inode, &st) == 0) &&
 		    !(atomic_load(&inode->flags) & INODE_ORPHAN))
 			node_account_size(fs, inode, (uint64_t)st.st_size);
 		node_touch(fs, inode);
@@ -371,7 +450,7 @@ static int make_nameless(struct fs *fs, struct target *t, int fd, struct inode *
 		itable_unref(fs->itable, *ret_inode);
 		return r;
 	}
-	node_orphan(fs, *ret_inode, keep);
+	node_orphan(fs, *ret_inode, keep, NULL);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 
 #include "baton/interface.h"
+#include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
 #include "store/mark.h"
@@ -59,6 +60,12 @@ static bool has_no_capability(const struct inode *inode, const char *name)
 	return (atomic_load(&inode->flags) & (INODE_NO_CAPABILITY | INODE_CAPABILITY_SET)) ==
 		       INODE_NO_CAPABILITY &&
 	       is_capability(name);
+}
+
+/* A move (content.h) sets a file's capability again, as it was before. */
+static struct lock *lock_for(struct fs *fs, struct inode *inode, const char *name)
+{
+	return is_capability(name) ? content_lock(fs, inode) : NULL;
 }
 
 void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, size_t size)
@@ -181,10 +188,15 @@ void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, const char
 		if (is_capability(
 			    name)) /* first: who asks meanwhile may remember that there is none */
 			atomic_fetch_or(&inode->flags, INODE_CAPABILITY_SET);
-		r = setxattr(path.name, name, value, size, flags) < 0 ? -errno : 0;
+		{
+			_cleanup_(lock_dropp) struct lock *lock = lock_for(fs, inode, name);
+
+			r = setxattr(path.name, name, value, size, flags) < 0 ? -errno : 0;
+		}
 		if (r == 0 && strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) == 0)
 			r = drop_setgid(req, ref.fd, path.name);
 		node_put(fs, &ref);
+		content_tell_twin(fs, inode);
 	}
 	reply_err(req, r);
 }
@@ -204,8 +216,13 @@ void op_removexattr(fuse_req_t req, fuse_ino_t nodeid, const char *name)
 	if (r == 0) {
 		struct procfd path = procfd(ref.fd);
 
-		r = removexattr(path.name, name) < 0 ? -errno : 0;
+		{
+			_cleanup_(lock_dropp) struct lock *lock = lock_for(fs, inode, name);
+
+			r = removexattr(path.name, name) < 0 ? -errno : 0;
+		}
 		node_put(fs, &ref);
+		content_tell_twin(fs, inode);
 	}
 	reply_err(req, r == -ENOENT ? -ENODATA : r);
 }

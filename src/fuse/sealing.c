@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "fuse/content.h"
 #include "fuse/fs.h"
 #include "fuse/node.h"
 #include "store/lease.h"
@@ -26,11 +27,18 @@ void node_unseal_locked(struct fs *fs, struct inode *inode)
 	}
 }
 
-void node_write_begin(struct fs *fs, struct inode *inode)
+int node_write_begin(struct fs *fs, struct inode *inode, bool wanted)
 {
-	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+	int r = content_learn_locked(fs, inode, -1);
+
+	if (r == 0)
+		r = content_own_locked(fs, inode, lock, wanted);
+	if (r != 0)
+		return r == 1 ? -ESTALE : r;
 	inode->nopen_write++;
 	node_unseal_locked(fs, inode);
+	return 0;
 }
 
 bool node_write_end(struct fs *fs, struct inode *inode)
@@ -94,6 +102,38 @@ bool fs_is_open(void *ctx, uint64_t ino, const struct handle *h)
 
 	count_opens(ctx, ino, h, &opens, &writers);
 	return opens > 0;
+}
+
+/*
+ * Whoever opens it from now on takes the lock first. Those who had it open before count in nopen until the kernel has let go of
+ * their files, and mappings they have left behind refuse the lease; so does a claimant who reads it just now.
+ */
+static int check_unused_locked(struct fs *fs, struct inode *inode, const struct seal_claim *claim)
+{
+	int r;
+
+	if (claim->broken)
+		return -ECANCELED;
+	if (atomic_load(&inode->flags) & INODE_ORPHAN)
+		return -ESTALE;
+	if (inode->nopen > 0 || inode->nopen_write > 0)
+		return -EBUSY;
+	if (atomic_load(&inode->flags) & INODE_STUB)
+		return -EEXIST;
+	r = lease_in_use(fs->store->fd, &inode->handle);
+	return r > 0 ? -EBUSY : r;
+}
+
+int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *name)
+{
+	struct fs *fs = ctx;
+	struct inode *inode = claim->inode;
+	_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+	int r = content_learn_locked(fs, inode, -1);
+
+	if (r == 0)
+		r = check_unused_locked(fs, inode, claim);
+	return r < 0 ? r : content_stub_locked(fs, inode, lock, name);
 }
 
 static int claim_locked(struct fs *fs, struct inode *inode, struct seal_claim *ret)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "fuse/content.h"
 #include "store/mark.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -173,10 +174,31 @@ static void mark_auto(struct inode *dir, struct inode *like, const struct stat *
 	}
 }
 
+/* What was found by name may be of a moment when its content was moved, and is a stub's perhaps. */
+static void settle_attributes(struct fs *fs, struct inode *inode, bool is_new,
+			      const struct content_look *look, struct stat *st)
+{
+	struct stat again;
+
+	if (!S_ISREG(st->st_mode))
+		return;
+	if (!content_moved(fs, look) || node_stat(fs, inode, &again) < 0) {
+		content_show_blocks(fs, inode, -1, st);
+		return;
+	}
+	if (is_new) { /* it was charged for what was there before it was split (content.h) */
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		if (inode->size_accounted == (uint64_t)st->st_size)
+			inode->size_accounted = (uint64_t)again.st_size;
+	}
+	*st = again;
+}
+
 int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 		 struct inode **ret_inode, struct fuse_entry_param *ret)
 {
 	struct inode like = { .place = (uint8_t)t->place, .exec_epoch = t->epoch };
+	struct content_look look = content_look(fs);
 	struct stat st;
 	bool is_new;
 	int r = stat_entry(t->ref.fd, name, fd, &st, &like.handle);
@@ -188,6 +210,8 @@ int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 	r = make_inode(fs, &like, exec_ref(t->exec), &st, ret_inode, &is_new);
 	if (r < 0)
 		return r;
+	if (!is_new) /* seldom: it was there before */
+		settle_attributes(fs, *ret_inode, false, &look, &st);
 	fill_entry(fs, *ret_inode, &st, ret);
 	return 0;
 }
@@ -295,6 +319,7 @@ int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 	struct inode like = { .exec_epoch = atomic_load(&fs->exec_epoch) };
 	struct execution *e;
 	struct rule_match m;
+	struct content_look look = content_look(fs);
 	struct inode *inode;
 	struct stat st;
 	bool is_new;
@@ -312,6 +337,7 @@ int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 		atomic_fetch_or(&inode->flags, INODE_TIMED);
 	if (!is_new && S_ISREG(st.st_mode) && node_is_over(fs, inode))
 		inherit(fs, dir, &m, inode, (uint64_t)st.st_size, own_ttl(fs, dirfd, name));
+	settle_attributes(fs, inode, is_new, &look, &st);
 	fill_entry(fs, inode, &st, ret);
 	return 0;
 }

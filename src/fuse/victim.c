@@ -61,7 +61,7 @@ void victim_gone(struct fs *fs, struct target *t, const char *name, struct victi
 
 	/* First: the size of an orphan is not accounted any more, and a RELEASE may be on its way. */
 	if (inode && !(atomic_load(&inode->flags) & INODE_AUTO))
-		node_orphan(fs, inode, TAKE_FD(v->fd));
+		node_orphan(fs, inode, TAKE_FD(v->fd), &v->st);
 	else if (inode) /* comes back, but not as this one, which is dead to the kernel */
 		itable_orphan(fs->itable, inode);
 	if (last && S_ISREG(v->st.st_mode))

@@ -14,6 +14,7 @@
 #include "seal/hash.h"
 #include "seal/work.h"
 #include "store/boot.h"
+#include "store/stub.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -164,12 +165,27 @@ static bool may_go_on(void *ctx)
 	return may;
 }
 
+/*
+ * The content of a stub is its blob's. While fd is open for reading it does not become one; and if it ceases to be
+ * one, for somebody who is about to write, the claim is broken. -ENODATA: it is none.
+ */
+static int open_blob(struct sealer *s, int fd, const struct stat *st)
+{
+	struct blob_name name;
+	int r = stub_get(fd, (uint64_t)st->st_size, &name);
+
+	if (r == 0)
+		return blob_open(s->config.store->blobs, &name);
+	return r == -ESTALE ? -ENODATA : r;
+}
+
 /* Fill in a->seal. The file is claimed. */
 static int learn(struct attempt *a)
 {
 	struct sealer *s = a->sealer;
 	_cleanup_close_ int fd = store_open_handle(s->config.store, &a->item->handle,
 						   O_RDONLY | O_NONBLOCK | O_NOATIME);
+	_cleanup_close_ int blob = -1;
 	int64_t now = clock_ns(CLOCK_REALTIME);
 	struct stat st;
 	uint64_t bytes;
@@ -186,10 +202,13 @@ static int learn(struct attempt *a)
 	}
 	if (a->worker == s->asked && (uint64_t)st.st_size > LARGE)
 		return -EFBIG;
+	blob = open_blob(s, fd, &st);
+	if (blob < 0 && blob != -ENODATA)
+		return blob;
 	a->fd = fd;
 	work_hurry(a->worker,
 		   false); /* no longer than for this: all else takes locks of the front's */
-	r = hash_fd(fd, may_go_on, a, a->seal.xxh3, &bytes);
+	r = hash_fd(blob < 0 ? fd : blob, may_go_on, a, a->seal.xxh3, &bytes);
 	work_hurry(a->worker, true);
 	if (r < 0)
 		return r;

@@ -289,6 +289,13 @@ int blob_open(struct blobs *b, const struct blob_name *name)
 	return fd < 0 ? -errno : fd;
 }
 
+int blob_open_path(struct blobs *b, const struct blob_name *name)
+{
+	int fd = openat(b->dirfd, name->text, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static int tell(struct blobs *b, const char *entry,
 		int (*each)(void *arg, const struct blob_info *info, const char *entry), void *arg)
 {

@@ -80,6 +80,9 @@ int blob_make(struct blobs *b, const struct blob_source *source, struct blob_nam
 /* For reading. The descriptor is the caller's, and good for as long as it is open, whatever becomes of the name. */
 int blob_open(struct blobs *b, const struct blob_name *name) WARN_UNUSED;
 
+/* The same as O_PATH, which does not count as an open file. */
+int blob_open_path(struct blobs *b, const struct blob_name *name) WARN_UNUSED;
+
 /* Counted. Pinning fails with -ENOMEM only, also if there is no such blob. */
 int blob_pin(struct blobs *b, const struct blob_name *name) WARN_UNUSED;
 void blob_unpin(struct blobs *b, const struct blob_name *name);

@@ -18,6 +18,7 @@ enum lock_rank {
 	LOCK_SEALED = 15,	 /* the hashes, in the order in which files were sealed */
 	LOCK_INODE = 20,	 /* one inode's opens, backing id, handle */
 	LOCK_CLAIMS = 25,	 /* files that are being sealed */
+	LOCK_MOVES = 26,	 /* files whose content is on its way into a blob, or back */
 	LOCK_ITABLE = 30,	 /* nodeid map and every lookup count */
 	LOCK_EXEC_TABLE = 40,	 /* executions by id and number */
 	LOCK_EXEC = 50,		 /* one execution's names, policy, state */

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moves, and what is between them.
+ *
+ * A move of an inode that the kernel knows is begun and ended under that inode's lock. What a crash left is settled
+ * (fs_settle_stub()) of inodes that nobody need know: there the list is entered first, and then the lock is
+ * taken once, if somebody knows the inode by now; so whoever had it before is through, and who takes it afterwards
+ * sees the list.
+ */
+#include "fuse/content.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fuse/node.h"
+#include "store/lease.h"
+#include "store/procfd.h"
+#include "store/stub.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* ---- moves ---- */
+
+static bool is_moving_locked(const struct fs *fs, uint64_t ino)
+{
+	for (const struct content_move *m = fs->moves; m; m = m->next) {
+		if (m->ino == ino)
+			return true;
+	}
+	return false;
+}
+
+static bool is_moving(struct fs *fs, uint64_t ino)
+{
+	if (atomic_load(&fs->moving) == 0)
+		return false;
+	LOCK_SCOPE(&fs->moves_lock);
+	return is_moving_locked(fs, ino);
+}
+
+static void wait_moved(struct fs *fs, uint64_t ino)
+{
+	LOCK_SCOPE(&fs->moves_lock);
+	while (is_moving_locked(fs, ino))
+		lock_wait(&fs->moves_lock, &fs->moved);
+}
+
+/* False if it is being moved already. */
+static bool begin_move(struct fs *fs, struct content_move *m, uint64_t ino)
+{
+	LOCK_SCOPE(&fs->moves_lock);
+	if (is_moving_locked(fs, ino))
+		return false;
+	*m = (struct content_move){ .next = fs->moves, .ino = ino };
+	fs->moves = m;
+	atomic_fetch_add(&fs->moving, 1);
+	atomic_fetch_add(&fs->moves_begun, 1);
+	return true;
+}
+
+static void end_move(struct fs *fs, const struct content_move *m)
+{
+	LOCK_SCOPE(&fs->moves_lock);
+	for (struct content_move **at = &fs->moves; *at; at = &(*at)->next) {
+		if (*at == m) {
+			*at = m->next;
+			break;
+		}
+	}
+	atomic_fetch_sub(&fs->moving, 1);
+	(void)pthread_cond_broadcast(&fs->moved);
+}
+
+struct lock *content_lock(struct fs *fs, struct inode *inode)
+{
+	struct lock *lock = itable_lock(fs->itable, inode);
+
+	lock_take(lock);
+	while (is_moving(fs, inode->ino)) {
+		lock_drop(lock);
+		wait_moved(fs, inode->ino);
+		lock_take(lock);
+	}
+	return lock;
+}
+
+/* ---- what it is ---- */
+
+static void set_chattr_locked(struct inode *inode, const struct statx *stx)
+{
+	uint32_t set = 0;
+
+	if (stx->stx_attributes & STATX_ATTR_IMMUTABLE)
+		set |= INODE_IMMUTABLE;
+	if (stx->stx_attributes & STATX_ATTR_APPEND)
+		set |= INODE_APPEND;
+	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_IMMUTABLE | INODE_APPEND) | set);
+	atomic_fetch_or(&inode->flags, set);
+}
+
+void content_learn_again_locked(struct inode *inode, int fd)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, 0, &stx) == 0)
+		set_chattr_locked(inode, &stx);
+}
+
+/* A mark that a crash left, and that would mean something again if the file got its old size. */
+static int remove_stale_mark(int fd)
+{
+	struct procfd path = procfd(fd);
+	_cleanup_close_ int own = open(path.name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	struct blob_name name;
+	int r = own < 0 ? -errno : stub_settle(own, &name);
+
+	return r < 0 ? r : 0;
+}
+
+static int learn_stub_locked(struct fs *fs, struct inode *inode, int fd, const struct statx *stx)
+{
+	struct stat st = {
+		.st_mode = stx->stx_mode,
+		.st_size = (off_t)stx->stx_size,
+		.st_blocks = (blkcnt_t)stx->stx_blocks,
+	};
+	struct blob_name name;
+	int r;
+
+	if (!stub_maybe(&st, atomic_load(&fs->unsettled)))
+		return 0;
+	r = stub_get(fd, stx->stx_size, &name);
+	if (r == 0)
+		atomic_fetch_or(&inode->flags, INODE_STUB);
+	if (r == -ESTALE)
+		r = remove_stale_mark(fd);
+	return r == -ENODATA ? 0 : r;
+}
+
+/*
+ * One that was split off is opened. With the old readers gone it is like any other, unless the file has another one by
+ * now: only one may be open for writing, or become a stub. Without a name it becomes no stub.
+ */
+static int rejoin_locked(struct fs *fs, struct inode *inode)
+{
+	struct stat st;
+
+	if (inode->nopen > 0)
+		return -ESTALE;
+	if (inode->fd >= 0 && fstat(inode->fd, &st) == 0 && st.st_nlink > 0) {
+		if (!itable_rejoin(fs->itable, inode))
+			return -ESTALE;
+		inode->fd = safe_close(inode->fd);
+	}
+	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_SPLIT);
+	return 0;
+}
+
+int content_learn_locked(struct fs *fs, struct inode *inode, int fd)
+{
+	_cleanup_close_ int own = -1;
+	struct statx stx;
+	int r;
+
+	if (atomic_load(&inode->flags) & INODE_LEARNED)
+		return 0;
+	if (atomic_load(&inode->flags) & INODE_SPLIT) {
+		r = rejoin_locked(fs, inode);
+		if (r < 0)
+			return r;
+		fd = -1; /* perhaps the one that it had */
+	}
+	if (fd < 0)
+		fd = own = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0)
+		return -errno;
+	r = learn_stub_locked(fs, inode, fd, &stx);
+	if (r < 0) {
+		log_warning("ino=%llu error=%s: cannot tell whether it is a stub, not opening it",
+			    (unsigned long long)inode->ino, log_errname(r));
+		return r;
+	}
+	set_chattr_locked(inode, &stx);
+	atomic_fetch_or(&inode->flags, INODE_LEARNED);
+	return 0;
+}
+
+static int get_name(int fd, struct blob_name *ret)
+{
+	struct stat st;
+	int r = fstat(fd, &st) < 0 ? -errno : stub_get(fd, (uint64_t)st.st_size, ret);
+
+	return r == -ESTALE ? -ENODATA : r;
+}
+
+int content_open_blob(struct fs *fs, int fd, bool path)
+{
+	struct blob_name name;
+	int r = get_name(fd, &name);
+
+	if (r < 0)
+		return r;
+	return path ? blob_open_path(fs->store->blobs, &name) : blob_open(fs->store->blobs, &name);
+}
+
+/* ---- from the blob into the file ---- */
+
+/* Nothing is opened or closed of the file itself but by us. */
+static int take_home(struct fs *fs, struct inode *inode, bool wanted)
+{
+	_cleanup_close_ int fd = node_open(fs, inode, O_RDWR | O_NONBLOCK);
+	struct blob_name name;
+	int r = fd < 0 ? fd : get_name(fd, &name);
+
+	if (r < 0)
+		return r == -ENODATA ? 0 : r;
+	r = wanted ? stub_home(fs->store->blobs, fd, &name) : stub_drop(fd);
+	if (r == 0 && atomic_load(&inode->flags) & INODE_PINNED)
+		blob_unpin(fs->store->blobs, &name);
+	if (r == -ENOENT) {
+		log_warning("ino=%llu: blob %s of a stub is missing",
+			    (unsigned long long)inode->ino, name.text);
+		r = -EIO;
+	}
+	return r;
+}
+
+/* Whether somebody has the blob open in passthrough, of a stub. */
+static bool is_passed_locked(const struct inode *inode)
+{
+	return inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED);
+}
+
+/* The file gets another one with the next lookup. This one needs a descriptor, since it may lose its name unheard. */
+static void split_locked(struct fs *fs, struct inode *inode)
+{
+	int fd = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
+
+	inode->fd = fd < 0 ? -1 : fd;
+	node_unseal_locked(fs, inode); /* nobody here hears of what is written next */
+	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_LEARNED);
+	atomic_fetch_or(&inode->flags, INODE_SPLIT);
+	itable_orphan(fs->itable, inode);
+}
+
+/* What was cut is not charged any more; once it is split nobody would know how much it was. */
+static void account_cut_locked(struct fs *fs, struct inode *inode)
+{
+	if (atomic_load(&inode->flags) & INODE_ORPHAN)
+		return;
+	exec_account(inode->exec, 0, -(int64_t)inode->size_accounted);
+	inode->size_accounted = 0;
+	ledger_file_size(fs->ledger, inode->ino, 0);
+}
+
+static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted)
+{
+	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_STUB | INODE_PINNED));
+	ledger_file_shared(fs->ledger, inode->ino, "");
+	if (!wanted)
+		account_cut_locked(fs, inode);
+	if (is_passed_locked(inode)) {
+		split_locked(fs, inode);
+		return;
+	}
+	backing_unregister(fs->backing, inode->backing_id); /* the blob's */
+	inode->backing_id = 0;
+}
+
+int content_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bool wanted)
+{
+	struct content_move move;
+	int r = 0;
+
+	while (r == 0 && atomic_load(&inode->flags) & INODE_STUB) {
+		bool mine;
+
+		if (atomic_load(&inode->flags) & INODE_ORPHAN && is_passed_locked(inode))
+			return -ETXTBSY;
+		mine = begin_move(fs, &move, inode->ino);
+		lock_drop(lock);
+		if (mine)
+			r = take_home(fs, inode, wanted);
+		else
+			wait_moved(fs, inode->ino);
+		lock_take(lock);
+		if (mine && r == 0)
+			now_own_locked(fs, inode, wanted);
+		if (mine)
+			end_move(fs, &move);
+	}
+	return r == 0 && atomic_load(&inode->flags) & INODE_SPLIT ? 1 : r;
+}
+
+int content_own(struct fs *fs, struct inode *inode)
+{
+	_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+	int r = content_learn_locked(fs, inode, -1);
+
+	return r < 0 ? r : content_own_locked(fs, inode, lock, true);
+}
+
+/* ---- from the file into a blob ---- */
+
+static int give_away(struct fs *fs, struct inode *inode, const struct blob_name *name)
+{
+	_cleanup_close_ int fd = node_open(fs, inode, O_RDWR | O_NONBLOCK);
+
+	return fd < 0 ? fd : stub_make(fs->store->blobs, fd, name);
+}
+
+int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
+			const struct blob_name *name)
+{
+	struct content_move move;
+	int r;
+
+	if (!begin_move(fs, &move, inode->ino))
+		return -EBUSY;
+	lock_drop(lock);
+	r = give_away(fs, inode, name);
+	lock_take(lock);
+	if (r == 0) {
+		atomic_fetch_or(&inode->flags, INODE_STUB);
+		ledger_file_shared(fs->ledger, inode->ino, name->text);
+		backing_unregister(fs->backing, inode->backing_id); /* its own */
+		inode->backing_id = 0;
+	}
+	end_move(fs, &move);
+	return r;
+}
+
+int fs_settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_name *ret_name)
+{
+	struct fs *fs = ctx;
+	struct content_move move;
+	struct inode *inode;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	while (!begin_move(fs, &move, ino))
+		wait_moved(fs, ino);
+	inode = itable_peek(fs->itable, ino, h);
+	if (inode) {
+		lock_drop(lock_taken(itable_lock(fs->itable, inode)));
+		itable_unref(fs->itable, inode);
+	}
+	fd = store_open_handle(fs->store, h, O_RDWR | O_NONBLOCK);
+	ret_name->text[0] = '\0';
+	r = fd < 0 ? fd : stub_settle(fd, ret_name);
+	if (r >= 0 && ret_name->text[0])
+		ledger_file_shared(fs->ledger, ino, ret_name->text);
+	end_move(fs, &move);
+	return r;
+}
+
+void fs_settled(void *ctx)
+{
+	struct fs *fs = ctx;
+
+	atomic_store(&fs->unsettled, false);
+}
+
+/* ---- mappings ---- */
+
+static int lease_of_blob(struct fs *fs, struct inode *inode)
+{
+	_cleanup_close_ int fd = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
+	struct blob_name name;
+	struct handle h;
+	int r = fd < 0 ? fd : get_name(fd, &name);
+
+	if (r == 0)
+		r = handle_at(fs->store->blobs_fd, name.text, &h);
+	if (r == 0)
+		r = lease_in_use(fs->store->fd, &h);
+	return r == -ENODATA || r == -ENOENT ? 0 : r;
+}
+
+int content_is_lent_locked(struct fs *fs, struct inode *inode)
+{
+	uint32_t both = INODE_STUB | INODE_LENT;
+	int r;
+
+	if ((atomic_load(&inode->flags) & both) != both)
+		return 0;
+	r = lease_of_blob(fs, inode);
+	if (r == 0 && inode->nopen == 0)
+		atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_LENT);
+	return r;
+}
+
+int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h)
+{
+	struct fs *fs = ctx;
+	struct inode *inode = itable_peek(fs->itable, ino, h);
+	int r;
+
+	if (!inode)
+		return 0;
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		r = content_is_lent_locked(fs, inode);
+	}
+	itable_unref(fs->itable, inode);
+	return r;
+}
+
+/* ---- without a name ---- */
+
+void content_pin_locked(struct fs *fs, struct inode *inode, int fd, const struct stat *st)
+{
+	uint32_t flags = atomic_load(&inode->flags);
+	struct blob_name name;
+
+	if (flags & INODE_PINNED ||
+	    !(flags & INODE_LEARNED ? flags & INODE_STUB
+				    : stub_maybe(st, atomic_load(&fs->unsettled))))
+		return;
+	if (get_name(fd, &name) == 0 && blob_pin(fs->store->blobs, &name) == 0)
+		atomic_fetch_or(&inode->flags, INODE_PINNED);
+}
+
+void content_evict(struct fs *fs, struct inode *inode)
+{
+	struct blob_name name;
+
+	if (atomic_load(&inode->flags) & INODE_PINNED && get_name(inode->fd, &name) == 0)
+		blob_unpin(fs->store->blobs, &name);
+}
+
+/* ---- attributes ---- */
+
+/* Attributes only: that waits for nobody, so any thread may send it. */
+static void tell_kernel(struct fs *fs, uint64_t nodeid)
+{
+	lock_assert_none();
+	if (fs->session)
+		(void)fuse_lowlevel_notify_inval_inode(fs->session, nodeid, -1,
+						       0); /* -ENOENT: not cached */
+}
+
+void content_tell_twin(struct fs *fs, struct inode *inode)
+{
+	struct inode *twin;
+
+	if (!(atomic_load(&inode->flags) & INODE_SPLIT))
+		return;
+	twin = itable_peek(fs->itable, inode->ino, &inode->handle);
+	if (!twin)
+		return;
+	tell_kernel(fs, itable_nodeid(fs->itable, twin));
+	itable_unref(fs->itable, twin);
+}
+
+void content_tell_split(struct fs *fs, struct inode *inode)
+{
+	if (atomic_load(&inode->flags) & INODE_SPLIT)
+		tell_kernel(fs, itable_nodeid(fs->itable, inode));
+}
+
+struct content_look content_look(struct fs *fs)
+{
+	struct content_look look = { .begun = atomic_load(&fs->moves_begun) };
+
+	look.quiet = atomic_load(&fs->moving) == 0;
+	return look;
+}
+
+bool content_moved(struct fs *fs, const struct content_look *since)
+{
+	return !since->quiet || atomic_load(&fs->moves_begun) != since->begun;
+}
+
+void content_show_blocks(struct fs *fs, struct inode *inode, int fd, struct stat *st)
+{
+	uint32_t flags = atomic_load(&inode->flags);
+	_cleanup_close_ int own = -1;
+	struct blob_name name;
+	struct stat blob;
+
+	if (!stub_maybe(st, false) || (flags & (INODE_LEARNED | INODE_STUB)) == INODE_LEARNED)
+		return;
+	if (fd < 0)
+		fd = own = node_open(fs, inode, O_PATH | O_NOFOLLOW);
+	if (fd < 0 || stub_get(fd, (uint64_t)st->st_size, &name) < 0)
+		return;
+	if (fstatat(fs->store->blobs_fd, name.text, &blob, AT_SYMLINK_NOFOLLOW) == 0)
+		st->st_blocks = blob.st_blocks;
+}
+
+static int look_at(struct fs *fs, struct inode *inode, int fd, struct stat *ret)
+{
+	if (fstat(fd, ret) < 0)
+		return -errno;
+	content_show_blocks(fs, inode, fd, ret);
+	return 0;
+}
+
+int content_stat(struct fs *fs, struct inode *inode, int fd, struct stat *ret)
+{
+	struct content_look look = content_look(fs);
+	int r = look_at(fs, inode, fd, ret);
+
+	if (r == 0 && S_ISREG(inode->mode) && content_moved(fs, &look)) { /* perhaps this one */
+		_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+
+		r = look_at(fs, inode, fd, ret);
+	}
+	return r;
+}
