@@ -400,9 +400,9 @@ static int build_front(struct daemon *d)
 		.own_ttls = may_have_own_ttls(d),
 		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
 	};
-	struct control_upcalls control_up = { .ctx = d,
-					      .status = add_status,
-					      .root_changed = root_changed };
+	struct control_upcalls control_up = {
+		.ctx = d, .seal = d->seal, .status = add_status, .root_changed = root_changed
+	};
 	struct seal_upcalls seal_up;
 	struct exec_upcalls exec_up;
 	int r = fs_new(&config, &d->store, d->execs, d->ledger, d->seal, &d->fs);

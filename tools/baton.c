@@ -26,43 +26,58 @@ struct command {
 	int min_args;
 	int max_args;
 	enum baton_exit (*run)(const struct invocation *inv);
+	const char *acts; /* the option without which it only looks; or NULL */
 };
 
 static const struct command commands[] = {
 	{ "ls", "", "list the executions, the most recently active first",
 	  "Columns: ID, OWNER (the user and program that made it), FILES, BYTES, AGE since it was\n"
 	  "made, IDLE since it was last used, EXPIRES IN, PINNED.\n",
-	  0, 0, cmd_ls },
-	{ "stat", "ID", "show all that is known of one living execution", "", 1, 1, cmd_stat },
+	  0, 0, cmd_ls, NULL },
+	{ "stat", "ID", "show all that is known of one living execution", "", 1, 1, cmd_stat,
+	  NULL },
 	{ "ref", "PATH", "print a file's JSON reference, to be sent instead of its bytes",
 	  "One line under 1 KB: path, size, execution, ino, mtime, and xxh3, the hash of the content,\n"
 	  "unless it is open for writing. PATH must be a regular file on a batonfs; -m and BATON_MOUNT\n"
 	  "play no part.\n",
-	  1, 1, cmd_ref },
+	  1, 1, cmd_ref, NULL },
 	{ "verify", "REFERENCE|-", "check that a reference names the file it was made of",
 	  "REFERENCE is what `baton ref` prints; - reads it from standard input. The file must be there,\n"
 	  "of the size and with the hash of the content that the reference says.\n",
-	  1, 1, cmd_verify },
+	  1, 1, cmd_verify, NULL },
 	{ "ttl", "ID [DURATION|never|default]", "show or set an execution's time-to-live",
 	  "DURATION is a number with a unit: 90s, 30m, 2h, 1h30m, 7d; a bare number is seconds. It\n"
 	  "counts from the last activity. `default` goes back to the mount's.\n",
-	  1, 2, cmd_ttl },
-	{ "pin", "ID...", "keep executions from expiring", "", 1, INT_MAX, cmd_pin },
-	{ "unpin", "ID...", "let executions expire again", "", 1, INT_MAX, cmd_pin },
+	  1, 2, cmd_ttl, NULL },
+	{ "pin", "ID...", "keep executions from expiring", "", 1, INT_MAX, cmd_pin, NULL },
+	{ "unpin", "ID...", "let executions expire again", "", 1, INT_MAX, cmd_pin, NULL },
 	{ "release", "ID...", "give executions up: their files are gone at once",
 	  "Processes that have a file open or mapped go on reading it. Only the owner and root may.\n",
-	  1, INT_MAX, cmd_release },
-	{ "why", "ID", "say when and why an execution expires or was released", "", 1, 1, cmd_why },
-	{ "status", "", "show the state of the mount", "", 0, 0, cmd_status },
+	  1, INT_MAX, cmd_release, NULL },
+	{ "why", "ID", "say when and why an execution expires or was released", "", 1, 1, cmd_why,
+	  NULL },
+	{ "status", "", "show the state of the mount", "", 0, 0, cmd_status, NULL },
+	{ "gc", "[--now]", "show what is shared, and what could be freed",
+	  "Files of the same content share it once. Content that no file has any more is removed within\n"
+	  "seconds by itself; --now does it at once. For root.\n",
+	  0, 0, cmd_gc, "now" },
+	{ "fsck", "[--repair]", "check that shared contents, files and the ledger agree",
+	  "Only looks, unless told to repair. Exits 1 if problems are left. For root.\n", 0, 0,
+	  cmd_fsck, "repair" },
 	{ "doctor", "[STORE]", "check what kernel, machine and mount can do",
 	  "Works before the first mount. STORE is a directory meant to be a store (default /var/lib).\n"
 	  "Exits 1 only if batonfs cannot work at all.\n",
-	  0, 1, cmd_doctor },
+	  0, 1, cmd_doctor, NULL },
 };
+
+/* What getopt_long(3) returns for an option that makes a command act. */
+#define ACT 256
 
 static const struct option long_options[] = {
 	{ "mount", required_argument, NULL, 'm' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "now", no_argument, NULL, ACT },
+	{ "repair", no_argument, NULL, ACT },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -123,7 +138,8 @@ static enum baton_exit help(const char *name)
 	return c ? help_command(c) : unknown_command(name);
 }
 
-static enum baton_exit dispatch(struct invocation *inv, const char *name)
+/* act: the option that it is to act, if inv->act. */
+static enum baton_exit dispatch(struct invocation *inv, const char *name, const char *act)
 {
 	const struct command *c = command_find(name);
 
@@ -133,6 +149,10 @@ static enum baton_exit dispatch(struct invocation *inv, const char *name)
 		say_error("%s: %s: usage is `baton %s%s%s`", name,
 			  inv->argc < c->min_args ? "argument missing" : "too many arguments", name,
 			  *c->args ? " " : "", c->args);
+		return BATON_USAGE;
+	}
+	if (inv->act && (!c->acts || strcmp(c->acts, act) != 0)) {
+		say_error("%s: option --%s: unknown: see `baton help %s`", name, act, name);
 		return BATON_USAGE;
 	}
 	inv->name = c->name;
@@ -156,15 +176,21 @@ static enum baton_exit run(int argc, char **argv)
 	struct invocation inv = { 0 };
 	bool want_help = false;
 	const char *name;
+	const char *act = NULL;
+	int which;
 	int c;
 
-	while ((c = getopt_long(argc, argv, ":m:jhV", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":m:jhV", long_options, &which)) != -1) {
 		switch (c) {
 		case 'm':
 			inv.mount_arg = optarg;
 			break;
 		case 'j':
 			inv.json = true;
+			break;
+		case ACT:
+			inv.act = true;
+			act = long_options[which].name;
 			break;
 		case 'h':
 			want_help = true;
@@ -188,7 +214,7 @@ static enum baton_exit run(int argc, char **argv)
 	}
 	if (strcmp(name, "help") == 0)
 		return help(inv.argc > 0 ? inv.argv[0] : NULL);
-	return dispatch(&inv, name);
+	return dispatch(&inv, name, act);
 }
 
 int main(int argc, char **argv)

@@ -19,6 +19,7 @@ struct invocation {
 	const char *name;      /* the command's; borrowed from the table */
 	const char *mount_arg; /* of -m, or NULL; borrowed from argv */
 	bool json;
+	bool act; /* the command's `acts` was given */
 	int argc; /* arguments after the command's name: as many as the table allows */
 	char **argv;
 };
@@ -33,6 +34,8 @@ enum baton_exit cmd_pin(const struct invocation *inv); /* and unpin: by inv->nam
 enum baton_exit cmd_release(const struct invocation *inv);
 enum baton_exit cmd_why(const struct invocation *inv);
 enum baton_exit cmd_status(const struct invocation *inv);
+enum baton_exit cmd_gc(const struct invocation *inv);
+enum baton_exit cmd_fsck(const struct invocation *inv);
 enum baton_exit cmd_doctor(const struct invocation *inv);
 
 #endif

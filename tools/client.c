@@ -187,20 +187,25 @@ int client_why(const struct client *c, const char *id, json_t **ret)
 	return client_read_json(c, path, ret);
 }
 
-int client_set(const struct client *c, const char *id, const char *name, const char *text)
+int client_write(const struct client *c, const char *file, const char *text)
 {
-	char path[CLIENT_PATH_MAX];
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = openat(c->dirfd, file, O_WRONLY | O_CLOEXEC);
 	ssize_t n;
 
-	execution_path(path, id, name);
-	fd = openat(c->dirfd, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	n = write(fd, text, strlen(text));
 	if (n < 0)
 		return -errno;
 	return (size_t)n == strlen(text) ? 0 : -EIO;
+}
+
+int client_set(const struct client *c, const char *id, const char *name, const char *text)
+{
+	char path[CLIENT_PATH_MAX];
+
+	execution_path(path, id, name);
+	return client_write(c, path, text);
 }
 
 void client_complain(const struct client *c, const char *command, const char *id, int err)

@@ -45,6 +45,9 @@ int client_read_json(const struct client *c, const char *file, json_t **ret) WAR
 int client_execution(const struct client *c, const char *id, json_t **ret) WARN_UNUSED;
 int client_why(const struct client *c, const char *id, json_t **ret) WARN_UNUSED;
 
+/* Write `text` to `file`, which is relative to .baton. */
+int client_write(const struct client *c, const char *file, const char *text) WARN_UNUSED;
+
 /* Write `text` to executions/ID/NAME. `id` must be valid. */
 int client_set(const struct client *c, const char *id, const char *name, const char *text)
 	WARN_UNUSED;

@@ -7,6 +7,9 @@
  *         version                     "batonfs 0.1.0"
  *         status.json                 the mount: one JSON object
  *         executions.json             every real execution: {"executions":[ ... ]}
+ *         sharing.json rw         what is shared, as one JSON object; root's. Write "remove": unused content goes
+ *         check.json   rw         whether files, shared contents and the ledger agree, likewise; the tree is walked.
+ *                                 Write "repair": what can be is repaired, EAGAIN: not yet, after an unclean end
  *         executions/ID/              one directory per real execution; ENOENT otherwise
  *             execution.json          all of the below as one JSON object
  *             ttl          rw         seconds with up to 3 decimals, or "never"; write "90", "30m",
@@ -15,6 +18,8 @@
  *             pinned       rw         0 or 1
  *             owner        r          "UID GID PID COMM" of the process that made the execution real
  *             bytes files  r          sums over its regular files
+ *             shared       r          of these bytes, those whose content is shared; its owner's and root's
+ *             stored       r          what they take on the store: of shared content, its part; likewise
  *             release      w          write anything: the execution is released
  *         why/ID                      what is known of an ID, alive or gone, as one JSON object; ENOENT
  *                                     if nothing is
@@ -46,6 +51,13 @@
  *                             "commits":..,"waits":..,"error":""},
  *                   "seal":{"hugepages":"auto"|"always"|"off","collapsed":bytes,
  *                           "hashed_files":..,"hashed_bytes":..,"dropped":files}}
+ *
+ *   sharing.json   {"ready":true or false (garbage is not known yet),"stubs":files that share,"shared":their bytes,
+ *                   "blobs":contents,"stored":bytes they take,"saved":bytes,"garbage_blobs":..,"garbage":bytes,
+ *                   "made":..,"removed":.. (since the start),"dropped":files not looked at}
+ *   check.json     {"ready":true or false,"files":..,"stubs":..,"blobs":..,"problems":..,
+ *                   "list":[{"problem":"damaged-mark"|"stale-mark"|"not-punched"|"no-blob"|"ledger"|
+ *                           "unused-blob"|"foreign","path":".."}, at most 1000]}
  *
  * Extended attributes, on anything below the root, seen by getxattr(2) and not listed by listxattr(2):
  *

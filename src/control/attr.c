@@ -133,6 +133,26 @@ static int get_bytes(const struct attr_target *t, char **ret)
 	return say(ret, "%" PRIu64, t->info.bytes);
 }
 
+/* Its owner's and root's business: it tells how often somebody has the same content. */
+static int get_shared(const struct attr_target *t, char **ret)
+{
+	struct ledger_stubs stubs;
+	int r = exec_stubs(t->execs, t->exec, &stubs);
+
+	return r < 0 ? r : say(ret, "%" PRIu64, stubs.bytes);
+}
+
+static int get_stored(const struct attr_target *t, char **ret)
+{
+	struct ledger_stubs stubs;
+	int r = exec_stubs(t->execs, t->exec, &stubs);
+
+	if (r < 0)
+		return r;
+	return say(ret, "%" PRIu64,
+		   t->info.bytes - MIN_OF(t->info.bytes, stubs.bytes) + stubs.share_bytes);
+}
+
 static int get_files(const struct attr_target *t, char **ret)
 {
 	return say(ret, "%" PRIu64, t->info.files);
@@ -282,6 +302,10 @@ static const struct attr attrs[] = {
 	{ "pinned", BOTH, 0644, get_pinned, set_pinned, "1: does not expire" },
 	{ "owner", BOTH, 0444, get_owner, NULL, "UID GID PID COMM of who made it real" },
 	{ "bytes", BOTH, 0444, get_bytes, NULL, "sum over its regular files" },
+	{ "shared", ATTR_TREE, 0400, get_shared, NULL,
+	  "of these bytes, those whose content is shared" },
+	{ "stored", ATTR_TREE, 0400, get_stored, NULL,
+	  "what they take: of shared content, its part" },
 	{ "files", BOTH, 0444, get_files, NULL, "its regular files" },
 	{ "sealed", ATTR_XATTR | ATTR_PER_FILE, 0444, get_sealed, NULL,
 	  "1: nobody can write to the file" },

@@ -3,7 +3,7 @@
  * The tree under .baton: which names there are, what they show, who may write. The table `kinds` is
  * the tree; the files of one execution come from the table of attributes (attr.c).
  *
- *     .baton ---- version, status.json, executions.json
+ *     .baton ---- version, status.json, executions.json, sharing.json, check.json
  *           +---- executions ---- ID ---- one file per attribute
  *           +---- why ---- ID
  *
@@ -23,6 +23,7 @@
 #include "baton/interface.h"
 #include "control/attr.h"
 #include "control/ctlnode.h"
+#include "control/upkeep.h"
 #include "control/view.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -42,6 +43,8 @@ enum kind {
 	KIND_VERSION,
 	KIND_STATUS,
 	KIND_LIST,
+	KIND_SHARING,
+	KIND_CHECK,
 	KIND_EXECUTIONS,
 	KIND_WHY,
 	KIND_EXECUTION, /* a directory per ID */
@@ -57,18 +60,26 @@ struct kind_row {
 	int (*exists)(const struct view *v, const char *id);
 	/* KIND_ATTR: the attribute's get() */
 	int (*read)(const struct view *v, const char *id, char **ret_text);
+	/* KIND_ATTR: the attribute's set(); NULL: read only */
+	int (*write)(const struct view *v, const char *text, size_t len);
 };
 
 static const struct kind_row kinds[KIND_MAX_] = {
-	[KIND_ROOT] = { BATON_DIR, KIND_NONE, S_IFDIR | 0555, NULL, NULL },
-	[KIND_VERSION] = { "version", KIND_ROOT, S_IFREG | 0444, NULL, view_version },
-	[KIND_STATUS] = { "status.json", KIND_ROOT, S_IFREG | 0444, NULL, view_status },
-	[KIND_LIST] = { "executions.json", KIND_ROOT, S_IFREG | 0444, NULL, view_executions },
-	[KIND_EXECUTIONS] = { "executions", KIND_ROOT, S_IFDIR | 0555, NULL, NULL },
-	[KIND_WHY] = { "why", KIND_ROOT, S_IFDIR | 0555, NULL, NULL },
-	[KIND_EXECUTION] = { NULL, KIND_EXECUTIONS, S_IFDIR | 0555, view_has_execution, NULL },
-	[KIND_ATTR] = { NULL, KIND_EXECUTION, S_IFREG, NULL, NULL },
-	[KIND_REASON] = { NULL, KIND_WHY, S_IFREG | 0444, view_knows, view_why },
+	[KIND_ROOT] = { BATON_DIR, KIND_NONE, S_IFDIR | 0555, NULL, NULL, NULL },
+	[KIND_VERSION] = { "version", KIND_ROOT, S_IFREG | 0444, NULL, view_version, NULL },
+	[KIND_STATUS] = { "status.json", KIND_ROOT, S_IFREG | 0444, NULL, view_status, NULL },
+	[KIND_LIST] = { "executions.json", KIND_ROOT, S_IFREG | 0444, NULL, view_executions, NULL },
+	/* Root's: they tell of what everybody has. */
+	[KIND_SHARING] = { "sharing.json", KIND_ROOT, S_IFREG | 0600, NULL, upkeep_sharing,
+			   upkeep_remove },
+	[KIND_CHECK] = { "check.json", KIND_ROOT, S_IFREG | 0600, NULL, upkeep_check,
+			 upkeep_repair },
+	[KIND_EXECUTIONS] = { "executions", KIND_ROOT, S_IFDIR | 0555, NULL, NULL, NULL },
+	[KIND_WHY] = { "why", KIND_ROOT, S_IFDIR | 0555, NULL, NULL, NULL },
+	[KIND_EXECUTION] = { NULL, KIND_EXECUTIONS, S_IFDIR | 0555, view_has_execution, NULL,
+			     NULL },
+	[KIND_ATTR] = { NULL, KIND_EXECUTION, S_IFREG, NULL, NULL, NULL },
+	[KIND_REASON] = { NULL, KIND_WHY, S_IFREG | 0444, view_knows, view_why, NULL },
 };
 
 static const struct ctlnode_key root_key = { .kind = KIND_ROOT };
@@ -339,11 +350,12 @@ int control_read(struct control *c, uint64_t node, const struct control_caller *
 	char *text = NULL;
 	int r = ctlnode_find(c->nodes, node, &key);
 
-	(void)caller; /* for now everybody may see everything */
 	if (r < 0)
 		return r;
 	if (S_ISDIR(mode_of(&key)))
 		return -EISDIR;
+	if (!(mode_of(&key) & 0044) && key.kind != KIND_ATTR && caller->who.uid != 0)
+		return -EACCES;
 	if (key.kind == KIND_ATTR)
 		r = read_attr(c, &key, &text);
 	else
@@ -378,6 +390,8 @@ int control_write(struct control *c, uint64_t node, const struct control_caller 
 		return -EISDIR;
 	if (!(mode_of(&key) & 0222))
 		return -EACCES;
+	if (kinds[key.kind].write)
+		return caller->who.uid == 0 ? kinds[key.kind].write(&c->view, text, len) : -EACCES;
 	r = view_one(&c->view, key.id, &one);
 	if (r < 0)
 		return r;

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "exec/execution.h"
+#include "seal/seal.h"
 
 /* Node ids of control nodes have this bit; those of files (fuse/itable.h) never do. */
 #define CONTROL_NODE_BIT (UINT64_C(1) << 63)
@@ -34,7 +35,8 @@ struct control;
 
 /* What only the layers above know; called from any thread without locks. */
 struct control_upcalls {
-	void *ctx; /* borrowed */
+	void *ctx;	   /* borrowed */
+	struct seal *seal; /* borrowed; NULL: nothing is known of blobs */
 	/*
 	 * Add the fields of status.json that this layer cannot know to `object`: it has version,
 	 * executions, bytes, files, open, and the object "ledger" with events, commits, waits,

@@ -568,3 +568,12 @@ void exec_info(struct exec_table *t, struct execution *e, struct exec_info *ret)
 		ret->expires_real_ns = ret->activity_real_ns + ret->ttl_ns;
 	memcpy(ret->id, e->id, sizeof(ret->id));
 }
+
+int exec_stubs(struct exec_table *t, struct execution *e, struct ledger_stubs *ret)
+{
+	uint64_t number = exec_number(e);
+	int r = number ? ledger_sync(t->ledger) : 0;
+
+	*ret = (struct ledger_stubs){ 0 };
+	return r == 0 && number ? ledger_stub_usage(t->ledger, number, ret) : r;
+}

@@ -249,6 +249,9 @@ struct exec_info {
 
 void exec_info(struct exec_table *t, struct execution *e, struct exec_info *ret);
 
+/* Its files whose content is shared, as the ledger has them: waits for what is queued. 0 or -errno. */
+int exec_stubs(struct exec_table *t, struct execution *e, struct ledger_stubs *ret) WARN_UNUSED;
+
 /*
  * Give the execution up: its names go to the trash at once, and the reason to the ledger. With
  * `only_if_idle` nothing happens (-EBUSY) unless no operation is under way, no file is open, and

@@ -47,6 +47,7 @@ struct seal {
 	struct work *collapser; /* owned; NULL: not on this store */
 	struct sealer *sealer;	/* owned */
 	struct share *share;	/* owned */
+	struct ledger *ledger;	/* borrowed */
 
 	_Atomic uint64_t collapsed_bytes;
 	_Atomic uint64_t dropped;
@@ -138,11 +139,11 @@ static void offer(void *ctx, uint64_t ino, const struct handle *h, uint64_t size
 	share_offer(s->share, ino, h, size_bytes);
 }
 
-static int start_share(struct seal *s, struct ledger *ledger)
+static int start_share(struct seal *s)
 {
 	struct share_config config = {
 		.store = s->store,
-		.ledger = ledger,
+		.ledger = s->ledger,
 		.scope = s->config.dedup,
 		.min_bytes = s->config.dedup_min_bytes,
 	};
@@ -170,11 +171,12 @@ int seal_new(const struct store *store, struct ledger *ledger, const struct seal
 	if (!s)
 		return -ENOMEM;
 	s->store = store;
+	s->ledger = ledger;
 	s->config = *config;
 	hash.ctx = s;
 	r = start_collapser(s);
 	if (r == 0)
-		r = start_share(s, ledger);
+		r = start_share(s);
 	if (r == 0)
 		r = sealer_new(&hash, &s->sealer);
 	if (r < 0)
@@ -236,4 +238,24 @@ void seal_count(struct seal *s, struct seal_counts *ret)
 	sealer_count(s->sealer, &ret->hash);
 	share_count(s->share, &ret->share);
 	ret->dropped = atomic_load(&s->dropped) + ret->hash.dropped;
+}
+
+int seal_check(struct seal *s, bool repair, int (*each)(void *arg, const struct check_problem *p),
+	       void *arg, struct check_counts *ret)
+{
+	struct check c = {
+		.store = s->store,
+		.ledger = s->ledger,
+		.up = &s->up,
+		.repair = repair,
+		.each = each,
+		.arg = arg,
+	};
+
+	return check_run(&c, ret);
+}
+
+int seal_garbage(struct seal *s, bool remove, struct garbage *ret)
+{
+	return garbage_collect(s->store->blobs, s->ledger, remove, ret);
 }

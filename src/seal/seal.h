@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "ledger/ledger.h"
+#include "seal/check.h"
 #include "seal/hash.h"
 #include "seal/sealer.h"
 #include "seal/share.h"
@@ -75,5 +76,12 @@ int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, const struct 
 	WARN_UNUSED;
 
 void seal_count(struct seal *s, struct seal_counts *ret);
+
+/* Look whether stubs, blobs and the ledger agree, and repair what does not if that is wanted: see check_run(). */
+int seal_check(struct seal *s, bool repair, int (*each)(void *arg, const struct check_problem *p),
+	       void *arg, struct check_counts *ret) WARN_UNUSED;
+
+/* Look at the blobs, and remove those that nobody needs if that is wanted: see garbage_collect(). */
+int seal_garbage(struct seal *s, bool remove, struct garbage *ret) WARN_UNUSED;
 
 #endif

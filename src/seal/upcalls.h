@@ -46,6 +46,12 @@ struct seal_upcalls {
 	 * error of stub_make(). In all cases it reads the same before and after, and the claim is still to be settled.
 	 */
 	int (*make_stub)(void *ctx, struct seal_claim *claim, const struct blob_name *name);
+	/*
+	 * Finish or undo what a crash, or a mistake, left of a stub (stub_settle()) while nobody else is at the file, and
+	 * tell the ledger whether it is one. *ret_name: the blob, or "".
+	 */
+	int (*settle_stub)(void *ctx, uint64_t ino, const struct handle *h,
+			   struct blob_name *ret_name);
 };
 
 #endif

@@ -27,8 +27,7 @@
 /* What a file of a tmpfs is punched in. Source: x86-64 and arm64 with 4 KiB pages. */
 #define HUGE_PAGE (INT64_C(2) << 20)
 
-/* More than the filesystem may use for attributes. */
-static bool has_blocks(const struct stat *st)
+bool stub_has_blocks(const struct stat *st)
 {
 	return (uint64_t)st->st_blocks * SECTOR >= STUB_MIN;
 }
@@ -196,7 +195,7 @@ int stub_settle(int fd, struct blob_name *ret_name)
 		r = remove_mark(fd);
 		return r < 0 ? r : 1;
 	}
-	if (r < 0 || !has_blocks(&st))
+	if (r < 0 || !stub_has_blocks(&st))
 		return r;
 	r = punch(fd, &st);
 	return r < 0 ? r : 1;

@@ -28,6 +28,9 @@
  */
 bool stub_maybe(const struct stat *st, bool unsettled);
 
+/* Whether a stub has more blocks than the filesystem uses for its attributes. */
+bool stub_has_blocks(const struct stat *st);
+
 /*
  * Which blob the inode behind fd (O_PATH will do), which has this size, is a stub of. 0 if so; -ENODATA: an ordinary
  * file; -ESTALE: likewise, but the mark must go before it can have that size again (stub_settle()); -EINVAL: the mark

@@ -59,7 +59,7 @@ static void fixture_setup(void)
 		.autodir = true,
 		.dir_mode = 0755,
 	};
-	struct control_upcalls up = { &fix, on_status, on_root_changed };
+	struct control_upcalls up = { &fix, NULL, on_status, on_root_changed };
 	struct ledger_open_result opened;
 	struct store_error error;
 	char path[128];

@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include "blob_fixture.h"
+#include "seal/check.h"
 #include "seal/hash.h"
+#include "store/mark.h"
 #include "store/stub.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -103,6 +106,16 @@ static int make_stub(void *ctx, struct seal_claim *c, const struct blob_name *na
 		return r;
 	}
 	return -ESTALE;
+}
+
+static int settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_name *ret_name)
+{
+	_cleanup_close_ int fd = store_open_handle(&store, h, O_RDWR);
+	int r = stub_settle(fd, ret_name);
+
+	(void)ctx;
+	ledger_file_shared(ledger, ino, ret_name->text);
+	return r;
 }
 
 /* ---- files ---- */
@@ -203,6 +216,13 @@ static struct share_counts counts(void)
 	return n;
 }
 
+static int truncate_blob(const struct blob_name *name)
+{
+	_cleanup_close_ int fd = openat(store.blobs_fd, name->text, O_WRONLY | O_CLOEXEC);
+
+	return ftruncate(fd, 1);
+}
+
 static int n_blobs(void)
 {
 	return count_entries(store.blobs_fd);
@@ -246,6 +266,7 @@ static void open_layers(void)
 	ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
 	ledger_reconcile_begin(ledger);
 	ledger_reconcile_end(ledger);
+	ck_assert_int_eq(ledger_sync(ledger), 0);
 }
 
 static void setup(void)
@@ -551,6 +572,141 @@ START_TEST(nothing_is_garbage_before_the_walk_has_ended)
 }
 END_TEST
 
+/* ---- looking whether all agree ---- */
+
+static struct {
+	int n;
+	enum check_kind kind;
+	char path[128];
+	bool repaired;
+} problem;
+
+static int on_problem(void *arg, const struct check_problem *p)
+{
+	(void)arg;
+	problem.n++;
+	problem.kind = p->kind;
+	problem.repaired = p->repaired;
+	(void)snprintf(problem.path, sizeof(problem.path), "%s", p->path);
+	return 0;
+}
+
+static struct check_counts check(bool repair)
+{
+	const struct seal_upcalls up = { .settle_stub = settle_stub };
+	struct check c = {
+		.store = &store, .ledger = ledger, .up = &up, .repair = repair, .each = on_problem
+	};
+	struct check_counts n;
+
+	problem.n = 0;
+	ck_assert_int_eq(check_run(&c, &n), 0);
+	ck_assert_int_eq(problem.n, (int)n.problems);
+	return n;
+}
+
+/* This one problem is found; and gone after the repair, or still there. */
+static void expect_problem(enum check_kind kind, const char *path, bool repairable)
+{
+	ck_assert_uint_eq(check(false).problems, 1);
+	ck_assert_int_eq(problem.kind, kind);
+	ck_assert_str_eq(problem.path, path);
+	ck_assert(!problem.repaired);
+	ck_assert_uint_eq(check(true).repaired, repairable);
+	ck_assert_uint_eq(check(false).problems, !repairable);
+}
+
+static void set_mark(int fd, const char *text)
+{
+	ck_assert_int_eq(fsetxattr(fd, MARK_PREFIX "blob", text, strlen(text), 0), 0);
+}
+
+/* Two stubs, and no thread that removes what the tests leave. */
+static void share_two(void)
+{
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 1, 2);
+	offer(1);
+	EVENTUALLY(is_stub(0) && is_stub(1) && atomic_load(&files[1].claims) == 0);
+	share_free(share);
+	share = NULL;
+}
+
+START_TEST(nothing_is_wrong_after_sharing)
+{
+	struct check_counts n;
+
+	share_two();
+	add(2, 5, 1);
+	n = check(false);
+	ck_assert_uint_eq(n.problems, 0);
+	ck_assert_uint_eq(n.files, 3);
+	ck_assert_uint_eq(n.stubs, 2);
+	ck_assert_uint_eq(n.blobs, 1);
+}
+END_TEST
+
+START_TEST(wrong_files_are_found_and_repaired)
+{
+	_cleanup_close_ int fd = -1;
+
+	share_two();
+	fd = open_file(0, O_RDWR);
+	ck_assert_int_eq(fallocate(fd, 0, 0, SIZE), 0);
+	expect_problem(CHECK_NOT_PUNCHED, "f0", true);
+	ledger_file_shared(ledger, files[0].ino, "");
+	expect_problem(CHECK_LEDGER, "f0", true);
+	add(2, 5, 1);
+	ledger_file_shared(ledger, files[2].ino, DIGITS "-7");
+	expect_problem(CHECK_LEDGER, "f2", true);
+	fd = safe_close(fd);
+	fd = open_file(2, O_RDWR);
+	set_mark(fd, DIGITS "-7");
+	expect_problem(CHECK_MARK_STALE, "f2", true);
+	ck_assert(reads(0, 1) && reads(1, 1) && reads(2, 5));
+}
+END_TEST
+
+START_TEST(what_cannot_be_repaired_is_left_alone)
+{
+	_cleanup_close_ int fd = -1;
+	struct blob_name name;
+
+	share_two();
+	add(2, 5, 1);
+	fd = open_file(2, O_RDWR);
+	set_mark(fd, "nonsense");
+	expect_problem(CHECK_MARK_DAMAGED, "f2", false);
+	ck_assert_int_eq(fremovexattr(fd, MARK_PREFIX "blob"), 0);
+	add_file(store.blobs_fd, "stray", "x");
+	expect_problem(CHECK_BLOB_FOREIGN, "stray", false);
+	ck_assert_int_eq(unlinkat(store.blobs_fd, "stray", 0), 0);
+	fd = safe_close(fd);
+	fd = open_file(0, O_RDWR);
+	ck_assert_int_eq(stub_get(fd, SIZE, &name), 0);
+	ck_assert_int_eq(truncate_blob(&name), 0);
+	ck_assert_uint_eq(check(true).problems, 2);
+	ck_assert_int_eq(problem.kind, CHECK_NO_BLOB);
+	ck_assert_uint_eq(check(false).problems, 2);
+}
+END_TEST
+
+START_TEST(unused_blob_is_found_and_removed)
+{
+	_cleanup_close_ int fd = make_content("f", SIZE, 3);
+	struct blob_source source = { .fd = fd, .bytes = SIZE, .hash = DIGITS };
+	struct blob_name name;
+
+	share_two();
+	ck_assert_int_eq(blob_make(store.blobs, &source, &name), 0);
+	ck_assert_uint_eq(check(true).problems, 0); /* pinned */
+	blob_unpin(store.blobs, &name);
+	expect_problem(CHECK_BLOB_UNUSED, name.text, true);
+	ck_assert_int_eq(n_blobs(), 1);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -569,6 +725,10 @@ int main(void)
 		blob_goes_with_its_last_stub,
 		garbage_of_an_earlier_process_goes,
 		nothing_is_garbage_before_the_walk_has_ended,
+		nothing_is_wrong_after_sharing,
+		wrong_files_are_found_and_repaired,
+		what_cannot_be_repaired_is_left_alone,
+		unused_blob_is_found_and_removed,
 	};
 
 	return RUN_TESTS("share", tests, setup, teardown);
