@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "fuse/node.h"
+#include "fuse/prune.h"
 #include "store/lease.h"
 #include "store/procfd.h"
 #include "store/stub.h"
@@ -394,6 +395,11 @@ int content_is_lent_locked(struct fs *fs, struct inode *inode)
 	return r;
 }
 
+void content_recall(struct fs *fs, struct inode *inode)
+{
+	prune_inode(fs, itable_nodeid(fs->itable, inode));
+}
+
 int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h)
 {
 	struct fs *fs = ctx;
@@ -406,6 +412,8 @@ int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h)
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		r = content_is_lent_locked(fs, inode);
 	}
+	if (r == 1)
+		content_recall(fs, inode);
 	itable_unref(fs->itable, inode);
 	return r;
 }

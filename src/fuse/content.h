@@ -95,11 +95,12 @@ struct content_look content_look(struct fs *fs);
 bool content_moved(struct fs *fs, const struct content_look *since);
 
 /*
- * Whether somebody may have the blob of a stub mapped because of this inode. Nobody can tell which of several stubs
- * that were opened a mapping is from, so each of them is lent until nobody uses the blob. 1, 0, -errno. Any lock of
- * the inode's.
+ * Whether somebody may have the blob of a stub mapped because of this inode. Which of several stubs a mapping is from
+ * nobody can tell; but the kernel does not forget that one. So all that were opened are lent as long as somebody uses
+ * the blob, and those that are found so are recalled: whoever is known the next time may be mapped. 1, 0, -errno.
  */
 int content_is_lent_locked(struct fs *fs, struct inode *inode) WARN_UNUSED;
+void content_recall(struct fs *fs, struct inode *inode); /* no lock held */
 
 /* It may have been split just now: the kernel keeps no attributes of it. No lock may be held. */
 void content_tell_split(struct fs *fs, struct inode *inode);

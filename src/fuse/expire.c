@@ -96,16 +96,19 @@ static int take_unused(struct doomed *d)
 static int take(struct doomed *d)
 {
 	struct inode *inode = itable_peek(d->fs->itable, d->ino, d->handle);
+	int lent;
 	int r;
 
 	if (!inode)
 		return take_unused(d);
 	{
 		LOCK_SCOPE(itable_lock(d->fs->itable, inode));
-		r = inode->nopen > 0 || content_is_lent_locked(d->fs, inode) ? -EBUSY
-									     : take_unused(d);
+		lent = content_is_lent_locked(d->fs, inode);
+		r = inode->nopen > 0 || lent ? -EBUSY : take_unused(d);
 		d->size_charged = inode->size_accounted;
 	}
+	if (lent)
+		content_recall(d->fs, inode);
 	if (r == 0 && d->st.st_nlink == 1)
 		node_orphan(d->fs, inode, -1, NULL);
 	itable_unref(d->fs->itable, inode);

@@ -43,10 +43,8 @@ struct prune {
 	struct prune_message message;
 };
 
-static int send_message(struct prune *p, struct fuse_session *session)
+static int send_message(struct prune_message *m, struct fuse_session *session)
 {
-	struct prune_message *m = &p->message;
-
 	m->len = (uint32_t)(offsetof(struct prune_message, ids) + m->count * sizeof(m->ids[0]));
 	m->code = NOTIFY_PRUNE;
 	lock_assert_none();
@@ -65,7 +63,7 @@ static bool prune_step(void *arg, struct fuse_session *session)
 	if (session && !atomic_load(&fs->no_prune))
 		more = itable_scan(fs->itable, p->e, &p->piece, p->message.ids, &p->message.count);
 	if (more && p->message.count > 0)
-		r = send_message(p, session);
+		r = send_message(&p->message, session);
 	if (r == -EINVAL) {
 		log_debug("notify: kernel lacks prune, going without");
 		atomic_store(&fs->no_prune, true);
@@ -75,6 +73,15 @@ static bool prune_step(void *arg, struct fuse_session *session)
 	exec_unref(fs->execs, p->e);
 	free(p);
 	return false;
+}
+
+void prune_inode(struct fs *fs, uint64_t nodeid)
+{
+	struct prune_message m = { .count = 1, .ids = { nodeid } };
+
+	if (fs->session && !atomic_load(&fs->no_prune))
+		(void)send_message(&m,
+				   fs->session); /* without it the kernel forgets it some time */
 }
 
 void prune_released(struct fs *fs, struct execution *e)
