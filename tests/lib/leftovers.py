@@ -10,6 +10,7 @@ from pathlib import Path
 
 MARK = "BATONFS_TEST"  # set to that name in the environment of everything that a test starts
 MOUNTED = "left mounted: "
+PATIENCE = 10  # seconds until what is ending is gone, on a busy machine
 
 
 def processes_of(directory):
@@ -49,7 +50,7 @@ def mounts_below(directory):
 
 def clean_up(directory, expected):
     """Kill and unmount what is left. Returns what should not have been, if an end was expected."""
-    deadline = time.monotonic() + (2 if expected else 0)
+    deadline = time.monotonic() + (PATIENCE if expected else 0)
     while (pids := processes_of(directory)) and time.monotonic() < deadline:
         time.sleep(0.05)
     mounts = mounts_below(directory)

@@ -22,6 +22,9 @@
 #define TEXT_SIZE 33
 #define SIZE_MAX_FILE (3u << 20)
 
+/* Each takes a quarter of a second, for as long the daemon looks itself. */
+#define TELL_TRIES 80
+
 static uint8_t buffer[SIZE_MAX_FILE];
 
 static void fail(const char *what)
@@ -196,6 +199,17 @@ static void change(const char *path)
 	}
 }
 
+/* There is none until the daemon knows of the close, which the kernel tells it behind the caller's back. */
+static void told_of(const char *path, char text[TEXT_SIZE])
+{
+	memset(text, 0, TEXT_SIZE);
+	for (int i = 0; getxattr(path, "user.baton.xxh3", text, TEXT_SIZE) < 0; i++) {
+		if (errno != ENODATA || i == TELL_TRIES)
+			fail("getxattr");
+		(void)usleep(1000);
+	}
+}
+
 static void race(const char *path, int64_t seconds)
 {
 	char want[TEXT_SIZE];
@@ -214,9 +228,7 @@ static void race(const char *path, int64_t seconds)
 			(void)usleep((useconds_t)pause);
 		if (random_up_to(2))
 			change(path);
-		memset(got, 0, sizeof(got));
-		if (getxattr(path, "user.baton.xxh3", got, sizeof(got)) < 0)
-			fail("getxattr");
+		told_of(path, got);
 		sum_of(path, want);
 		if (strcmp(want, got) != 0) {
 			fprintf(stderr, "seal_sum: change %u: %s is %s\n", n, want, got);
