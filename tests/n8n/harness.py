@@ -185,7 +185,8 @@ class N8n:
     def stop(self):
         for process in (*self.others(), self.runner, self.main):
             if process:
-                process.stop()
+                # A runner waits half a minute for tasks that may come; it keeps nothing.
+                process.stop(signal.SIGKILL if process.name.startswith("runner") else signal.SIGTERM)
 
     # ---- REST ----
 

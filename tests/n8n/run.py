@@ -315,7 +315,7 @@ def row_of(world, hook, size, lines):
             print(f"  {process.name}: {'alive' if process.alive() else 'dead'}: {process.tail()[-600:]}")
         return False
     finally:
-        os.unlink(seed)
+        Path(seed).unlink(missing_ok=True)  # it may have outlived its time-to-live
 
 
 def check_all(world, checks, wanted):
