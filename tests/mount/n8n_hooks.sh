@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # n8n's hook file: an execution that has ended is released, one that sleeps is pinned, a pin of somebody else's keeps
 # the files, and whatever goes wrong goes wrong in silence and in time.
+# timeout: 120
 # variants: memory-on
 # builds: ci asan
 . "$TESTS/lib/mount.sh"

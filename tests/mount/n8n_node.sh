@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # n8n's custom node: a file handed off has the reference that `baton ref` gives, only its very content is loaded, nothing
 # outside of the executions can be reached, and a lock has one holder.
+# timeout: 120
 # variants: memory-on
 # builds: ci asan
 . "$TESTS/lib/mount.sh"
