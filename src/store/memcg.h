@@ -15,6 +15,7 @@
 struct memcg_use {
 	uint64_t limit_bytes; /* UINT64_MAX: none, then used is 0 */
 	uint64_t used_bytes;
+	uint64_t shmem_bytes; /* of them pages of tmpfs and the like; 0 if it was not asked for */
 };
 
 /*
@@ -23,9 +24,16 @@ struct memcg_use {
  */
 void memcg_tightest(struct memcg_use *ret);
 
-/* The same for the group in this directory and those above it, up to `top`. For tests. */
+/*
+ * The same, but what the kernel can drop (page cache of disks) is not in use, and only groups that have pages of a
+ * tmpfs count: how near the end is for a store in memory.
+ */
+void memcg_tightest_hard(struct memcg_use *ret);
+
+/* The same for the group in this directory and those above it, up to `top`; stat_prefix: NULL, or as memcg_tightest_hard()
+ * and what names of sums begin with in memory.stat. For tests. */
 void memcg_tightest_below(const char *top, const char *group, const char *limit_file,
-			  const char *used_file, struct memcg_use *ret);
+			  const char *used_file, const char *stat_prefix, struct memcg_use *ret);
 
 /* Whether `bytes` more leave a quarter of the limit free. */
 bool memcg_has_room(const struct memcg_use *use, uint64_t bytes);

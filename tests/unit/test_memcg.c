@@ -21,7 +21,7 @@ static void group(const char *name, const char *limit, const char *used)
 
 static void ask(const char *name)
 {
-	memcg_tightest_below(scratch.path, name, "max", "current", &use);
+	memcg_tightest_below(scratch.path, name, "max", "current", NULL, &use);
 }
 
 START_TEST(no_group_no_limit)
@@ -68,6 +68,25 @@ START_TEST(what_cannot_be_read_has_no_limit)
 }
 END_TEST
 
+START_TEST(what_can_be_dropped_is_free)
+{
+	_cleanup_close_ int dir = -1;
+
+	group("a", "1000\n", "900\n");
+	group("a/b", "1000\n", "800\n");
+	dir = openat(scratch.fd, "a", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	add_file(dir, "memory.stat",
+		 "anon 100\nshmem 50\nshmem_thp 7\ninactive_file 300\nactive_file 200\n");
+	add_file(dir, "b/memory.stat", "anon 800\nshmem 0\ninactive_file 0\n");
+	memcg_tightest_below(scratch.path, "/a/b", "max", "current", "", &use);
+	ck_assert_uint_eq(use.limit_bytes, 1000);
+	ck_assert_uint_eq(use.used_bytes, 400);
+	ck_assert_uint_eq(use.shmem_bytes, 50);
+	memcg_tightest_below(scratch.path, "/a/b", "max", "current", "total_", &use);
+	ck_assert_uint_eq(use.limit_bytes, UINT64_MAX); /* no tmpfs in any of them */
+}
+END_TEST
+
 START_TEST(a_quarter_stays_free)
 {
 	use = (struct memcg_use){ .limit_bytes = 1000, .used_bytes = 700 };
@@ -88,9 +107,13 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		no_group_no_limit,	     max_is_no_limit,
-		tightest_of_the_line_counts, what_cannot_be_read_has_no_limit,
-		a_quarter_stays_free,	     of_this_process,
+		no_group_no_limit,
+		max_is_no_limit,
+		tightest_of_the_line_counts,
+		what_cannot_be_read_has_no_limit,
+		what_can_be_dropped_is_free,
+		a_quarter_stays_free,
+		of_this_process,
 	};
 
 	return RUN_TESTS("memcg", tests, scratch_setup, scratch_teardown);
