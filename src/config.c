@@ -24,6 +24,7 @@ enum option_type {
 	OPTION_SIZE,	 /* uint64_t, bytes, within min and max; K, M, G, T */
 	OPTION_ID,	 /* uint32_t */
 	OPTION_MODE,	 /* uint32_t, octal */
+	OPTION_MARK,	 /* struct room_mark */
 	OPTION_FLAG,	 /* bool set to `min`; takes no value */
 };
 
@@ -42,6 +43,10 @@ struct option {
 static const struct option options[] = {
 	{ "ttl", OPTION_DURATION, AT(ttl_ns), 0, 0, NULL,
 	  "TIME  an execution goes when nothing was done in it for so long: 90s, 30m, 2h, 7d, never [1h]" },
+	{ "high", OPTION_MARK, AT(marks.high), 0, 0, NULL,
+	  "PERCENT%|SIZE|never  executions idle longest go early when the store is fuller, or has less free [never]" },
+	{ "low", OPTION_MARK, AT(marks.low), 0, 0, NULL,
+	  "PERCENT%|SIZE  ... until it is no fuller than this, or has so much free [5/6 of high, or twice its SIZE]" },
 	{ "autodir", OPTION_BOOL, AT(autodir), 0, 0, NULL,
 	  "on|off  directories named like n8n's execution IDs exist before they are made [on]" },
 	{ "passthrough", OPTION_CHOICE, AT(passthrough), 0, 0, "auto|off|on",
@@ -206,6 +211,8 @@ static int parse_value(const struct option *o, const char *value, void *field)
 		if (r == 0)
 			*(uint32_t *)field = mode;
 		return r;
+	case OPTION_MARK:
+		return room_parse_mark(value, field);
 	case OPTION_FLAG:
 		return -EINVAL; /* takes none */
 	}
@@ -357,6 +364,10 @@ int config_parse(int argc, char **argv, struct config *ret, struct config_error 
 		c.fmask = c.umask;
 	if (c.dmask == UINT32_MAX)
 		c.dmask = c.umask;
+	if (!room_mark_is_set(&c.marks.low))
+		c.marks.low = room_default_low(&c.marks.high);
+	else if (!room_mark_is_set(&c.marks.high))
+		return fail(error, "option 'low' needs 'high'; see batonfs --help");
 	if (!c.help && !c.version && !c.mountpoint)
 		return fail(error, "%s missing; usage: batonfs [-o OPTIONS] SOURCE MOUNTPOINT",
 			    c.source ? "mountpoint" : "source and mountpoint");

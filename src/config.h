@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "store/room.h"
 #include "util/macro.h"
 
 enum passthrough_wish {
@@ -35,13 +36,14 @@ struct config {
 	bool version;
 	int64_t ttl_ns; /* INT64_MAX: never */
 	bool autodir;
-	int passthrough; /* enum passthrough_wish */
-	int hugepages;	 /* enum seal_hugepages */
-	int hash;	 /* enum seal_hash */
-	int dedup;	 /* enum share_scope */
+	struct room_marks marks; /* high not set: nothing is evicted */
+	int passthrough;	 /* enum passthrough_wish */
+	int hugepages;		 /* enum seal_hugepages */
+	int hash;		 /* enum seal_hash */
+	int dedup;		 /* enum share_scope */
 	uint64_t dedup_min_bytes;
-	uint64_t threads; /* 0: by the number of CPUs */
-	uint32_t uid;	  /* UINT32_MAX: the caller's */
+	uint64_t threads;	 /* 0: by the number of CPUs */
+	uint32_t uid;		 /* UINT32_MAX: the caller's */
 	uint32_t gid;
 	uint32_t umask; /* UINT32_MAX: the caller's */
 	uint32_t fmask;

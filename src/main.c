@@ -31,6 +31,7 @@
 #include "ledger/ledger.h"
 #include "mountpoint_check.h"
 #include "seal/seal.h"
+#include "store/room.h"
 #include "store/store.h"
 #include "store/stub.h"
 #include "store/trash.h"
@@ -203,6 +204,22 @@ static void add_seal_status(struct daemon *d, json_t *object)
 					    (json_int_t)n.dropped));
 }
 
+static void add_room_status(struct daemon *d, json_t *object)
+{
+	const struct room_marks *m = &d->config.marks;
+	char high[32], low[32];
+	struct reaper_counts n;
+
+	reaper_count(d->reaper, &n);
+	(void)json_object_set_new(object, "room",
+				  json_pack("{s:s,s:s,s:I,s:I,s:I}", "high",
+					    room_format_mark(&m->high, high, sizeof(high)), "low",
+					    room_format_mark(&m->low, low, sizeof(low)), "evicted",
+					    (json_int_t)n.evicted_executions, "evicted_files",
+					    (json_int_t)n.evicted_files, "evicted_bytes",
+					    (json_int_t)n.evicted_bytes));
+}
+
 static void add_status(void *ctx, json_t *object)
 {
 	struct daemon *d = ctx;
@@ -233,6 +250,7 @@ static void add_status(void *ctx, json_t *object)
 	(void)json_object_set_new(object, "trash",
 				  json_integer((json_int_t)trash_pending(d->trash)));
 	add_seal_status(d, object);
+	add_room_status(d, object);
 }
 
 static void root_changed(void *ctx)
@@ -325,6 +343,26 @@ static int wait_for_store(struct daemon *d, struct store_error *error)
 	return r;
 }
 
+/* Only now its size is known. */
+static int check_marks(struct daemon *d)
+{
+	const struct room_marks *m = &d->config.marks;
+	char high[32], low[32];
+	struct room room;
+	int r;
+
+	if (!room_mark_is_set(&m->high))
+		return 0;
+	r = room_look(&d->store, &room);
+	if (r < 0 || room_marks_fit(&m->high, &m->low, room.bytes.total))
+		return r;
+	log_error(
+		"option low=%s leaves no more of this store free than high=%s does; give a lower one",
+		room_format_mark(&m->low, low, sizeof(low)),
+		room_format_mark(&m->high, high, sizeof(high)));
+	return -EINVAL;
+}
+
 static int open_store(struct daemon *d)
 {
 	struct store_error error;
@@ -338,7 +376,7 @@ static int open_store(struct daemon *d)
 		r = wait_for_store(d, &error);
 	if (r < 0)
 		log_error("%s", error.text);
-	return r;
+	return r < 0 ? r : check_marks(d);
 }
 
 static int build_executions(struct daemon *d)
@@ -356,6 +394,8 @@ static int build_executions(struct daemon *d)
 	if (r == 0)
 		r = recover_executions(d->execs, &d->store, d->ledger,
 				       d->ledger_state.state == LEDGER_CLEAN);
+	if (r == 0)
+		r = reaper_new(d->execs, &d->store, d->ledger, &d->config.marks, &d->reaper);
 	if (r < 0)
 		log_error("store %s: cannot read its tree: %s", d->store.path, strerror(-r));
 	return r;
@@ -414,6 +454,7 @@ static int build_front(struct daemon *d)
 		return r;
 	}
 	fs_set_control(d->fs, d->control);
+	fs_set_reaper(d->fs, d->reaper);
 	exec_up = (struct exec_upcalls){ .ctx = d->fs, .gone = fs_exec_gone };
 	exec_table_set_upcalls(d->execs, &exec_up);
 	seal_up = (struct seal_upcalls){
@@ -477,14 +518,14 @@ static int check_passthrough(struct daemon *d)
 static int start_background(struct daemon *d)
 {
 	struct reaper_upcalls up = { .ctx = d->fs,
-				     .expire_file = fs_expire_file,
+				     .remove_file = fs_remove_file,
 				     .is_lent = fs_is_lent,
 				     .vanish = fs_exec_vanish };
 	bool clean = d->ledger_state.state == LEDGER_CLEAN;
 	struct recover_upcalls recover_up = { .ctx = d->fs,
 					      .settle_stub = fs_settle_stub,
 					      .settled = fs_settled };
-	int r = reaper_new(d->execs, &d->store, d->ledger, &up, &d->reaper);
+	int r = reaper_start(d->reaper, &up);
 
 	if (r == 0)
 		r = recover_files_new(d->execs, &d->store, d->ledger, clean, &recover_up,
@@ -541,9 +582,10 @@ static int take_down(struct daemon *d)
 		(void)!store_enter(&d->store);
 	}
 	recover_files_free(d->recover);
-	reaper_free(d->reaper);
+	reaper_stop(d->reaper);
 	seal_end(d->seal); /* answers requests, which end with the session */
 	session_free(d->session);
+	reaper_free(d->reaper);
 	seal_free(d->seal);
 	fs_free(d->fs);
 	control_free(d->control);

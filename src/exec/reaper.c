@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reaper. Twice a second it writes down who was active, and releases what is over. "In use" is the
- * kernel's answer (store/lease.h): the open counters only save asking.
+ * The reaper. Twice a second it writes down who was active, and releases what is over.
  */
 #include "exec/reaper.h"
 
@@ -10,8 +9,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "store/lease.h"
-#include "store/walk.h"
+#include "exec/evict.h"
+#include "exec/in_use.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -28,61 +27,24 @@ struct reaper {
 	struct exec_table *table;  /* borrowed */
 	const struct store *store; /* borrowed */
 	struct ledger *ledger;	   /* borrowed */
-	struct reaper_upcalls up;
-	pthread_t thread;
+	struct evict *evict;	   /* owned; NULL: the store may be as full as it gets */
+	struct reaper_upcalls up;  /* since reaper_start() */
+	pthread_t thread;	   /* the same */
+	bool started;
 
 	/* The thread's own. */
 	bool ledger_failed;  /* said so already */
 	int64_t now_mono_ns; /* of this tick */
+	int64_t next_tick_mono_ns;
+	int64_t next_look_mono_ns; /* how full the store is */
 
 	struct lock lock; /* rank LOCK_CONTROL: nothing is held when it is taken */
 	pthread_cond_t wake;
 	bool stop; /* lock */
+
+	_Atomic bool look; /* how full the store is, at once; set before `wake` is signalled */
+	_Atomic bool full; /* the same, and somebody was told ENOSPC */
 };
-
-/* 0 free or gone, -EBUSY in use; an answer that cannot be had (-EMFILE) is no permission. */
-static int ask_lease(struct reaper *r, uint64_t ino, const struct handle *h)
-{
-	int ret = lease_in_use(r->store->fd, h);
-
-	if (ret == 0 && r->up.is_lent)
-		ret = r->up.is_lent(r->up.ctx, ino, h);
-	if (ret == 1)
-		return -EBUSY;
-	return ret == -ESTALE || ret == -ENOENT ? 0 : ret;
-}
-
-static int check_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
-{
-	struct reaper *r = arg;
-
-	(void)ret_tag;
-	if (!S_ISREG(w->st->st_mode))
-		return 0;
-	return ask_lease(r, w->st->st_ino, w->handle);
-}
-
-/* Is any file of the execution open or mapped? -EBUSY if so. */
-static int check_in_use(struct reaper *r, struct execution *e)
-{
-	struct handle dir;
-	struct handle h;
-	struct stat st;
-	int ret = 0;
-
-	if (exec_dir(e, &dir) == 0)
-		ret = walk(r->store->fd, &dir, 0, check_entry, r);
-	for (size_t i = 0; ret == 0; i++) {
-		char name[256];
-
-		if (!exec_flat_name(e, i, name, sizeof(name)))
-			break;
-		if (handle_at(r->store->tree_fd, name, &h) == 0 &&
-		    fstatat(r->store->tree_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			ret = ask_lease(r, st.st_ino, &h);
-	}
-	return ret;
-}
 
 static void save_activity(struct reaper *r, struct execution *e)
 {
@@ -182,6 +144,7 @@ static int let_vanish_now(void *arg, struct execution *e)
 static int look_at(void *arg, struct execution *e)
 {
 	struct reaper *r = arg;
+	struct in_use_upcalls asks = { .ctx = r->up.ctx, .is_lent = r->up.is_lent };
 	struct exec_release_args args = { .reason = LEDGER_EXPIRED, .only_if_idle = true };
 	int ret;
 
@@ -191,7 +154,7 @@ static int look_at(void *arg, struct execution *e)
 		let_vanish(r, e);
 		return 0;
 	}
-	ret = check_in_use(r, e);
+	ret = in_use_check(r->store, e, &asks, NULL);
 	if (ret == 0)
 		ret = exec_release(r->table, e, &args);
 	if (ret == 0) {
@@ -209,11 +172,17 @@ static int look_at(void *arg, struct execution *e)
 static int expire_file(void *arg, const struct ledger_file *f)
 {
 	struct reaper *r = arg;
-	struct handle h = { .type = f->handle_type, .len = f->handle_len };
+	struct reaper_doomed d = {
+		.ino = f->ino,
+		.handle = { .type = f->handle_type, .len = f->handle_len },
+		.activity_real_ns = f->activity_real_ns,
+		.ttl_ns = f->ttl_ns,
+		.reason = LEDGER_EXPIRED,
+	};
 	int ret;
 
-	memcpy(h.bytes, f->handle, f->handle_len);
-	ret = r->up.expire_file(r->up.ctx, f->ino, &h, f->activity_real_ns, f->ttl_ns);
+	memcpy(d.handle.bytes, f->handle, f->handle_len);
+	ret = r->up.remove_file(r->up.ctx, &d);
 	if (ret <
 	    0) /* counts as activity: it lives as long again, and does not keep others waiting */
 		ledger_file_activity(r->ledger, f->ino, clock_real_ns());
@@ -242,55 +211,94 @@ static void look_at_files(struct reaper *r)
 	r->ledger_failed = ret < 0;
 }
 
-/* Until it is time to look again. False: the end. */
-static bool wait_for_tick(struct reaper *r)
+/* Whether somebody wants a look at how full the store is. */
+static bool is_called(struct reaper *r)
 {
-	int64_t next = clock_mono_ns() + REAPER_TICK_NS;
+	return atomic_load(&r->look) || atomic_load(&r->full);
+}
+
+/* Until there is something to do. False: the end. */
+static bool wait_for_work(struct reaper *r)
+{
+	int64_t next = MIN_OF(r->next_tick_mono_ns, r->next_look_mono_ns);
 
 	LOCK_SCOPE(&r->lock);
-	while (!r->stop && lock_wait_until(&r->lock, &r->wake, next) == 0)
+	while (!r->stop && !is_called(r) && lock_wait_until(&r->lock, &r->wake, next) == 0)
 		;
 	return !r->stop;
+}
+
+static void tick(struct reaper *r)
+{
+	r->now_mono_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+	if (exec_each_wanted(r->table, is_wanted, look_at, r) < 0)
+		log_warning("reaper: out of memory, retrying");
+	look_at_files(r);
+	r->next_tick_mono_ns = clock_mono_ns() + REAPER_TICK_NS;
+}
+
+static void look_for_room(struct reaper *r)
+{
+	bool full = atomic_exchange(&r->full, false);
+
+	atomic_store(&r->look, false);
+	r->next_look_mono_ns = evict_look(r->evict, &r->up, full);
 }
 
 static void *run(void *arg)
 {
 	struct reaper *r = arg;
 
-	while (wait_for_tick(r)) {
-		r->now_mono_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
-		if (exec_each_wanted(r->table, is_wanted, look_at, r) < 0)
-			log_warning("reaper: out of memory, retrying");
-		look_at_files(r);
+	/* Limits of memory are read where the host's /sys is; all else is done by descriptors and handles. */
+	if (r->evict && store_leave(r->store) < 0)
+		log_warning("reaper: limits of control groups cannot be seen, ignoring");
+	r->next_tick_mono_ns = clock_mono_ns() + REAPER_TICK_NS;
+	r->next_look_mono_ns = r->evict ? 0 : INT64_MAX;
+	while (wait_for_work(r)) {
+		if (clock_mono_ns() >= r->next_tick_mono_ns)
+			tick(r);
+		if (r->evict && (is_called(r) || clock_mono_ns() >= r->next_look_mono_ns))
+			look_for_room(r);
 	}
 	(void)!exec_each_wanted(r->table, is_vacant, let_vanish_now, r); /* -ENOMEM: they stay */
 	return NULL;
 }
 
 int reaper_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
-	       const struct reaper_upcalls *up, struct reaper **ret)
+	       const struct room_marks *marks, struct reaper **ret)
 {
 	_cleanup_free_ struct reaper *r = calloc(1, sizeof(*r));
-	int err;
 
 	if (!r)
 		return -ENOMEM;
 	r->table = t;
 	r->store = store;
 	r->ledger = ledger;
-	r->up = *up;
+	if (room_mark_is_set(&marks->high)) {
+		int ret_evict = evict_new(t, store, ledger, marks, &r->evict);
+
+		if (ret_evict < 0)
+			return ret_evict;
+	}
 	lock_init(&r->lock, LOCK_CONTROL);
 	lock_cond_init(&r->wake);
-	err = pthread_create(&r->thread, NULL, run, r);
-	if (err)
-		return -err;
 	*ret = TAKE_PTR(r);
 	return 0;
 }
 
-void reaper_free(struct reaper *r)
+int reaper_start(struct reaper *r, const struct reaper_upcalls *up)
 {
-	if (!r)
+	int err;
+
+	r->up = *up;
+	err = pthread_create(&r->thread, NULL, run, r);
+	r->started = err == 0;
+	return -err;
+}
+
+void reaper_stop(struct reaper *r)
+{
+	if (!r || !r->started)
 		return;
 	{
 		LOCK_SCOPE(&r->lock);
@@ -298,7 +306,44 @@ void reaper_free(struct reaper *r)
 		(void)pthread_cond_signal(&r->wake);
 	}
 	(void)pthread_join(r->thread, NULL);
+	r->started = false;
+}
+
+void reaper_free(struct reaper *r)
+{
+	if (!r)
+		return;
+	reaper_stop(r);
+	evict_free(r->evict);
 	(void)pthread_cond_destroy(&r->wake);
 	lock_done(&r->lock);
 	free(r);
+}
+
+/* Once until it has been answered: the rest costs nothing but this. */
+static void call(struct reaper *r, _Atomic bool *flag)
+{
+	if (atomic_exchange(flag, true))
+		return;
+	LOCK_SCOPE(&r->lock);
+	(void)pthread_cond_signal(&r->wake);
+}
+
+void reaper_full(struct reaper *r)
+{
+	if (r && r->evict)
+		call(r, &r->full);
+}
+
+void reaper_grown(struct reaper *r, uint64_t bytes)
+{
+	if (r && r->evict && evict_grown(r->evict, bytes))
+		call(r, &r->look);
+}
+
+void reaper_count(struct reaper *r, struct reaper_counts *ret)
+{
+	*ret = (struct reaper_counts){ 0 };
+	if (r->evict)
+		evict_count(r->evict, ret);
 }

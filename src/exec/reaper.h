@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The reaper: a thread that releases executions, and files with a lifetime of their own, when their time is
- * over and nobody has them open or mapped.
+ * over, or when room is needed, and nobody has them open or mapped.
  */
 #ifndef EXEC_REAPER_H
 #define EXEC_REAPER_H
 
 #include "exec/execution.h"
+#include "store/room.h"
 
 struct reaper;
 
@@ -16,14 +17,22 @@ struct reaper;
 /* How soon an execution that was found in use is looked at again. */
 #define REAPER_RETRY_NS (5 * NS_PER_S)
 
-/*
- * Remove one file with a lifetime of its own, if nobody uses it: the inode `h` with number `ino`. The layer
- * above knows the file's opens and the kernel's cache. 0 removed or gone already, -EBUSY in use.
- */
+/* A file with a lifetime of its own that is to go: the inode `handle` with number `ino`. */
+struct reaper_doomed {
+	uint64_t ino;
+	struct handle handle;
+	int64_t activity_real_ns; /* as the ledger knows it */
+	int64_t ttl_ns;		  /* its own, or LEDGER_TTL_DEFAULT */
+	enum ledger_reason reason;
+};
+
 struct reaper_upcalls {
 	void *ctx; /* borrowed */
-	int (*expire_file)(void *ctx, uint64_t ino, const struct handle *h,
-			   int64_t activity_real_ns, int64_t ttl_ns);
+	/*
+	 * Remove the file if nobody uses it. The layer above knows its opens and the kernel's cache. 0 removed or
+	 * gone already, -EBUSY in use.
+	 */
+	int (*remove_file)(void *ctx, const struct reaper_doomed *f);
 	/*
 	 * Whether somebody may have mapped the file as a stub: then the blob is in use, and the file itself is not. 1, 0,
 	 * -errno; NULL: there are no stubs.
@@ -33,9 +42,26 @@ struct reaper_upcalls {
 	void (*vanish)(void *ctx, struct execution *e);
 };
 
-/* Starts the thread. Borrows all. */
+/* Borrows all. marks: when the store is too full (exec/evict.h); high is not set: never. 0 or -errno. */
 int reaper_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
-	       const struct reaper_upcalls *up, struct reaper **ret) WARN_UNUSED;
+	       const struct room_marks *marks, struct reaper **ret) WARN_UNUSED;
+/* Starts the thread. */
+int reaper_start(struct reaper *r, const struct reaper_upcalls *up) WARN_UNUSED;
+/* Ends it; the calls below go on to be possible. */
+void reaper_stop(struct reaper *r);
 void reaper_free(struct reaper *r);
+
+/* Somebody was told that the store is full (ENOSPC). Any thread, no locks held. r may be NULL. */
+void reaper_full(struct reaper *r);
+/* Files have become so much larger, as their writers closed them. The same. */
+void reaper_grown(struct reaper *r, uint64_t bytes);
+
+struct reaper_counts {
+	uint64_t evicted_executions;
+	uint64_t evicted_files; /* of `_` */
+	uint64_t evicted_bytes;
+};
+
+void reaper_count(struct reaper *r, struct reaper_counts *ret);
 
 #endif

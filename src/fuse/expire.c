@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a file with a lifetime of its own. The reaper finds it by its handle; where it stands now, the
+ * The end of a file with a lifetime of its own, because it is over or because room is needed. The reaper finds it by its handle; where it stands now, the
  * kernel says. It goes only if nobody has it open or mapped, which is decided under the inode's lock, so
  * that an open that comes meanwhile finds it either whole or gone.
  */
@@ -21,8 +21,7 @@
 
 struct doomed {
 	struct fs *fs;
-	uint64_t ino;
-	const struct handle *handle;
+	const struct reaper_doomed *what;
 	struct stat st;
 	uint64_t size_charged; /* to its execution */
 	char path[PATH_MAX];   /* below tree/ */
@@ -36,7 +35,7 @@ static int match(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	_cleanup_close_ int fd = -1;
 
 	(void)ret_tag;
-	if (w->st->st_ino != d->ino || !handle_equal(w->handle, d->handle))
+	if (w->st->st_ino != d->what->ino || !handle_equal(w->handle, &d->what->handle))
 		return 0;
 	fd = openat(w->dirfd, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && node_path(d->fs, fd, d->path, sizeof(d->path)) == 0)
@@ -61,7 +60,8 @@ static int find_path(struct doomed *d, int fd)
 /* Where is it? -ENOENT: nowhere any more. */
 static int locate(struct doomed *d)
 {
-	_cleanup_close_ int fd = store_open_handle(d->fs->store, d->handle, O_PATH | O_NOFOLLOW);
+	_cleanup_close_ int fd =
+		store_open_handle(d->fs->store, &d->what->handle, O_PATH | O_NOFOLLOW);
 	char dir[PATH_MAX];
 	char *slash;
 	int r;
@@ -70,7 +70,7 @@ static int locate(struct doomed *d)
 		return fd == -ESTALE ? -ENOENT : fd;
 	if (fstat(fd, &d->st) < 0)
 		return -errno;
-	if (d->st.st_ino != d->ino || d->st.st_nlink == 0 || !S_ISREG(d->st.st_mode))
+	if (d->st.st_ino != d->what->ino || d->st.st_nlink == 0 || !S_ISREG(d->st.st_mode))
 		return -ENOENT;
 	d->size_charged = (uint64_t)d->st.st_size;
 	r = find_path(d, fd);
@@ -86,16 +86,16 @@ static int locate(struct doomed *d)
 
 static int take_unused(struct doomed *d)
 {
-	int r = lease_in_use(d->fs->store->fd, d->handle);
+	int r = lease_in_use(d->fs->store->fd, &d->what->handle);
 
 	if (r == 0)
-		r = exec_trash_inode(d->fs->execs, d->dirfd, d->name, d->ino);
+		r = exec_trash_inode(d->fs->execs, d->dirfd, d->name, d->what->ino);
 	return r == 1 ? -EBUSY : r;
 }
 
 static int take(struct doomed *d)
 {
-	struct inode *inode = itable_peek(d->fs->itable, d->ino, d->handle);
+	struct inode *inode = itable_peek(d->fs->itable, d->what->ino, &d->what->handle);
 	int lent;
 	int r;
 
@@ -163,13 +163,14 @@ static void account(struct doomed *d, const char *id)
 	exec_unref(d->fs->execs, e);
 }
 
-static void record(struct doomed *d, const char *id, int64_t activity_real_ns, int64_t ttl_ns)
+static void record(struct doomed *d, const char *id)
 {
+	int64_t ttl_ns = d->what->ttl_ns;
 	struct ledger_release r = {
-		.reason = LEDGER_EXPIRED,
+		.reason = d->what->reason,
 		.owner = { .uid = d->st.st_uid, .gid = d->st.st_gid },
 		.created_real_ns = d->st.st_ctim.tv_sec * NS_PER_S,
-		.activity_real_ns = activity_real_ns,
+		.activity_real_ns = d->what->activity_real_ns,
 		.released_real_ns = clock_ns(CLOCK_REALTIME),
 		.ttl_ns = ttl_ns == LEDGER_TTL_DEFAULT ? exec_table_config(d->fs->execs)->ttl_ns
 						       : ttl_ns,
@@ -182,10 +183,9 @@ static void record(struct doomed *d, const char *id, int64_t activity_real_ns, i
 	ledger_release(d->fs->ledger, &r);
 }
 
-int fs_expire_file(void *ctx, uint64_t ino, const struct handle *h, int64_t activity_real_ns,
-		   int64_t ttl_ns)
+int fs_remove_file(void *ctx, const struct reaper_doomed *f)
 {
-	struct doomed d = { .fs = ctx, .ino = ino, .handle = h, .dirfd = -1 };
+	struct doomed d = { .fs = ctx, .what = f, .dirfd = -1 };
 	struct rule_match m;
 	int r = locate(&d);
 
@@ -193,12 +193,12 @@ int fs_expire_file(void *ctx, uint64_t ino, const struct handle *h, int64_t acti
 		r = take(&d);
 	if (r == 0) {
 		rule_match_path(d.path, false, &m);
-		record(&d, m.id, activity_real_ns, ttl_ns);
+		record(&d, m.id);
 		account(&d, m.id);
 		tell_kernel(&d);
 	}
 	if ((r == 0 && d.st.st_nlink == 1) || r == -ENOENT || r == -ESTALE) {
-		ledger_file_gone(d.fs->ledger, ino);
+		ledger_file_gone(d.fs->ledger, f->ino);
 		r = 0;
 	}
 	(void)safe_close(d.dirfd);

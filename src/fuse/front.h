@@ -12,6 +12,7 @@
 
 #include "control/control.h"
 #include "exec/execution.h"
+#include "exec/reaper.h"
 #include "seal/seal.h"
 #include "store/store.h"
 
@@ -39,13 +40,15 @@ static inline void fs_freep(struct fs **fs)
 /* What answers on .baton; borrowed. Before the mount. */
 void fs_set_control(struct fs *fs, struct control *control);
 
+/* What is told when the store is full; borrowed. Before the mount. */
+void fs_set_reaper(struct fs *fs, struct reaper *reaper);
+
 /* Whether contents bypass the daemon, known after session_start(). *ret_why: why not, "" if they do. */
 bool fs_passthrough(const struct fs *fs, const char **ret_why);
 
 /* The upcalls of the layers below; ctx is the fs. */
 void fs_exec_gone(void *ctx, struct execution *e, const char *name);
-int fs_expire_file(void *ctx, uint64_t ino, const struct handle *h, int64_t activity_real_ns,
-		   int64_t ttl_ns);
+int fs_remove_file(void *ctx, const struct reaper_doomed *f);
 bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h);
 bool fs_is_open(void *ctx, uint64_t ino, const struct handle *h);
 int fs_claim(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret);

@@ -72,6 +72,11 @@ void fs_set_control(struct fs *fs, struct control *control)
 	fs->control = control;
 }
 
+void fs_set_reaper(struct fs *fs, struct reaper *reaper)
+{
+	fs->reaper = reaper;
+}
+
 bool fs_passthrough(const struct fs *fs, const char **ret_why)
 {
 	*ret_why = fs->passthrough_why;

@@ -65,6 +65,7 @@ struct fs {
 	struct ledger *ledger;	      /* borrowed */
 	struct seal *seal;	      /* borrowed */
 	struct control *control;      /* borrowed */
+	struct reaper *reaper;	      /* borrowed; NULL in tests */
 	struct fuse_session *session; /* borrowed; set by session.c */
 	struct itable *itable;	      /* owned */
 	struct dircache *dirs;	      /* owned */

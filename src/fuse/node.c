@@ -362,14 +362,18 @@ double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask)
 
 void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes)
 {
+	uint64_t before;
+
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		if (inode->size_accounted == size_bytes ||
-		    atomic_load(&inode->flags) & INODE_ORPHAN)
+		before = inode->size_accounted;
+		if (before == size_bytes || atomic_load(&inode->flags) & INODE_ORPHAN)
 			return;
 		exec_account(inode->exec, 0, (int64_t)(size_bytes - inode->size_accounted));
 		inode->size_accounted = size_bytes;
 	}
+	if (size_bytes > before)
+		reaper_grown(fs->reaper, size_bytes - before);
 	ledger_file_size(fs->ledger, inode->ino, size_bytes);
 }
 

@@ -6,6 +6,9 @@
 #ifndef FUSE_REPLY_H
 #define FUSE_REPLY_H
 
+#include <errno.h>
+
+#include "exec/reaper.h"
 #include "fuse/fs.h"
 #include "util/lock.h"
 
@@ -13,6 +16,8 @@
 static inline void reply_err(fuse_req_t req, int err)
 {
 	lock_assert_none();
+	if (err == -ENOSPC)
+		reaper_full(fs_of(req)->reaper);
 	(void)fuse_reply_err(req,
 			     -err); /* fails only if the request was interrupted: nobody waits */
 }

@@ -37,6 +37,12 @@ struct room_mark {
 	uint64_t free_bytes; /* left, if percent is 0 */
 };
 
+/* Too full above `high`: then as much goes as brings it below `low`. */
+struct room_marks {
+	struct room_mark high;
+	struct room_mark low;
+};
+
 /* "90%", "2G" (left free), "never". 0, -EINVAL, -ERANGE. */
 int room_parse_mark(const char *s, struct room_mark *ret) WARN_UNUSED;
 /* The same as text; returns buf. */

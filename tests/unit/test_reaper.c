@@ -16,21 +16,21 @@ static struct reaper *reaper;
 static _Atomic int expired_files;
 static _Atomic int expire_result;
 
-static int on_expire(void *ctx, uint64_t ino, const struct handle *h, int64_t activity_real_ns,
-		     int64_t ttl_ns)
+static int on_remove(void *ctx, const struct reaper_doomed *f)
 {
 	struct handle expected;
 
 	lock_assert_none();
 	ck_assert_ptr_eq(ctx, &fix);
 	ck_assert_int_eq(handle_at(fix.store.tree_fd, "stray", &expected), 0);
-	ck_assert(handle_equal(h, &expected));
-	ck_assert_uint_eq(ino, ino_of(fix.store.tree_fd, "stray"));
-	ck_assert_int_gt(activity_real_ns, 0);
-	ck_assert_int_eq(ttl_ns, LEDGER_TTL_DEFAULT);
+	ck_assert(handle_equal(&f->handle, &expected));
+	ck_assert_uint_eq(f->ino, ino_of(fix.store.tree_fd, "stray"));
+	ck_assert_int_gt(f->activity_real_ns, 0);
+	ck_assert_int_eq(f->ttl_ns, LEDGER_TTL_DEFAULT);
+	ck_assert_int_eq(f->reason, LEDGER_EXPIRED);
 	atomic_fetch_add(&expired_files, 1);
 	if (expire_result == 0)
-		ledger_file_gone(fix.ledger, ino);
+		ledger_file_gone(fix.ledger, f->ino);
 	return expire_result;
 }
 
@@ -56,9 +56,13 @@ static void on_vanish(void *ctx, struct execution *e)
 
 static void start_reaper(void)
 {
-	struct reaper_upcalls up = { .ctx = &fix, .expire_file = on_expire, .vanish = on_vanish };
+	struct reaper_upcalls up = { .ctx = &fix, .remove_file = on_remove, .vanish = on_vanish };
+	struct room_marks marks = { 0 };
 
-	ck_assert_int_eq(reaper_new(fix.execs, &fix.store, fix.ledger, &up, &reaper), 0);
+	ck_assert_int_eq(reaper_new(fix.execs, &fix.store, fix.ledger, &marks, &reaper), 0);
+	reaper_full(reaper);
+	reaper_grown(reaper, 1);
+	ck_assert_int_eq(reaper_start(reaper, &up), 0);
 }
 
 /* The reaper has looked at everything once more: an execution made for that is gone. */

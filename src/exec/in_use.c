@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In use.
+ */
+#include "exec/in_use.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "store/lease.h"
+#include "store/walk.h"
+
+/* Unit of st_blocks. Source: stat(2). */
+#define BLOCK_BYTES 512
+
+struct look {
+	const struct store *store;
+	const struct in_use_upcalls *up;
+	struct in_use_room room;
+};
+
+/* 0 free or gone, -EBUSY in use. */
+static int ask_lease(struct look *l, uint64_t ino, const struct handle *h)
+{
+	int ret = lease_in_use(l->store->fd, h);
+
+	if (ret == 0 && l->up->is_lent)
+		ret = l->up->is_lent(l->up->ctx, ino, h);
+	if (ret == 1)
+		return -EBUSY;
+	return ret == -ESTALE || ret == -ENOENT ? 0 : ret;
+}
+
+static void add(struct look *l, const struct stat *st)
+{
+	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1)
+		return;
+	l->room.bytes += (uint64_t)st->st_blocks * BLOCK_BYTES;
+	l->room.inodes++;
+}
+
+static int look_at_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
+{
+	struct look *l = arg;
+
+	(void)ret_tag;
+	add(l, w->st);
+	return S_ISREG(w->st->st_mode) ? ask_lease(l, w->st->st_ino, w->handle) : 0;
+}
+
+static int look_at_flat(struct look *l, const char *name)
+{
+	struct handle h;
+	struct stat st;
+
+	if (fstatat(l->store->tree_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (handle_at(l->store->tree_fd, name, &h) < 0)
+		return 0; /* gone meanwhile */
+	add(l, &st);
+	return ask_lease(l, st.st_ino, &h);
+}
+
+int in_use_check(const struct store *store, struct execution *e, const struct in_use_upcalls *up,
+		 struct in_use_room *ret_room)
+{
+	struct look l = { .store = store, .up = up };
+	struct handle dir;
+	int ret = 0;
+
+	if (exec_dir(e, &dir) == 0) {
+		l.room.inodes++;
+		ret = walk(store->fd, &dir, 0, look_at_entry, &l);
+	}
+	for (size_t i = 0; ret == 0; i++) {
+		char name[256];
+
+		if (!exec_flat_name(e, i, name, sizeof(name)))
+			break;
+		ret = look_at_flat(&l, name);
+	}
+	if (ret == 0 && ret_room)
+		*ret_room = l.room;
+	return ret;
+}

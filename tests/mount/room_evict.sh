@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# variants: memory-on memory-off tmpfs-on ext4-on
+# A store above its high mark loses what has been idle longest, until it is below the low one: never what is open,
+# mapped or pinned, and one line of the log for each.
+. "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
+. "$TESTS/lib/small.sh"
+
+small_store 96
+mount_batonfs -o high=80%,low=50%
+log=$WORK/daemon.log
+
+# Of 96 MiB: 8 each.
+for i in 1 2 3 4 5; do
+	write_file "$MNT/$i/data" 8
+done
+exec 5<"$MNT/1/data"
+echo 1 >"$MNT/.baton/executions/2/pinned"
+python3 -c '
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+m = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+os.close(fd)
+print("mapped", flush=True)
+sys.stdin.read()
+assert m[:].count(b"x") == len(m)
+' "$MNT/3/data" < <(sleep 600 & echo $! >"$WORK/sleep"; wait) >"$WORK/mapper.out" &
+mapper=$!
+wait_until 20 grep -q mapped "$WORK/mapper.out"
+write_file "$MNT/6/data" 8
+expect_fail grep -q "^.*evicted" "$log"
+
+for i in 7 8 9 10; do
+	write_file "$MNT/$i/data" 8
+done
+wait_until 20 is_over 6
+[ "$(in_use_share)" -le 55 ] || fail "still $(in_use_share)% in use"
+for i in 1 2 3 10; do
+	is_real $i || fail "execution $i is gone"
+done
+expect_eq "4 5 6" "$(sed -n 's/.*evicted execution=\([0-9]*\) .*/\1/p' "$log" | head -n 3 | tr '\n' ' ' | sed 's/ $//')"
+expect_eq "evicted None" "$(why 4 '"%s %s" % (r["reason"], r["by"])')"
+expect_match "because the store needed room" "$("$BATON" -m "$MNT" why 4)"
+expect_eq "True" "$(status 'd["room"]["evicted"] >= 3 and d["room"]["evicted_bytes"] >= 3 << 23')"
+
+# Files of `_`, by their own last use.
+write_file "$MNT/old.bin" 4
+: >"$MNT/lock"
+write_file "$MNT/11/data" 20
+write_file "$MNT/12/data" 12
+wait_until 20 test ! -e "$MNT/old.bin"
+[ -e "$MNT/lock" ] || fail "an empty file gives no room"
+expect_eq "evicted old.bin" "$(why _ '"%s %s" % (r["reason"], r["path"])')"
+
+# Nothing is left: said once, and no more than that happens.
+for i in $(ls "$MNT"); do
+	[ -d "$MNT/$i" ] && echo 1 >"$MNT/.baton/executions/$i/pinned"
+done
+mkdir "$MNT/99" && echo 1 >"$MNT/.baton/executions/99/pinned"
+head -c 96M /dev/zero >"$MNT/99/data" 2>"$WORK/head.err" && fail "more than there is was written"
+grep -q "No space left" "$WORK/head.err" || fail "$(cat "$WORK/head.err")"
+wait_until 20 grep -q "nothing can go" "$log"
+: >"$MNT/99/more"
+looks() {
+	fallocate -l 50M "$MNT/99/more" 2>/dev/null && fail "there is room"
+	[ "$(($(date +%s%N) - start))" -gt 1500000000 ]
+}
+start=$(date +%s%N)
+wait_until 20 looks
+expect_eq 1 "$(grep -c "nothing can go" "$log")"
+
+# What somebody was told there is no room for has some soon.
+rm "$MNT/99/data"
+echo 0 >"$MNT/.baton/executions/99/pinned"
+echo 0 >"$MNT/.baton/executions/2/pinned"
+write_file "$MNT/13/data" 4
+exec 6>"$MNT/13/big"
+wait_until 20 fallocate -l 24M "$MNT/13/big"
+exec 6>&-
+is_over 2 || [ "$(in_use_share)" -le 80 ] || fail "$(in_use_share)%, and 2 is there"
+
+kill "$(cat "$WORK/sleep")"
+wait $mapper || fail "what was mapped has changed"
+exec 5<&-
