@@ -520,6 +520,7 @@ static int start_background(struct daemon *d)
 	struct reaper_upcalls up = { .ctx = d->fs,
 				     .remove_file = fs_remove_file,
 				     .is_lent = fs_is_lent,
+				     .give_up = fs_give_up,
 				     .vanish = fs_exec_vanish };
 	bool clean = d->ledger_state.state == LEDGER_CLEAN;
 	struct recover_upcalls recover_up = { .ctx = d->fs,

@@ -26,7 +26,7 @@
 #define FILES_PER_PASS 4096
 
 /* What was used less than so long ago stays. Source: longer than writer and reader take to hand over a file. */
-#define IDLE_MIN_NS (100 * NS_PER_MS)
+#define IDLE_MIN_NS (10 * NS_PER_MS)
 
 struct evict {
 	/* Constant. */
@@ -180,7 +180,9 @@ static void say_gone(const struct candidate *c, const char *what, const struct i
 static int take_execution(struct pass *p, const struct candidate *c, struct in_use_room *freed)
 {
 	struct execution *e = c->exec;
-	struct in_use_upcalls asks = { .ctx = p->up->ctx, .is_lent = p->up->is_lent };
+	struct in_use_upcalls asks = { .ctx = p->up->ctx,
+				       .is_lent = p->up->is_lent,
+				       .give_up = p->up->give_up };
 	struct exec_release_args args = { .reason = LEDGER_EVICTED, .only_if_idle = true };
 	char what[RULE_ID_MAX + 16];
 	int r;

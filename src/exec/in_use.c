@@ -29,6 +29,8 @@ static int ask_lease(struct look *l, uint64_t ino, const struct handle *h)
 		ret = l->up->is_lent(l->up->ctx, ino, h);
 	if (ret == 1)
 		return -EBUSY;
+	if (ret == 0 && l->up->give_up)
+		l->up->give_up(l->up->ctx, ino, h);
 	return ret == -ESTALE || ret == -ENOENT ? 0 : ret;
 }
 
@@ -59,7 +61,7 @@ static int look_at_flat(struct look *l, const char *name)
 	if (handle_at(l->store->tree_fd, name, &h) < 0)
 		return 0; /* gone meanwhile */
 	add(l, &st);
-	return ask_lease(l, st.st_ino, &h);
+	return S_ISREG(st.st_mode) ? ask_lease(l, st.st_ino, &h) : 0;
 }
 
 int in_use_check(const struct store *store, struct execution *e, const struct in_use_upcalls *up,
@@ -80,7 +82,7 @@ int in_use_check(const struct store *store, struct execution *e, const struct in
 			break;
 		ret = look_at_flat(&l, name);
 	}
-	if (ret == 0 && ret_room)
+	if (ret == 0)
 		*ret_room = l.room;
 	return ret;
 }

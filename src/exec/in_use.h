@@ -18,10 +18,12 @@ struct in_use_upcalls {
 	void *ctx; /* borrowed */
 	/* 1: somebody may have mapped it as a stub, which does not show in the file; 0, -errno. NULL: no stubs. */
 	int (*is_lent)(void *ctx, uint64_t ino, const struct handle *h);
+	/* Not in use, and may go: what the caller keeps of it (a backing id) keeps its space, too. NULL: nothing. */
+	void (*give_up)(void *ctx, uint64_t ino, const struct handle *h);
 };
 
 /*
- * 0 if no file of the execution is open or mapped, and *ret_room (may be NULL); -EBUSY; an answer that cannot be
+ * 0 if no file of the execution is open or mapped, and *ret_room; -EBUSY; an answer that cannot be
  * had (-EMFILE, ...) is no permission. Blocks: a walk, and a lease for each file.
  */
 int in_use_check(const struct store *store, struct execution *e, const struct in_use_upcalls *up,

@@ -146,6 +146,7 @@ static int look_at(void *arg, struct execution *e)
 	struct reaper *r = arg;
 	struct in_use_upcalls asks = { .ctx = r->up.ctx, .is_lent = r->up.is_lent };
 	struct exec_release_args args = { .reason = LEDGER_EXPIRED, .only_if_idle = true };
+	struct in_use_room room;
 	int ret;
 
 	save_activity(r, e);
@@ -154,7 +155,7 @@ static int look_at(void *arg, struct execution *e)
 		let_vanish(r, e);
 		return 0;
 	}
-	ret = in_use_check(r->store, e, &asks, NULL);
+	ret = in_use_check(r->store, e, &asks, &room);
 	if (ret == 0)
 		ret = exec_release(r->table, e, &args);
 	if (ret == 0) {

@@ -38,6 +38,8 @@ struct reaper_upcalls {
 	 * -errno; NULL: there are no stubs.
 	 */
 	int (*is_lent)(void *ctx, uint64_t ino, const struct handle *h);
+	/* A file that nobody uses is about to go: let go of what keeps its space. May be NULL. */
+	void (*give_up)(void *ctx, uint64_t ino, const struct handle *h);
 	/* Nobody has been in it for a while: let its directory vanish if it is empty (exec_vanish()). */
 	void (*vanish)(void *ctx, struct execution *e);
 };

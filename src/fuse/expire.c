@@ -84,6 +84,21 @@ static int locate(struct doomed *d)
 	return d->dirfd < 0 ? -errno : 0;
 }
 
+/* A registered file would keep its space until the kernel has forgotten it. */
+static void drop_backing(struct fs *fs, struct inode *inode)
+{
+	int drop = 0;
+
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		if (inode->nopen == 0) {
+			drop = inode->backing_id;
+			inode->backing_id = 0;
+		}
+	}
+	backing_unregister(fs->backing, drop);
+}
+
 static int take_unused(struct doomed *d)
 {
 	int r = lease_in_use(d->fs->store->fd, &d->what->handle);
@@ -203,4 +218,15 @@ int fs_remove_file(void *ctx, const struct reaper_doomed *f)
 	}
 	(void)safe_close(d.dirfd);
 	return r;
+}
+
+void fs_give_up(void *ctx, uint64_t ino, const struct handle *h)
+{
+	struct fs *fs = ctx;
+	struct inode *inode = itable_peek(fs->itable, ino, h);
+
+	if (!inode)
+		return;
+	drop_backing(fs, inode);
+	itable_unref(fs->itable, inode);
 }
