@@ -31,6 +31,7 @@
 #include "ledger/ledger.h"
 #include "mountpoint_check.h"
 #include "seal/seal.h"
+#include "store/reserve.h"
 #include "store/room.h"
 #include "store/store.h"
 #include "store/stub.h"
@@ -284,7 +285,7 @@ static int open_ledger(struct daemon *d)
 	if (r == -EPROTONOSUPPORT)
 		log_error("store %s: its ledger was written by a newer batonfs; use that one",
 			  d->store.path);
-	else if (r < 0)
+	else if (r < 0 && r != -ENOSPC)
 		log_error("store %s: cannot open ledger.db: %s", d->store.path, strerror(-r));
 	else if (d->ledger_state.state == LEDGER_REPLACED)
 		log_warning("%s set_aside=%s", texts[LEDGER_REPLACED], d->ledger_state.set_aside);
@@ -379,6 +380,30 @@ static int open_store(struct daemon *d)
 	return r < 0 ? r : check_marks(d);
 }
 
+/* What is left in the trash may be what the ledger has no room for. */
+static int open_trash_and_ledger(struct daemon *d)
+{
+	int r;
+
+	reserve_release(&d->store);
+	r = trash_new(d->store.trash_fd, &d->trash);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return r;
+	}
+	r = open_ledger(d);
+	if (r == -ENOSPC && trash_empty(d->trash) == 0)
+		r = open_ledger(d);
+	if (r == -ENOSPC)
+		log_error(
+			"store %s: no room for its ledger; make some on that filesystem, or remove what is "
+			"not needed below %s/tree",
+			d->store.path, d->store.path);
+	else if (r == 0)
+		reserve_take(&d->store);
+	return r;
+}
+
 static int build_executions(struct daemon *d)
 {
 	struct exec_config config = {
@@ -386,11 +411,9 @@ static int build_executions(struct daemon *d)
 		.autodir = d->config.autodir,
 		.dir_mode = d->config.dmask == UINT32_MAX ? 01777 : 0777 & ~d->config.dmask,
 	};
-	int r = trash_new(d->store.trash_fd, &d->trash);
+	int r = exec_table_new(&d->store, d->trash, d->ledger, &config, d->ledger_state.next_number,
+			       &d->execs);
 
-	if (r == 0)
-		r = exec_table_new(&d->store, d->trash, d->ledger, &config,
-				   d->ledger_state.next_number, &d->execs);
 	if (r == 0)
 		r = recover_executions(d->execs, &d->store, d->ledger,
 				       d->ledger_state.state == LEDGER_CLEAN);
@@ -517,19 +540,19 @@ static int check_passthrough(struct daemon *d)
 
 static int start_background(struct daemon *d)
 {
-	struct reaper_upcalls up = { .ctx = d->fs,
-				     .remove_file = fs_remove_file,
-				     .is_lent = fs_is_lent,
-				     .give_up = fs_give_up,
-				     .vanish = fs_exec_vanish };
-	bool clean = d->ledger_state.state == LEDGER_CLEAN;
-	struct recover_upcalls recover_up = { .ctx = d->fs,
-					      .settle_stub = fs_settle_stub,
-					      .settled = fs_settled };
+	struct reaper_upcalls up = {
+		.ctx = d->fs,
+		.remove_file = fs_remove_file,
+		.is_lent = fs_is_lent,
+		.give_up = fs_give_up,
+		.vanish = fs_exec_vanish,
+		.recover = { .ctx = d->fs, .settle_stub = fs_settle_stub, .settled = fs_settled }
+	};
+	enum recover_how how = d->ledger_state.state == LEDGER_CLEAN ? RECOVER_SUMS : RECOVER_FILES;
 	int r = reaper_start(d->reaper, &up);
 
 	if (r == 0)
-		r = recover_files_new(d->execs, &d->store, d->ledger, clean, &recover_up,
+		r = recover_files_new(d->execs, &d->store, d->ledger, how, &up.recover,
 				      &d->recover);
 	if (r < 0)
 		log_error("cannot start threads: %s", strerror(-r));
@@ -554,7 +577,7 @@ static int build(struct daemon *d)
 		return -ENOMEM;
 	r = open_store(d);
 	if (r == 0)
-		r = open_ledger(d);
+		r = open_trash_and_ledger(d);
 	if (r == 0)
 		r = build_executions(d);
 	if (r == 0)
@@ -592,7 +615,11 @@ static int take_down(struct daemon *d)
 	control_free(d->control);
 	exec_table_free(d->execs);
 	trash_free(d->trash);
+	if (d->ledger)
+		reserve_release(&d->store); /* its log goes into it now */
 	ledger_free(d->ledger);
+	if (d->ledger)
+		reserve_take(&d->store);
 	if (d->store.path)
 		store_close(&d->store);
 	free(d->options);

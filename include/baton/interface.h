@@ -48,7 +48,9 @@
  *                   "requests":{"lookup":1,...},"opens":{"passthrough":1,"daemon":0},
  *                   "refreshed":0,
  *                   "ledger":{"state":"clean"|"unclean"|"new"|"replaced","set_aside":"","events":..,
- *                             "commits":..,"waits":..,"error":""},
+ *                             "commits":..,"waits":..,"lost":..,"error":""},
+ *                   "room":{"high":"90%"|"2.00 GiB"|"never","low":..,"evicted":executions,
+ *                           "evicted_files":..,"evicted_bytes":..},
  *                   "seal":{"hugepages":"auto"|"always"|"off","collapsed":bytes,
  *                           "hashed_files":..,"hashed_bytes":..,"dropped":files}}
  *

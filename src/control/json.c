@@ -177,6 +177,7 @@ json_t *json_of_ledger(const struct ledger_stats *stats)
 		{ "events", json_integer((json_int_t)stats->events) },
 		{ "commits", json_integer((json_int_t)stats->commits) },
 		{ "waits", json_integer((json_int_t)stats->waits) },
+		{ "lost", json_integer((json_int_t)stats->lost) },
 		{ "queued", json_integer((json_int_t)stats->queued_bytes) },
 		{ "error", json_string(stats->error ? log_errname(stats->error) : "") },
 	};

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "exec/exec_table.h"
 #include "exec/in_use.h"
@@ -27,6 +28,13 @@
 
 /* What was used less than so long ago stays. Source: longer than writer and reader take to hand over a file. */
 #define IDLE_MIN_NS (10 * NS_PER_MS)
+
+/*
+ * How long a pass waits, in all, for what is in use but not by clients who opened it: mostly this daemon itself has
+ * it, to hash it or to put it into huge pages. Source: that takes some ms, and longest idle is to go first.
+ */
+#define PATIENCE_NS (50 * NS_PER_MS)
+#define RETRY_NS NS_PER_MS
 
 struct evict {
 	/* Constant. */
@@ -67,6 +75,7 @@ struct pass {
 	uint64_t others; /* the number of `_` */
 	size_t gone;
 	size_t young;
+	int64_t patience_ns; /* left */
 };
 
 static struct candidate *pass_add(struct pass *p)
@@ -176,6 +185,18 @@ static void say_gone(const struct candidate *c, const char *what, const struct i
 		 (unsigned long long)freed->bytes, (unsigned long long)freed->inodes);
 }
 
+/* False: it has waited enough. */
+static bool wait_a_moment(struct pass *p)
+{
+	struct timespec ts = { .tv_nsec = RETRY_NS };
+
+	if (p->patience_ns <= 0)
+		return false;
+	p->patience_ns -= RETRY_NS;
+	(void)nanosleep(&ts, NULL);
+	return true;
+}
+
 /* 0, -EBUSY in use, -errno. */
 static int take_execution(struct pass *p, const struct candidate *c, struct in_use_room *freed)
 {
@@ -195,7 +216,9 @@ static int take_execution(struct pass *p, const struct candidate *c, struct in_u
 		if (e->pinned)
 			return -EBUSY;
 	}
-	r = in_use_check(p->ev->store, e, &asks, freed);
+	do
+		r = in_use_check(p->ev->store, e, &asks, freed);
+	while (r == -EBUSY && atomic_load(&e->open) == 0 && wait_a_moment(p));
 	if (r == 0)
 		r = exec_release(p->ev->table, e, &args);
 	if (r < 0)
@@ -258,7 +281,7 @@ static void take_until_enough(struct pass *p)
 static bool make_room(struct evict *ev, const struct reaper_upcalls *up,
 		      const struct room_excess *need)
 {
-	struct pass p = { .ev = ev, .up = up, .need = *need };
+	struct pass p = { .ev = ev, .up = up, .need = *need, .patience_ns = PATIENCE_NS };
 	int r;
 
 	p.idle_since_real_ns = clock_real_ns() - IDLE_MIN_NS;

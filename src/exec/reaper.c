@@ -11,6 +11,7 @@
 
 #include "exec/evict.h"
 #include "exec/in_use.h"
+#include "exec/recover.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -33,8 +34,11 @@ struct reaper {
 	bool started;
 
 	/* The thread's own. */
-	bool ledger_failed;  /* said so already */
-	int64_t now_mono_ns; /* of this tick */
+	bool ledger_failed; /* said so already */
+	bool said_lost;
+	uint64_t lost;		 /* events that the ledger has lost, and that were made up for */
+	struct recover *rebuild; /* owned; does so, or has; NULL: never needed */
+	int64_t now_mono_ns;	 /* of this tick */
 	int64_t next_tick_mono_ns;
 	int64_t next_look_mono_ns; /* how full the store is */
 
@@ -203,13 +207,43 @@ static void look_at_files(struct reaper *r)
 
 	if (ret == 0 && next > now)
 		return;
-	if (ret == 0)
-		ret = ledger_sync(r->ledger); /* what was opened meanwhile must be in the rows */
+	/*
+	 * What was opened meanwhile should be in the rows. If they cannot be written, the disk may be full, and then
+	 * what is over must go all the same; the layer above knows of opens, too.
+	 */
+	if (ret == 0 && ledger_sync(r->ledger) < 0)
+		log_debug("reaper: files expire by what the ledger knew");
 	if (ret == 0)
 		ret = ledger_each_expired_file(r->ledger, now, ttl, FILES_PER_TICK, expire_file, r);
 	if (ret < 0 && !r->ledger_failed)
 		log_warning("reaper: cannot use the ledger error=%s, retrying", log_errname(ret));
 	r->ledger_failed = ret < 0;
+}
+
+/* The ledger has lost events because its disk was full: when it takes some again, all of it is set right. */
+static void look_at_ledger(struct reaper *r)
+{
+	struct ledger_stats st;
+
+	ledger_stats(r->ledger, &st);
+	if (st.lost == r->lost)
+		return;
+	if (st.error < 0) {
+		if (!r->said_lost)
+			log_warning(
+				"the ledger cannot be written error=%s; going on without it, and setting it "
+				"right when it can be",
+				log_errname(st.error));
+		r->said_lost = true;
+		return;
+	}
+	recover_files_free(r->rebuild);
+	r->rebuild = NULL;
+	if (recover_files_new(r->table, r->store, r->ledger, RECOVER_LOST, &r->up.recover,
+			      &r->rebuild) < 0)
+		return; /* no memory: retrying at the next tick */
+	r->lost = st.lost;
+	r->said_lost = false;
 }
 
 /* Whether somebody wants a look at how full the store is. */
@@ -235,6 +269,7 @@ static void tick(struct reaper *r)
 	if (exec_each_wanted(r->table, is_wanted, look_at, r) < 0)
 		log_warning("reaper: out of memory, retrying");
 	look_at_files(r);
+	look_at_ledger(r);
 	r->next_tick_mono_ns = clock_mono_ns() + REAPER_TICK_NS;
 }
 
@@ -308,6 +343,8 @@ void reaper_stop(struct reaper *r)
 	}
 	(void)pthread_join(r->thread, NULL);
 	r->started = false;
+	recover_files_free(r->rebuild);
+	r->rebuild = NULL;
 }
 
 void reaper_free(struct reaper *r)

@@ -7,6 +7,7 @@
 #define EXEC_REAPER_H
 
 #include "exec/execution.h"
+#include "exec/recover.h"
 #include "store/room.h"
 
 struct reaper;
@@ -42,6 +43,7 @@ struct reaper_upcalls {
 	void (*give_up)(void *ctx, uint64_t ino, const struct handle *h);
 	/* Nobody has been in it for a while: let its directory vanish if it is empty (exec_vanish()). */
 	void (*vanish)(void *ctx, struct execution *e);
+	struct recover_upcalls recover; /* for the walk after the ledger has lost events */
 };
 
 /* Borrows all. marks: when the store is too full (exec/evict.h); high is not set: never. 0 or -errno. */

@@ -221,7 +221,7 @@ struct recover {
 	struct exec_table *table;  /* borrowed */
 	const struct store *store; /* borrowed */
 	struct ledger *ledger;	   /* borrowed */
-	bool clean;		   /* constant: only the sums are missing */
+	enum recover_how how;	   /* constant */
 	struct recover_upcalls up; /* constant */
 	pthread_t thread;
 	_Atomic bool stop;
@@ -359,13 +359,101 @@ static int add_all_usage(struct recover *rc)
 	return r < 0 ? r : exec_each(rc->table, add_usage, rc);
 }
 
+/* ---- after events were lost ---- */
+
+struct numbers {
+	uint64_t *items; /* owned */
+	size_t n;
+	size_t room;
+};
+
+static void numbers_done(struct numbers *n)
+{
+	free(n->items);
+}
+
+static int numbers_add(struct numbers *n, uint64_t number)
+{
+	if (n->n == n->room) {
+		size_t room = n->room ? n->room * 2 : 256;
+		uint64_t *grown = reallocarray(n->items, room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		n->items = grown;
+		n->room = room;
+	}
+	n->items[n->n++] = number;
+	return 0;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int number_of_row(void *arg, const struct ledger_execution *e)
+{
+	return numbers_add(arg, e->number);
+}
+
+struct living {
+	struct exec_table *table;
+	struct numbers numbers;
+};
+
+static int save_again(void *arg, struct execution *e)
+{
+	struct living *l = arg;
+
+	LOCK_SCOPE(&e->lock);
+	if (!e->number)
+		return 0;
+	exec_save_locked(l->table, e);
+	return numbers_add(&l->numbers, e->number);
+}
+
+/*
+ * The executions there are, and no other ones. The rows are read first: one that is made meanwhile is not among
+ * them, and one that ends meanwhile loses its row anyway.
+ */
+static int rebuild_executions(struct recover *rc)
+{
+	_cleanup_(numbers_done) struct numbers rows = { 0 };
+	struct living living = { .table = rc->table };
+	int r = ledger_each_execution(rc->ledger, number_of_row, &rows);
+
+	if (r == 0)
+		r = exec_each(rc->table, save_again, &living);
+	if (living.numbers.n > 0)
+		qsort(living.numbers.items, living.numbers.n, sizeof(uint64_t), compare_numbers);
+	for (size_t i = 0; r == 0 && i < rows.n; i++) {
+		if (living.numbers.n == 0 ||
+		    !bsearch(&rows.items[i], living.numbers.items, living.numbers.n,
+			     sizeof(uint64_t), compare_numbers))
+			ledger_execution_forget(rc->ledger, rows.items[i]);
+	}
+	numbers_done(&living.numbers);
+	ledger_seals_forget(rc->ledger); /* of files written since, whose new hash is lost */
+	return r;
+}
+
 static void *run(void *arg)
 {
 	struct recover *rc = arg;
 	int64_t start = clock_mono_ns();
 	int r;
 
-	if (rc->clean) {
+	if (rc->how == RECOVER_LOST) {
+		r = rebuild_executions(rc);
+		if (r < 0)
+			log_warning("executions in the ledger are not complete error=%s, ignoring",
+				    log_errname(r));
+	}
+	if (rc->how == RECOVER_SUMS) {
 		r = add_all_usage(rc);
 		if (r < 0)
 			log_warning("counts of files are not complete error=%s, ignoring",
@@ -385,7 +473,7 @@ static void *run(void *arg)
 	if (rc->up.settled)
 		rc->up.settled(rc->up.ctx);
 	ledger_reconcile_end(rc->ledger);
-	r = add_all_usage(rc);
+	r = rc->how == RECOVER_FILES ? add_all_usage(rc) : 0;
 	if (r < 0)
 		log_warning("reconcile error=%s; counts of files are not complete, ignoring",
 			    log_errname(r));
@@ -396,7 +484,7 @@ static void *run(void *arg)
 }
 
 int recover_files_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
-		      bool clean, const struct recover_upcalls *up, struct recover **ret)
+		      enum recover_how how, const struct recover_upcalls *up, struct recover **ret)
 {
 	_cleanup_free_ struct recover *rc = calloc(1, sizeof(*rc));
 	int r;
@@ -406,7 +494,7 @@ int recover_files_new(struct exec_table *t, const struct store *store, struct le
 	rc->table = t;
 	rc->store = store;
 	rc->ledger = ledger;
-	rc->clean = clean;
+	rc->how = how;
 	rc->up = *up;
 	r = pthread_create(&rc->thread, NULL, run, rc);
 	if (r)

@@ -37,12 +37,15 @@ void recover_describe_file(const struct walk_entry *w, uint64_t number, enum pla
 int recover_executions(struct exec_table *t, const struct store *store, struct ledger *ledger,
 		       bool clean) WARN_UNUSED;
 
-/*
- * Walk the tree in a thread and set the ledger right (only the executions' sums if it was closed cleanly).
- * Borrows all.
- */
+enum recover_how {
+	RECOVER_SUMS,  /* the ledger was closed cleanly: only the executions' sums are missing */
+	RECOVER_FILES, /* it was not: walk the tree, and the sums */
+	RECOVER_LOST,  /* it has lost events since: all of its rows; the sums are right */
+};
+
+/* Set the ledger right, in a thread. Borrows all. */
 int recover_files_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
-		      bool clean, const struct recover_upcalls *up, struct recover **ret)
+		      enum recover_how how, const struct recover_upcalls *up, struct recover **ret)
 	WARN_UNUSED;
 /* Stops it if it is still at it: the ledger then is not clean, and the next start does it again. */
 void recover_files_free(struct recover *r);

@@ -108,6 +108,18 @@ static int take_unused(struct doomed *d)
 	return r == 1 ? -EBUSY : r;
 }
 
+/* The ledger may be behind with what it knows of the file's last use. */
+static bool was_used_since(const struct doomed *d, const struct inode *inode)
+{
+	int64_t touched = (int64_t)inode->touched_s * NS_PER_S;
+	int64_t ttl = d->what->ttl_ns == LEDGER_TTL_DEFAULT
+			      ? exec_table_config(d->fs->execs)->ttl_ns
+			      : d->what->ttl_ns;
+
+	return touched > d->what->activity_real_ns &&
+	       (d->what->reason != LEDGER_EXPIRED || touched > clock_real_ns() - ttl);
+}
+
 static int take(struct doomed *d)
 {
 	struct inode *inode = itable_peek(d->fs->itable, d->what->ino, &d->what->handle);
@@ -119,7 +131,7 @@ static int take(struct doomed *d)
 	{
 		LOCK_SCOPE(itable_lock(d->fs->itable, inode));
 		lent = content_is_lent_locked(d->fs, inode);
-		r = inode->nopen > 0 || lent ? -EBUSY : take_unused(d);
+		r = inode->nopen > 0 || lent || was_used_since(d, inode) ? -EBUSY : take_unused(d);
 		d->size_charged = inode->size_accounted;
 	}
 	if (lent)

@@ -251,6 +251,7 @@ void ledger_stats(struct ledger *l, struct ledger_stats *ret)
 		.events = q.events,
 		.commits = q.batches,
 		.waits = q.waits,
+		.lost = q.lost,
 		.queued_bytes = q.queued_bytes,
 		.error = q.error,
 	};

@@ -6,8 +6,10 @@
  * The tree is the truth; the ledger follows it. Events are queued by any thread without touching
  * SQLite, and one writer thread applies them in batches, one transaction each. The queue is
  * bounded: when it is full, the caller waits until there is room (an event is never lost while the
- * process lives). After a crash the last batches may be missing: whoever owns the tree reconciles
- * (below).
+ * process lives), but not for a disk that has refused everything for a while (QUEUE_PATIENCE_NS in
+ * queue.h: it may be full). Then events are lost, and counted, and the ledger is not clean until a
+ * reconcile has begun and ended after that. After a crash the last batches may be missing: whoever owns
+ * the tree reconciles (below).
  *
  * Nothing outside this directory knows SQL. All functions may be called from any thread.
  */
@@ -281,6 +283,7 @@ struct ledger_stats {
 	uint64_t events;       /* queued since start */
 	uint64_t commits;      /* transactions since start */
 	uint64_t waits;	       /* times a caller waited for room in the queue */
+	uint64_t lost;	       /* events dropped, see above */
 	uint64_t queued_bytes; /* now */
 	int error;	       /* negative errno of the last commit, 0 if it went well */
 	uint64_t stubs_gone;   /* rises when rows with a blob have gone, or may have */

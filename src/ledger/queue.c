@@ -51,15 +51,16 @@ struct queue {
 	uint64_t capacity; /* constant */
 
 	struct lock lock;
-	uint64_t head;		      /* lock; the oldest event that is not done */
-	uint64_t tail;		      /* lock; where the next event goes */
-	uint64_t sync_to;	      /* lock; somebody waits until head is here */
-	uint64_t failures;	      /* lock; attempts that failed */
-	int last_failure;	      /* lock; negative errno of the newest of them */
-	int64_t backoff_ns;	      /* lock; 0 after a success */
-	int64_t stop_mono_ns;	      /* lock; when it was stopped */
-	bool stopped;		      /* lock */
-	uint32_t nfull;		      /* lock; producers waiting for room */
+	uint64_t head;		 /* lock; the oldest event that is not done */
+	uint64_t tail;		 /* lock; where the next event goes */
+	uint64_t sync_to;	 /* lock; somebody waits until head is here */
+	uint64_t failures;	 /* lock; attempts that failed */
+	int last_failure;	 /* lock; negative errno of the newest of them */
+	int64_t backoff_ns;	 /* lock; 0 after a success */
+	int64_t failing_mono_ns; /* lock; since when all attempts failed; 0: the last did not */
+	int64_t stop_mono_ns;	 /* lock; when it was stopped */
+	bool stopped;		 /* lock */
+	uint32_t nfull;		 /* lock; producers waiting for room */
 	enum consumer_state consumer; /* lock */
 	struct queue_stats stats;     /* lock; queued_bytes is filled in when asked */
 	pthread_cond_t work;	      /* lock; the consumer waits here */
@@ -142,17 +143,33 @@ static uint64_t skip_locked(const struct queue *q, uint64_t need)
 	return need > to_end ? to_end : 0;
 }
 
-static void wait_for_room_locked(struct queue *q, uint64_t need)
+static bool has_room_locked(const struct queue *q, uint64_t need)
 {
-	if (q->tail + skip_locked(q, need) + need - q->head <= q->capacity)
-		return;
+	return q->tail + skip_locked(q, need) + need - q->head <= q->capacity;
+}
+
+/* False: there will be none in a while. */
+static bool wait_for_room_locked(struct queue *q, uint64_t need)
+{
+	if (has_room_locked(q, need))
+		return true;
 	q->stats.waits++;
-	while (q->tail + skip_locked(q, need) + need - q->head > q->capacity) {
+	while (!has_room_locked(q, need)) {
+		int64_t until = q->failing_mono_ns + QUEUE_PATIENCE_NS;
+
+		if (q->failing_mono_ns && clock_mono_ns() >= until) {
+			q->stats.lost++;
+			return false;
+		}
 		q->nfull++;
 		call_if_waiting_locked(q);
-		lock_wait(&q->lock, &q->room);
+		if (q->failing_mono_ns)
+			(void)lock_wait_until(&q->lock, &q->room, until);
+		else
+			lock_wait(&q->lock, &q->room);
 		q->nfull--;
 	}
+	return true;
 }
 
 void queue_put(struct queue *q, uint32_t kind, const void *payload, size_t len)
@@ -163,7 +180,8 @@ void queue_put(struct queue *q, uint32_t kind, const void *payload, size_t len)
 
 	assert(len <= QUEUE_PAYLOAD_MAX && kind != QUEUE_SKIP);
 	LOCK_SCOPE(&q->lock);
-	wait_for_room_locked(q, need);
+	if (!wait_for_room_locked(q, need))
+		return;
 	skip = skip_locked(q, need);
 	if (skip > 0) {
 		e = event_at(q, q->tail);
@@ -228,6 +246,12 @@ static void consumer_wait_locked(struct queue *q, enum consumer_state state,
 	q->consumer = CONSUMER_BUSY;
 }
 
+uint64_t queue_lost(struct queue *q)
+{
+	LOCK_SCOPE(&q->lock);
+	return q->stats.lost;
+}
+
 bool queue_take(struct queue *q, struct queue_batch *ret)
 {
 	int rounds = 0;
@@ -271,6 +295,7 @@ void queue_done(struct queue *q, const struct queue_batch *b)
 	assert(b->next >= q->head && b->next <= q->tail);
 	q->head = b->next;
 	q->backoff_ns = 0;
+	q->failing_mono_ns = 0;
 	q->stats.batches++;
 	q->stats.error = 0;
 	if (q->nfull > 0)
@@ -289,6 +314,9 @@ bool queue_failed(struct queue *q, int error)
 	q->stats.error = error;
 	q->sync_to = q->head; /* those who waited have their answer; later ones end the sleep */
 	(void)pthread_cond_broadcast(&q->progress);
+	if (!q->failing_mono_ns)
+		q->failing_mono_ns = now;
+	(void)pthread_cond_broadcast(&q->room); /* who waits there does not wait for ever */
 
 	q->backoff_ns = q->backoff_ns ? MIN_OF(2 * q->backoff_ns, BACKOFF_MAX_NS) : BACKOFF_MIN_NS;
 	until = now + q->backoff_ns;

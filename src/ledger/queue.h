@@ -4,7 +4,8 @@
  * Producers copy an event in and wait only while there is no room. The consumer takes a batch and
  * works on it in place, without the lock; the room is given back, and the events forgotten, only
  * when the batch is done. A batch that fails stays where it is and is taken again: nothing is lost
- * by a failure.
+ * by a failure, unless they go on for QUEUE_PATIENCE_NS while the ring is full. Then whoever works for the
+ * store's users is not kept waiting for a disk that is full: new events are dropped, and counted.
  *
  * Positions count bytes since the beginning and never wrap; the offset in the ring is the position
  * modulo the capacity. Events are 8-byte aligned and contiguous:
@@ -23,12 +24,19 @@
 #include <stdint.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/macro.h"
 
 struct queue;
 
 /* The ring of a ledger, bytes. Source: 50 000 file events, 0.2 s of the writer's work. */
 #define QUEUE_BYTES (UINT64_C(4) << 20)
+
+/*
+ * How long a failure lasts before events are dropped for want of room. Source: longer than another program keeps
+ * the database locked for, shorter than what users take for a hang.
+ */
+#define QUEUE_PATIENCE_NS NS_PER_S
 
 /* Longest payload, bytes; the ring holds several. Source: struct ledger_release has about 600. */
 #define QUEUE_PAYLOAD_MAX 4096
@@ -52,6 +60,7 @@ struct queue_stats {
 	uint64_t events;  /* put since the beginning */
 	uint64_t batches; /* done since the beginning */
 	uint64_t waits;	  /* puts that found no room */
+	uint64_t lost;	  /* puts that were dropped */
 	uint64_t queued_bytes;
 	int error; /* of the last attempt, 0 if it went well */
 };
@@ -62,7 +71,7 @@ void queue_free(struct queue *q);
 
 /* ---- producers: any thread ---- */
 
-/* Append a copy. Waits while the ring is full. Takes the queue's lock (LOCK_LEDGER_QUEUE). */
+/* Append a copy. Waits while the ring is full, but see above. Takes the queue's lock (LOCK_LEDGER_QUEUE). */
 void queue_put(struct queue *q, uint32_t kind, const void *payload, size_t len);
 
 /*
@@ -75,6 +84,9 @@ int queue_sync(struct queue *q) WARN_UNUSED;
 void queue_stop(struct queue *q);
 
 void queue_stats(struct queue *q, struct queue_stats *ret);
+
+/* Events dropped so far. */
+uint64_t queue_lost(struct queue *q);
 
 /* ---- the consumer: one thread ---- */
 

@@ -28,6 +28,7 @@ struct state {
 	bool agrees;		/* the rows agree with the tree, but for what is still queued */
 	uint64_t next_number;	/* above every execution number met */
 	uint64_t stored_number; /* what the table ledger has for it */
+	uint64_t lost;		/* events that the queue had dropped: the rows do not agree any more */
 	int64_t trim_to;	/* releases up to this seq are too many; 0: none added */
 	uint64_t stubs_gone;	/* times that rows with a blob went */
 };
@@ -339,10 +340,24 @@ static int apply_in_transaction(struct writer *w, struct queue_batch *b)
 	return apply_pending(w);
 }
 
+/* What was dropped is unknown: only a walk that begins after it counts. */
+static void note_lost(struct writer *w)
+{
+	uint64_t lost = queue_lost(w->queue);
+
+	if (lost == w->state.lost)
+		return;
+	w->state.lost = lost;
+	w->state.agrees = false;
+	w->state.reconciling = false;
+}
+
 static int apply_batch(struct writer *w, struct queue_batch *b)
 {
 	struct state before = w->state;
 	int r = db_begin(w->db);
+
+	note_lost(w);
 
 	if (r < 0)
 		return r;
@@ -364,6 +379,7 @@ static void mark_clean(struct writer *w)
 {
 	int r;
 
+	note_lost(w);
 	if (!w->state.agrees)
 		return;
 	r = run_key(w, STMT_LEDGER_CLEAN, 1);

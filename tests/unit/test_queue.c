@@ -289,6 +289,35 @@ START_TEST(failing_batches_lose_nothing)
 }
 END_TEST
 
+/* A disk that stays full must not stop those who only want to go on; it is counted what they lose. */
+START_TEST(full_queue_that_goes_on_failing_drops)
+{
+	struct consumer c = { .failing = true, .in_order = true };
+	struct fill f = { 0 };
+	struct queue_stats st = { 0 };
+	uint64_t put = 0;
+
+	ck_assert_int_eq(pthread_create(&c.thread, NULL, consumer_main, &c), 0);
+	for (; st.lost < 10; put++) {
+		queue_put(q, 1, &f, sizeof(f));
+		f.seq++;
+		queue_stats(q, &st);
+	}
+	ck_assert_uint_eq(st.events + st.lost, put);
+	ck_assert_uint_eq(queue_lost(q), 10);
+	c.failing = false;
+	while (queue_sync(q) < 0)
+		;				 /* an attempt may have begun before */
+	ck_assert_uint_eq(c.next[0], st.events); /* what was taken in is whole and in order */
+	queue_put(q, 1, &f, sizeof(f));
+	queue_stats(q, &st);
+	ck_assert_uint_eq(st.lost, 10);
+	c.in_order = true; /* but for the gap */
+	queue_stop(q);
+	ck_assert_int_eq(pthread_join(c.thread, NULL), 0);
+}
+END_TEST
+
 START_TEST(sync_waits_for_what_was_put)
 {
 	struct consumer c = { 0 };
@@ -349,6 +378,7 @@ int main(void)
 	tcase_add_test(tc, stopped_queue_gives_up_after_a_while);
 	tcase_add_test(tc, full_queue_makes_producers_wait_and_loses_nothing);
 	tcase_add_test(tc, failing_batches_lose_nothing);
+	tcase_add_test(tc, full_queue_that_goes_on_failing_drops);
 	tcase_add_test(tc, sync_waits_for_what_was_put);
 	tcase_add_test(tc, sync_reports_a_failure_and_ends_the_pause);
 	suite_add_tcase(s, tc);

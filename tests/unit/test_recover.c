@@ -29,7 +29,8 @@ static void recover(bool clean)
 	struct recover *r = NULL;
 
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, clean), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, clean, &no_up, &r),
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger,
+					   clean ? RECOVER_SUMS : RECOVER_FILES, &no_up, &r),
 			 0);
 	recover_files_free(r);
 }
@@ -255,7 +256,8 @@ START_TEST(external_executions_come_back)
 	ck_assert_int_eq(mkdirat(n8n, "executions/88", 0755), 0);
 	add_file(n8n, "executions/88/f", "hello");
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &no_up, &r),
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &no_up,
+					   &r),
 			 0);
 	EVENTUALLY((e = exec_lookup(fix.execs, "88")) && (exec_unref(fix.execs, e), 1));
 	EVENTUALLY(info_of("88").bytes == 5);
@@ -289,7 +291,8 @@ START_TEST(files_are_counted_and_their_own_lifetimes_found)
 	add_file(fix.store.tree_fd, "4711_b", "x");
 	ck_assert_int_eq(mark_set(timed, MARK_TTL, 1), 0);
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &no_up, &r),
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &no_up,
+					   &r),
 			 0);
 	EVENTUALLY(info_of("4711").files == 3);
 	ck_assert_uint_eq(info_of("4711").bytes, 16);
@@ -308,7 +311,8 @@ START_TEST(sums_come_from_the_rows_after_a_clean_end)
 
 	add_file(fix.store.tree_fd, "4711_b", "hello");
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &no_up, &r),
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &no_up,
+					   &r),
 			 0);
 	EVENTUALLY(info_of("4711").bytes == 5);
 	recover_files_free(r);
@@ -317,7 +321,9 @@ START_TEST(sums_come_from_the_rows_after_a_clean_end)
 	ck_assert_int_eq(fix.opened.state, LEDGER_CLEAN);
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, true), 0);
 	ck_assert_uint_eq(info_of("4711").files, 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, true, &no_up, &r), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_SUMS, &no_up,
+					   &r),
+			 0);
 	EVENTUALLY(info_of("4711").files == 1 && info_of("4711").bytes == 5);
 	recover_files_free(r);
 }
@@ -363,7 +369,9 @@ static void walk_with_front(int answer)
 	front.asked = front.settled = 0;
 	front.answer = answer;
 	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
-	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &up, &r), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &up,
+					   &r),
+			 0);
 	EVENTUALLY((ledger_stats(fix.ledger, &stats), stats.agrees) ||
 		   (answer == -ENOMEM && front.asked));
 	recover_files_free(r);
@@ -437,8 +445,8 @@ START_TEST(stopping_at_once_is_allowed_and_leaves_it_unclean)
 		add_file(fix.store.tree_fd, name, "x");
 	}
 	for (int i = 0; i < 20; i++) {
-		ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, false, &no_up,
-						   &r),
+		ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES,
+						   &no_up, &r),
 				 0);
 		recover_files_free(r);
 	}
