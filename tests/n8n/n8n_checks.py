@@ -55,12 +55,12 @@ class World:
     def expect_untouched(self, before, executions):
         """
         No byte of a file went through the daemon since `before`: no file was opened without passthrough, and of writes it
-        was asked for one per execution, the hook's to .baton.
+        was asked for two per execution at most, the hook's to .baton: in queue mode main and worker both call it.
         """
         after = self.plain.status()
         expect(after["opens"]["daemon"] == before["opens"]["daemon"], f"opened without passthrough: {after['opens']}")
         writes = after["requests"]["write"] - before["requests"]["write"]
-        expect(writes <= executions, f"{writes} writes through the daemon")
+        expect(writes <= 2 * executions, f"{writes} writes through the daemon")
 
     def ended(self, execution):
         """When n8n says it ended, in seconds since the epoch."""
@@ -139,7 +139,7 @@ def gigabyte(world):
     own = list((world.plain / "n8n").glob(f"**/executions/{execution}"))
     expect(own, "n8n's binary data is not in the mount")
     world.n8n.rest("POST", "/executions/delete", {"ids": [execution]})
-    wait_until(30, "n8n prunes its own", lambda: not list((world.plain / "n8n").glob(f"**/executions/{execution}/**/*-*")))
+    wait_until(30, "n8n prunes its own", lambda: not left_of(world, [execution]))
     return f"1 GB, every byte right, gone {late:.0f} ms after the end; n8n's copy in the mount went when n8n deleted it"
 
 
@@ -244,7 +244,7 @@ def workers_share(world):
     seed = world.seed("seed-10.bin", 10 * MB)
     world.n8n.add(w.workers_change("change", world.plain.place))
     executions = set()
-    for i in range(6):
+    for _ in range(5):  # the two workers take turns, so an odd number makes them change
         world.n8n.call("change", seed=seed)
         wait_until(30, "it sleeps", lambda: len(pinned(world) - executions) == 1)
         executions |= pinned(world)
@@ -261,8 +261,13 @@ def workers_share(world):
     expect(changed > 0, "all executions stayed with their worker: nothing was shown")
     expect(list((world.plain / "n8n").glob("**/binary_data/*")), "n8n's binary data is not in the mount")
     world.n8n.rest("POST", "/executions/delete", {"ids": sorted(executions)})
-    wait_until(30, "n8n prunes", lambda: not any((world.plain / "n8n").glob(f"**/executions/{e}/**/*-*") for e in executions))
-    return f"6 executions of 10 MB, {changed} went on with the other worker; released; n8n pruned its own"
+    wait_until(30, f"n8n prunes: {left_of(world, executions)}", lambda: not left_of(world, executions))
+    return f"5 executions of 10 MB, {changed} went on with the other worker; released; n8n pruned its own"
+
+
+def left_of(world, executions):
+    """n8n's own binary data of them."""
+    return [str(path) for e in sorted(executions) for path in (world.plain / "n8n").glob(f"**/executions/{e}/**/*-*")]
 
 
 def pinned(world):
