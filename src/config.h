@@ -42,8 +42,8 @@ struct config {
 	int hash;		 /* enum seal_hash */
 	int dedup;		 /* enum share_scope */
 	uint64_t dedup_min_bytes;
-	uint64_t threads;	 /* 0: by the number of CPUs */
-	uint32_t uid;		 /* UINT32_MAX: the caller's */
+	uint64_t threads; /* 0: by the number of CPUs */
+	uint32_t uid;	  /* UINT32_MAX: the caller's */
 	uint32_t gid;
 	uint32_t umask; /* UINT32_MAX: the caller's */
 	uint32_t fmask;

@@ -28,9 +28,9 @@ struct state {
 	bool agrees;		/* the rows agree with the tree, but for what is still queued */
 	uint64_t next_number;	/* above every execution number met */
 	uint64_t stored_number; /* what the table ledger has for it */
-	uint64_t lost;		/* events that the queue had dropped: the rows do not agree any more */
-	int64_t trim_to;	/* releases up to this seq are too many; 0: none added */
-	uint64_t stubs_gone;	/* times that rows with a blob went */
+	uint64_t lost;	     /* events that the queue had dropped: the rows do not agree any more */
+	int64_t trim_to;     /* releases up to this seq are too many; 0: none added */
+	uint64_t stubs_gone; /* times that rows with a blob went */
 };
 
 struct writer {
