@@ -383,15 +383,17 @@ static int open_store(struct daemon *d)
 /* What is left in the trash may be what the ledger has no room for. */
 static int open_trash_and_ledger(struct daemon *d)
 {
-	int r;
+	int r = trash_new(d->store.trash_fd, &d->trash);
 
-	reserve_release(&d->store);
-	r = trash_new(d->store.trash_fd, &d->trash);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		return r;
 	}
 	r = open_ledger(d);
+	if (r == -ENOSPC) { /* not before: a store that is refused is not changed */
+		reserve_release(&d->store);
+		r = open_ledger(d);
+	}
 	if (r == -ENOSPC && trash_empty(d->trash) == 0)
 		r = open_ledger(d);
 	if (r == -ENOSPC)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * STORE/reserve: space that is kept so that a store which is full can be opened and closed, for which the ledger
- * needs some. It is given up before either, and taken again behind it, if there is room.
+ * needs some. It is given up for that, and taken again behind it, if there is room.
  *
  * Not for a store that is batonfs's own memory: that one is never opened full.
  */
