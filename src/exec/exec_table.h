@@ -22,6 +22,11 @@ struct exec_table {
 
 	_Atomic uint64_t next_number;
 	_Atomic uint64_t active; /* executions that are ACTIVE */
+
+	/* Of walks that set the ledger right (recover.c), and what they may miss. */
+	_Atomic uint32_t walks; /* one at a time */
+	_Atomic uint32_t names_changing;
+	_Atomic uint64_t names_missed;
 };
 
 /* What the ledger has before the ID of a LIFETIME_EXTERNAL, which may be that of another execution, too. */

@@ -241,7 +241,7 @@ static void look_at_ledger(struct reaper *r)
 	r->rebuild = NULL;
 	if (recover_files_new(r->table, r->store, r->ledger, RECOVER_LOST, &r->up.recover,
 			      &r->rebuild) < 0)
-		return; /* no memory: retrying at the next tick */
+		return; /* no memory, or the start's is at it: retrying at the next tick */
 	r->lost = st.lost;
 	r->said_lost = false;
 }

@@ -215,6 +215,13 @@ int recover_executions(struct exec_table *t, const struct store *store, struct l
 	return clean ? 0 : exec_each(t, note_vacant, NULL);
 }
 
+/* How often it is looked whether the names that were changing have changed. */
+#define NAMES_POLL_NS NS_PER_MS
+
+/* Before a walk is begun again; twice as long each time, up to a point. Source: walks take a tenth of the time at most. */
+#define NAMES_PAUSE_NS (20 * NS_PER_MS)
+#define NAMES_PAUSE_MAX_NS (10 * NS_PER_S)
+
 /* ---- the files, behind the mount ---- */
 
 struct recover {
@@ -289,7 +296,8 @@ void recover_describe_file(const struct walk_entry *w, uint64_t number, enum pla
  * After the row is reported: who makes it a stub now does so after that, and who did before has left the mark. An error
  * ends the walk, so that no blob is taken for garbage whose stub was not seen.
  */
-static int settle(struct recover *rc, const struct walk_entry *w)
+static int settle(struct ledger *ledger, const struct recover_upcalls *up,
+		  const struct walk_entry *w)
 {
 	_cleanup_close_ int fd = openat(w->dirfd, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct blob_name name;
@@ -300,13 +308,13 @@ static int settle(struct recover *rc, const struct walk_entry *w)
 		return 0;
 	if (fd < 0)
 		return r;
-	r = rc->up.settle_stub(rc->up.ctx, w->st->st_ino, w->handle, &name);
+	r = up->settle_stub(up->ctx, w->st->st_ino, w->handle, &name);
 	if (r >= 0 || r == -ESTALE || r == -ENOENT)
 		return 0;
 	log_warning("stub not settled ino=%llu error=%s", (unsigned long long)w->st->st_ino,
 		    log_errname(r));
 	if (r == -EPERM && marked.text[0]) { /* immutable: nobody can change it just now */
-		ledger_file_shared(rc->ledger, w->st->st_ino, marked.text);
+		ledger_file_shared(ledger, w->st->st_ino, marked.text);
 		return 0;
 	}
 	return r == -EINVAL ? 0 : r;
@@ -333,7 +341,7 @@ static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 		ledger_reconcile_seen(rc->ledger, &f);
 		rc->files++;
 	}
-	return rc->up.settle_stub ? settle(rc, w) : 0;
+	return rc->up.settle_stub ? settle(rc->ledger, &rc->up, w) : 0;
 }
 
 /* The counters start at what changed since the mount; the rest comes from the rows. */
@@ -441,9 +449,72 @@ static int rebuild_executions(struct recover *rc)
 	return r;
 }
 
-static void *run(void *arg)
+void recover_name_begin(struct exec_table *t)
 {
-	struct recover *rc = arg;
+	atomic_fetch_add(&t->names_changing, 1);
+}
+
+bool recover_is_walking(struct exec_table *t)
+{
+	return atomic_load(&t->walks) > 0;
+}
+
+int recover_report(struct ledger *ledger, const struct recover_upcalls *up,
+		   const struct walk_entry *w, uint64_t number, enum place place)
+{
+	struct ledger_file f;
+
+	recover_describe_file(w, number, place, &f);
+	ledger_file_put(ledger, &f);
+	return settle(ledger, up, w);
+}
+
+void recover_name_end(struct exec_table *t, bool missed)
+{
+	if (missed)
+		atomic_fetch_add(&t->names_missed, 1);
+	atomic_fetch_sub(&t->names_changing, 1);
+}
+
+/* -ECANCELED: it is to stop. */
+static int pause_walk(struct recover *rc, int64_t ns)
+{
+	struct timespec ts = { .tv_nsec = NAMES_POLL_NS };
+
+	for (int64_t end = clock_mono_ns() + ns; clock_mono_ns() < end;) {
+		if (atomic_load(&rc->stop))
+			return -ECANCELED;
+		(void)nanosleep(&ts, NULL);
+	}
+	return atomic_load(&rc->stop) ? -ECANCELED : 0;
+}
+
+/* The whole tree, and all that was renamed meanwhile. */
+static int walk_all(struct recover *rc)
+{
+	int64_t pause_ns = NAMES_PAUSE_NS;
+
+	for (;;) {
+		uint64_t missed = atomic_load(&rc->table->names_missed);
+		int r;
+
+		ledger_reconcile_begin(rc->ledger);
+		rc->files = 0;
+		r = walk(rc->store->fd, &rc->store->tree, make_tag(0, PLACE_ROOT), see, rc);
+		while (r == 0 && atomic_load(&rc->table->names_changing) > 0)
+			r = pause_walk(rc, NAMES_POLL_NS);
+		if (r < 0 || atomic_load(&rc->table->names_missed) == missed)
+			return r;
+		log_debug("reconcile: directories were renamed, walking again");
+		r = pause_walk(rc, pause_ns);
+		if (r < 0)
+			return r;
+		pause_ns = MIN_OF(2 * pause_ns, NAMES_PAUSE_MAX_NS);
+	}
+}
+
+static void set_right(struct recover *rc)
+{
 	int64_t start = clock_mono_ns();
 	int r;
 
@@ -458,17 +529,16 @@ static void *run(void *arg)
 		if (r < 0)
 			log_warning("counts of files are not complete error=%s, ignoring",
 				    log_errname(r));
-		return NULL;
+		return;
 	}
-	ledger_reconcile_begin(rc->ledger);
-	r = walk(rc->store->fd, &rc->store->tree, make_tag(0, PLACE_ROOT), see, rc);
+	r = walk_all(rc);
 	if (r == -ECANCELED)
-		return NULL;
+		return;
 	if (r < 0) {
 		log_warning(
 			"reconcile stopped error=%s; counts of files are not complete, ignoring",
 			log_errname(r));
-		return NULL;
+		return;
 	}
 	if (rc->up.settled)
 		rc->up.settled(rc->up.ctx);
@@ -480,6 +550,14 @@ static void *run(void *arg)
 	log_line(rc->files ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
 		 "reconciled the ledger with the tree files=%llu seconds=%.3f",
 		 (unsigned long long)rc->files, (double)(clock_mono_ns() - start) / 1e9);
+}
+
+static void *run(void *arg)
+{
+	struct recover *rc = arg;
+
+	set_right(rc);
+	atomic_store(&rc->table->walks, 0);
 	return NULL;
 }
 
@@ -491,14 +569,18 @@ int recover_files_new(struct exec_table *t, const struct store *store, struct le
 
 	if (!rc)
 		return -ENOMEM;
+	if (atomic_exchange(&t->walks, 1))
+		return -EBUSY;
 	rc->table = t;
 	rc->store = store;
 	rc->ledger = ledger;
 	rc->how = how;
 	rc->up = *up;
 	r = pthread_create(&rc->thread, NULL, run, rc);
-	if (r)
+	if (r) {
+		atomic_store(&t->walks, 0);
 		return -r;
+	}
 	*ret = TAKE_PTR(rc);
 	return 0;
 }

@@ -43,10 +43,22 @@ enum recover_how {
 	RECOVER_LOST,  /* it has lost events since: all of its rows; the sums are right */
 };
 
-/* Set the ledger right, in a thread. Borrows all. */
+/* Set the ledger right, in a thread. Borrows all. -EBUSY: one is at it. */
 int recover_files_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
 		      enum recover_how how, const struct recover_upcalls *up, struct recover **ret)
 	WARN_UNUSED;
+/*
+ * A file that gets another name while a walk goes on may be missed by it, and then its row would go, and with the last
+ * row of a blob the blob. So whoever gives names to what has one (rename, link) says so before; and after it
+ * whether a walk may have missed something that recover_report() was not told of, or failed to tell: then it starts
+ * again. Until all of them are through it does not end. In between recover_is_walking() tells whether to report.
+ */
+void recover_name_begin(struct exec_table *t);
+bool recover_is_walking(struct exec_table *t);
+int recover_report(struct ledger *ledger, const struct recover_upcalls *up,
+		   const struct walk_entry *w, uint64_t number, enum place place) WARN_UNUSED;
+void recover_name_end(struct exec_table *t, bool missed);
+
 /* Stops it if it is still at it: the ledger then is not clean, and the next start does it again. */
 void recover_files_free(struct recover *r);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "baton/interface.h"
+#include "exec/recover.h"
 #include "fuse/content.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
@@ -198,6 +199,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 	struct inode *inode = node_find(fs, nodeid);
 	struct target t;
 	int64_t ttl_ns = LEDGER_TTL_DEFAULT;
+	bool missed = false;
 	int r;
 
 	fs_count(fs, FS_OP_link);
@@ -207,6 +209,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 	}
 	r = inode ? target_enter(fs, req, newparent, newname, TARGET_MAKE, &t) : -ESTALE;
 	if (r == 0) {
+		recover_name_begin(fs->execs);
 		r = link_inode(fs, inode, &t, newname, &e, &ttl_ns);
 		if (r == 0) {
 			adopt(fs, &t, req, newname, inode, &e.attr, ttl_ns);
@@ -216,6 +219,9 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 			e.attr_timeout = node_attr_seconds(fs, inode, false);
 			(void)itable_ref(fs->itable, nodeid); /* the entry counts as a lookup */
 		}
+		missed = recover_is_walking(fs->execs) &&
+			 (r < 0 || !target_report(fs, &t, newname, &e.attr, &inode->handle));
+		recover_name_end(fs->execs, missed);
 		target_leave(fs, &t);
 	}
 	if (r < 0)

@@ -249,29 +249,49 @@ static int check(const struct side *from, const struct side *to, unsigned int fl
 	return from->was.fd < 0 ? -ENOENT : 0;
 }
 
-static int do_rename(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
-		     unsigned int flags)
+/* A walk that is on may have missed what has moved. Returns whether it still may. */
+static bool report(struct fs *fs, struct side *from, struct side *to)
 {
-	bool same =
-		from->was.fd >= 0 && to->was.fd >= 0 && from->was.st.st_ino == to->was.st.st_ino;
-	int r = check(from, to, flags);
+	return recover_is_walking(fs->execs) &&
+	       !target_report(fs, &to->t, to->name, &from->was.st, &from->was.handle);
+}
 
-	if (r == 0 && flags & RENAME_WHITEOUT)
-		r = fs_assume(fs, req, false);
-	if (r == 0 && renameat2(from->t.ref.fd, from->name, to->t.ref.fd, to->name, flags) < 0)
-		r = -errno;
-	if (r < 0 || same) /* two names of one file: nothing happens, says rename(2) */
-		return r;
+static int move_name(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
+		     unsigned int flags, bool *ret_missed)
+{
+	if (renameat2(from->t.ref.fd, from->name, to->t.ref.fd, to->name, flags) < 0)
+		return -errno;
+	if (from->was.st.st_ino == to->was.st.st_ino && to->was.fd >= 0)
+		return 0; /* two names of one file: nothing happens, says rename(2) */
 	if (flags & RENAME_EXCHANGE) {
 		arrived(fs, req, from, to, flags);
 		arrived(fs, req, to, from, flags);
+		*ret_missed = report(fs, from, to);
+		*ret_missed |= report(fs, to, from);
 		return 0;
 	}
 	if (to->was.fd >= 0)
 		victim_gone(fs, &to->t, to->name, &to->was);
 	arrived(fs, req, from, to, flags);
+	*ret_missed = report(fs, from, to);
 	departed(fs, from, to);
 	return 0;
+}
+
+static int do_rename(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
+		     unsigned int flags)
+{
+	bool missed = false;
+	int r = check(from, to, flags);
+
+	if (r == 0 && flags & RENAME_WHITEOUT)
+		r = fs_assume(fs, req, false);
+	if (r < 0)
+		return r;
+	recover_name_begin(fs->execs);
+	r = move_name(fs, req, from, to, flags, &missed);
+	recover_name_end(fs->execs, missed);
+	return r;
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,

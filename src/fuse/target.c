@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "exec/recover.h"
 #include "fuse/content.h"
 #include "store/mark.h"
 #include "util/cleanup.h"
@@ -379,4 +380,16 @@ void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char 
 	}
 	if (t->epoch != atomic_load(&fs->exec_epoch)) /* a directory above may have changed hands */
 		exec_unref(fs->execs, node_exec(fs, inode));
+}
+
+bool target_report(struct fs *fs, struct target *t, const char *name, const struct stat *st,
+		   const struct handle *h)
+{
+	struct walk_entry entry = { .name = name, .dirfd = t->ref.fd, .st = st, .handle = h };
+	struct recover_upcalls up = { .ctx = fs, .settle_stub = fs_settle_stub };
+	uint64_t number = exec_number(t->exec);
+
+	if (!S_ISREG(st->st_mode))
+		return !S_ISDIR(st->st_mode); /* others have no rows */
+	return number && recover_report(fs->ledger, &up, &entry, number, t->place) == 0;
 }

@@ -52,6 +52,13 @@ int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 		 struct fuse_entry_param *ret) WARN_UNUSED;
 
+/*
+ * What has the name now, by rename or link, may be missed by a walk that is on (exec/recover.h): tell the ledger of it
+ * if it is a regular file. False: that failed, or it is a directory. st and h are the file's.
+ */
+bool target_report(struct fs *fs, struct target *t, const char *name, const struct stat *st,
+		   const struct handle *h);
+
 /* `name` was created: put it under its execution. Regular files: size_bytes is what they start with. */
 void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char *name,
 		    struct inode *inode, const struct stat *st);

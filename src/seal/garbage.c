@@ -84,6 +84,7 @@ static int condemn(struct round *c, const struct suspect *s, bool remove)
 
 static int judge(struct round *c, bool remove)
 {
+	struct ledger_stats stats;
 	int r = 0;
 
 	for (size_t i = 0; i < c->count; i++) {
@@ -91,6 +92,9 @@ static int judge(struct round *c, bool remove)
 			c->suspects[i].name.text[0] = '\0';
 	}
 	r = ledger_sync(c->ledger);
+	ledger_stats(c->ledger, &stats);
+	if (r == 0 && !stats.agrees) /* it has lost events since */
+		r = -EAGAIN;
 	for (size_t i = 0; i < c->count; i++) {
 		const struct suspect *s = &c->suspects[i];
 

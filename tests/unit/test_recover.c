@@ -427,6 +427,69 @@ START_TEST(walk_without_an_answer_does_not_end)
 }
 END_TEST
 
+/* Whatever the walk has been at when it asks of the first stub, the directory of the other one moves past it. */
+static int move_while_asked(void *ctx, uint64_t ino, const struct handle *h,
+			    struct blob_name *ret_name)
+{
+	int tree = fix.store.tree_fd;
+
+	if (front.asked == 0) {
+		recover_name_begin(fix.execs);
+		ck_assert_int_eq(renameat(tree, "1/sub", tree, "2/moved"), 0);
+		ck_assert(recover_is_walking(fix.execs));
+		recover_name_end(fix.execs, true);
+	}
+	return settle_stub(ctx, ino, h, ret_name);
+}
+
+START_TEST(walk_begins_anew_when_directories_moved)
+{
+	const struct recover_upcalls up = { &front, move_while_asked, settled };
+	struct recover *r = NULL;
+	struct ledger_stats stats;
+
+	front.asked = front.settled = front.answer = 0;
+	ck_assert_int_eq(mkdirat(fix.store.tree_fd, "1", 0777), 0);
+	ck_assert_int_eq(mkdirat(fix.store.tree_fd, "1/sub", 0777), 0);
+	ck_assert_int_eq(mkdirat(fix.store.tree_fd, "2", 0777), 0);
+	add_stub("1/sub/a", 100000, false);
+	add_stub("1/b", 100000, false);
+	add_stub("2/c", 100000, false);
+	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &up,
+					   &r),
+			 0);
+	EVENTUALLY((ledger_stats(fix.ledger, &stats), stats.agrees));
+	recover_files_free(r);
+	ck_assert_int_gt(front.asked, 3);
+	ck_assert_int_eq(front.settled, 1);
+	ck_assert_uint_eq(refs(), 3);
+	ck_assert(!recover_is_walking(fix.execs));
+}
+END_TEST
+
+START_TEST(walk_waits_for_names_that_are_changing)
+{
+	const struct recover_upcalls up = { &front, settle_stub, settled };
+	struct recover *r = NULL;
+	struct ledger_stats stats;
+
+	front.asked = front.settled = front.answer = 0;
+	add_stub("a", 100000, false);
+	recover_name_begin(fix.execs);
+	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &up,
+					   &r),
+			 0);
+	EVENTUALLY(front.asked == 1);
+	ck_assert_int_eq(front.settled, 0);
+	recover_name_end(fix.execs, false);
+	EVENTUALLY((ledger_stats(fix.ledger, &stats), stats.agrees));
+	recover_files_free(r);
+	ck_assert_uint_eq(refs(), 1);
+}
+END_TEST
+
 START_TEST(immutable_stub_keeps_its_blob)
 {
 	add_stub("a", 100000, false);
@@ -472,6 +535,8 @@ int main(void)
 		sums_come_from_the_rows_after_a_clean_end,
 		stubs_are_found_and_settled,
 		walk_without_an_answer_does_not_end,
+		walk_begins_anew_when_directories_moved,
+		walk_waits_for_names_that_are_changing,
 		immutable_stub_keeps_its_blob,
 		stopping_at_once_is_allowed_and_leaves_it_unclean,
 	};
