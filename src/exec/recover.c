@@ -344,18 +344,29 @@ static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	return rc->up.settle_stub ? settle(rc->ledger, &rc->up, w) : 0;
 }
 
-/* The counters start at what changed since the mount; the rest comes from the rows. */
+static bool is_untouched(struct execution *e)
+{
+	return atomic_load(&e->files) == 0 && atomic_load(&e->bytes) == 0;
+}
+
+/*
+ * The counters start at what changed since the mount; the rest comes from the rows. Where something has changed, or does
+ * just now, the rows of that may be here or still on their way: the reaper finds out when it is calm.
+ */
 static int add_usage(void *arg, struct execution *e)
 {
 	struct recover *rc = arg;
-	uint64_t files_before = atomic_load(&e->files);
-	uint64_t bytes_before = atomic_load(&e->bytes);
+	bool untouched = is_untouched(e);
 	uint64_t number = exec_number(e);
 	uint64_t files;
 	uint64_t bytes;
 
-	if (number && ledger_usage(rc->ledger, number, &files, &bytes) == 0)
-		exec_account(e, (int64_t)(files - files_before), (int64_t)(bytes - bytes_before));
+	if (!number || ledger_usage(rc->ledger, number, &files, &bytes) < 0)
+		return 0;
+	if (untouched && is_untouched(e)) /* a row comes after its counting */
+		exec_account(e, (int64_t)files, (int64_t)bytes);
+	else
+		atomic_store(&e->recount, true);
 	return 0;
 }
 
