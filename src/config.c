@@ -232,6 +232,12 @@ static int set_option(struct config *c, char *text, struct config_error *error)
 	if (equals)
 		*equals = '\0';
 	o = find(text);
+	if (!o && strcmp(text, "remount") == 0)
+		return fail(
+			error,
+			"options of a batonfs that is mounted cannot be changed: unmount it, and "
+			"mount it anew; those of the kernel's (ro, noexec, noatime) can: mount -i -o "
+			"remount,...");
 	if (!o)
 		return fail(error, "unknown option '%s'; batonfs --help lists them", text);
 	field = (char *)c + o->offset;

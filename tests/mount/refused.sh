@@ -34,6 +34,7 @@ refuses() {
 # The command line.
 for mode in "" -f; do
 	refuses 2 "unknown option 'colour'" "$BATONFS" $mode -o colour=red "$WORK/empty" "$MNT"
+	refuses 2 "unmount it, and mount it anew" "$BATONFS" $mode -o remount,ttl=5m "$WORK/empty" "$MNT"
 	refuses 2 "unknown option '--colour'" "$BATONFS" $mode --colour "$WORK/empty" "$MNT"
 	refuses 2 "unknown option '-x'" "$BATONFS" $mode -x "$WORK/empty" "$MNT"
 	for bad in soon -1 0 1y 1e5 '' ' ' 999999d; do
