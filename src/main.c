@@ -489,6 +489,7 @@ static int build_front(struct daemon *d)
 		.claim = fs_claim,
 		.settle = fs_settle,
 		.make_stub = fs_make_stub,
+		.settle_stub = fs_settle_stub,
 	};
 	seal_set_upcalls(d->seal, &seal_up);
 	return 0;

@@ -353,7 +353,7 @@ int fs_settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_
 	fd = store_open_handle(fs->store, h, O_RDWR | O_NONBLOCK);
 	ret_name->text[0] = '\0';
 	r = fd < 0 ? fd : stub_settle(fd, ret_name);
-	if (r >= 0 && ret_name->text[0])
+	if (r >= 0 || ret_name->text[0]) /* a stub also if it could not be punched */
 		ledger_file_shared(fs->ledger, ino, ret_name->text);
 	end_move(fs, &move);
 	return r;
