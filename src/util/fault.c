@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Death at a chosen step.
+ * Death at a chosen step, and numbers of a test's choice.
  */
 #include "util/fault.h"
 
@@ -24,4 +24,12 @@ void fault_point(const char *name)
 		return;
 	if (atomic_fetch_add(&passed, 1) + 1 == n)
 		(void)raise(SIGKILL);
+}
+
+uint64_t fault_number(const char *variable, uint64_t otherwise)
+{
+	const char *text = getenv(variable);
+	uint64_t n;
+
+	return text && parse_u64(text, &n) == 0 ? n : otherwise;
 }
