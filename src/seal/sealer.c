@@ -43,6 +43,9 @@
 /* How often a file is looked at again for who waits, while it is open for writing or written to. */
 #define TRIES 8
 
+/* How often after its close, while a mapping may be left: a quarter of a second in all, likewise. */
+#define TRIES_CLOSED 4
+
 /* How long after the first time; twice as long after each other. Together a quarter of a second. */
 #define TRY_AGAIN_NS NS_PER_MS
 
@@ -264,10 +267,16 @@ static void seal_closed_file(void *ctx, const struct work_item *item)
 {
 	struct sealer *s = ctx;
 	struct attempt a = { .sealer = s, .item = item, .worker = s->closed };
+	struct work_item again = *item;
 	int r;
 
 	work_hurry(s->closed, true);
 	r = try_once(&a);
+	/* Nobody has it open, but a writer's last reference is still on its way to the kernel's end of it. */
+	again.tries++;
+	if (r == -EBUSY && again.tries <= TRIES_CLOSED &&
+	    s->up.is_closed(s->up.ctx, item->ino, &item->handle) && work_put(s->closed, &again))
+		r = 0;
 	if (r < 0)
 		log_debug("seal ino=%llu error=%s, not hashing it now",
 			  (unsigned long long)item->ino, log_errname(r));

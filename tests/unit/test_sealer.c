@@ -20,6 +20,7 @@ static uint64_t ino;
 
 /* What the front says. */
 static _Atomic int claim_error;
+static _Atomic int refused; /* claims, for that reason */
 static _Atomic bool sealed;
 static _Atomic int broken; /* so many claims are broken before they are settled */
 static _Atomic int claims; /* not settled */
@@ -39,8 +40,10 @@ static bool is_closed(void *ctx, uint64_t n, const struct handle *h)
 static int claim(void *ctx, uint64_t n, const struct handle *h, struct seal_claim *ret)
 {
 	(void)is_closed(ctx, n, h);
-	if (atomic_load(&claim_error))
+	if (atomic_load(&claim_error)) {
+		atomic_fetch_add(&refused, 1);
 		return atomic_load(&claim_error);
+	}
 	atomic_fetch_add(&claims, 1);
 	*ret = (struct seal_claim){ .sealed = atomic_load(&sealed) };
 	return 0;
@@ -234,6 +237,20 @@ START_TEST(closed_file_is_hashed_and_in_the_ledger)
 }
 END_TEST
 
+/* A busy machine: the kernel lets go of the writer's file long after it told of the close. */
+START_TEST(closed_file_that_is_busy_is_tried_again)
+{
+	start(true);
+	atomic_store(&claim_error, -EBUSY);
+	put_row();
+	sealer_closed(sealer, ino, &file, SEALER_MIN);
+	EVENTUALLY(atomic_load(&refused) > 0);
+	atomic_store(&claim_error, 0);
+	EVENTUALLY(hashed() == 1);
+	stop(false);
+}
+END_TEST
+
 START_TEST(known_after_a_clean_restart)
 {
 	start(false);
@@ -382,12 +399,19 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		who_asks_waits_for_the_hash,	   no_hash_while_somebody_can_write,
-		written_meanwhile_is_hashed_again, closed_file_is_hashed_and_in_the_ledger,
-		known_after_a_clean_restart,	   not_known_after_another_boot,
-		not_known_if_its_times_are_others, fresh_times_prove_nothing,
-		not_known_after_a_crash,	   not_known_where_mappings_do_not_change_times,
-		who_gives_up_is_told_at_once,	   end_tells_who_waits,
+		who_asks_waits_for_the_hash,
+		no_hash_while_somebody_can_write,
+		written_meanwhile_is_hashed_again,
+		closed_file_is_hashed_and_in_the_ledger,
+		known_after_a_clean_restart,
+		not_known_after_another_boot,
+		not_known_if_its_times_are_others,
+		fresh_times_prove_nothing,
+		not_known_after_a_crash,
+		not_known_where_mappings_do_not_change_times,
+		who_gives_up_is_told_at_once,
+		end_tells_who_waits,
+		closed_file_that_is_busy_is_tried_again,
 	};
 
 	return RUN_TESTS("sealer", tests, setup, scratch_teardown);
