@@ -10,6 +10,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -368,6 +369,10 @@ def main():
                     print(f"--- {process.name}\n{process.tail()}" if process else "--- no runner")
             world.plain.unmount()
             world.shared.unmount()
+        if failed:
+            print(f"logs are in {work}")
+        else:
+            shutil.rmtree(work)
     return 1 if failed else 0
 
 
