@@ -346,6 +346,7 @@ def main():
     parser.add_argument("check", nargs="*", help=", ".join(c.__name__ for c in CHECKS))
     args = parser.parse_args()
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     work = Path(tempfile.mkdtemp(prefix="batonfs-n8n-"))
     work.chmod(0o755)
     world, failed = None, 1
