@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Moves, and what is between them.
+ * From the file into a blob, and back.
  *
  * A move of an inode that the kernel knows is begun and ended under that inode's lock. What a crash left is settled
  * (fs_settle_stub()) of inodes that nobody need know: there the list is entered first, and then the lock is
@@ -21,71 +21,6 @@
 #include "store/stub.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-
-/* ---- moves ---- */
-
-static bool is_moving_locked(const struct fs *fs, uint64_t ino)
-{
-	for (const struct content_move *m = fs->moves; m; m = m->next) {
-		if (m->ino == ino)
-			return true;
-	}
-	return false;
-}
-
-static bool is_moving(struct fs *fs, uint64_t ino)
-{
-	if (atomic_load(&fs->moving) == 0)
-		return false;
-	LOCK_SCOPE(&fs->moves_lock);
-	return is_moving_locked(fs, ino);
-}
-
-static void wait_moved(struct fs *fs, uint64_t ino)
-{
-	LOCK_SCOPE(&fs->moves_lock);
-	while (is_moving_locked(fs, ino))
-		lock_wait(&fs->moves_lock, &fs->moved);
-}
-
-/* False if it is being moved already. */
-static bool begin_move(struct fs *fs, struct content_move *m, uint64_t ino)
-{
-	LOCK_SCOPE(&fs->moves_lock);
-	if (is_moving_locked(fs, ino))
-		return false;
-	*m = (struct content_move){ .next = fs->moves, .ino = ino };
-	fs->moves = m;
-	atomic_fetch_add(&fs->moving, 1);
-	atomic_fetch_add(&fs->moves_begun, 1);
-	return true;
-}
-
-static void end_move(struct fs *fs, const struct content_move *m)
-{
-	LOCK_SCOPE(&fs->moves_lock);
-	for (struct content_move **at = &fs->moves; *at; at = &(*at)->next) {
-		if (*at == m) {
-			*at = m->next;
-			break;
-		}
-	}
-	atomic_fetch_sub(&fs->moving, 1);
-	(void)pthread_cond_broadcast(&fs->moved);
-}
-
-struct lock *content_lock(struct fs *fs, struct inode *inode)
-{
-	struct lock *lock = itable_lock(fs->itable, inode);
-
-	lock_take(lock);
-	while (is_moving(fs, inode->ino)) {
-		lock_drop(lock);
-		wait_moved(fs, inode->ino);
-		lock_take(lock);
-	}
-	return lock;
-}
 
 /* ---- what it is ---- */
 
@@ -274,7 +209,7 @@ static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted)
 
 int content_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bool wanted)
 {
-	struct content_move move;
+	struct move move;
 	int r = 0;
 
 	while (r == 0 && atomic_load(&inode->flags) & INODE_STUB) {
@@ -282,24 +217,24 @@ int content_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bo
 
 		if (atomic_load(&inode->flags) & INODE_ORPHAN && is_passed_locked(inode))
 			return -ETXTBSY;
-		mine = begin_move(fs, &move, inode->ino);
+		mine = move_begin(fs, &move, inode->ino);
 		lock_drop(lock);
 		if (mine)
 			r = take_home(fs, inode, wanted);
 		else
-			wait_moved(fs, inode->ino);
+			move_await(fs, inode->ino);
 		lock_take(lock);
 		if (mine && r == 0)
 			now_own_locked(fs, inode, wanted);
 		if (mine)
-			end_move(fs, &move);
+			move_end(fs, &move);
 	}
 	return r == 0 && atomic_load(&inode->flags) & INODE_SPLIT ? 1 : r;
 }
 
 int content_own(struct fs *fs, struct inode *inode)
 {
-	_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
 	int r = content_learn_locked(fs, inode, -1);
 
 	return r < 0 ? r : content_own_locked(fs, inode, lock, true);
@@ -317,10 +252,10 @@ static int give_away(struct fs *fs, struct inode *inode, const struct blob_name 
 int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 			const struct blob_name *name)
 {
-	struct content_move move;
+	struct move move;
 	int r;
 
-	if (!begin_move(fs, &move, inode->ino))
+	if (!move_begin(fs, &move, inode->ino))
 		return -EBUSY;
 	lock_drop(lock);
 	r = give_away(fs, inode, name);
@@ -331,20 +266,20 @@ int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 		backing_unregister(fs->backing, inode->backing_id); /* its own */
 		inode->backing_id = 0;
 	}
-	end_move(fs, &move);
+	move_end(fs, &move);
 	return r;
 }
 
 int fs_settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_name *ret_name)
 {
 	struct fs *fs = ctx;
-	struct content_move move;
+	struct move move;
 	struct inode *inode;
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	while (!begin_move(fs, &move, ino))
-		wait_moved(fs, ino);
+	while (!move_begin(fs, &move, ino))
+		move_await(fs, ino);
 	inode = itable_peek(fs->itable, ino, h);
 	if (inode) {
 		lock_drop(lock_taken(itable_lock(fs->itable, inode)));
@@ -355,7 +290,7 @@ int fs_settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_
 	r = fd < 0 ? fd : stub_settle(fd, ret_name);
 	if (r >= 0 || ret_name->text[0]) /* a stub also if it could not be punched */
 		ledger_file_shared(fs->ledger, ino, ret_name->text);
-	end_move(fs, &move);
+	move_end(fs, &move);
 	return r;
 }
 
@@ -471,19 +406,6 @@ void content_tell_split(struct fs *fs, struct inode *inode)
 		tell_kernel(fs, itable_nodeid(fs->itable, inode));
 }
 
-struct content_look content_look(struct fs *fs)
-{
-	struct content_look look = { .begun = atomic_load(&fs->moves_begun) };
-
-	look.quiet = atomic_load(&fs->moving) == 0;
-	return look;
-}
-
-bool content_moved(struct fs *fs, const struct content_look *since)
-{
-	return !since->quiet || atomic_load(&fs->moves_begun) != since->begun;
-}
-
 void content_show_blocks(struct fs *fs, struct inode *inode, int fd, struct stat *st)
 {
 	uint32_t flags = atomic_load(&inode->flags);
@@ -511,11 +433,11 @@ static int look_at(struct fs *fs, struct inode *inode, int fd, struct stat *ret)
 
 int content_stat(struct fs *fs, struct inode *inode, int fd, struct stat *ret)
 {
-	struct content_look look = content_look(fs);
+	struct move_look look = move_look(fs);
 	int r = look_at(fs, inode, fd, ret);
 
-	if (r == 0 && S_ISREG(inode->mode) && content_moved(fs, &look)) { /* perhaps this one */
-		_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+	if (r == 0 && S_ISREG(inode->mode) && move_seen(fs, &look)) { /* perhaps this one */
+		_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
 
 		r = look_at(fs, inode, fd, ret);
 	}

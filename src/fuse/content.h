@@ -10,9 +10,7 @@
  *
  * INODE_STUB repeats the mark on the file, INODE_LEARNED says that it does. Both change under the inode's lock.
  *
- * On the way between the two, a *move*, the lock is not held, for a move takes as long as the content is large. The
- * file is in a list then, which it enters and leaves under the lock; content_lock() waits for that. So whoever has
- * the lock from there finds the content at rest, and all times and attributes as they were.
+ * The way between the two is a move (move.h).
  *
  * What readers have when somebody is about to write:
  *
@@ -30,20 +28,12 @@
 #define FUSE_CONTENT_H
 
 #include "fuse/fs.h"
-
-/* A file on its way, in the list of them. */
-struct content_move {
-	struct content_move *next;
-	uint64_t ino;
-};
-
-/* The inode's lock, taken when nobody moves its content. The caller drops it. */
-struct lock *content_lock(struct fs *fs, struct inode *inode);
+#include "fuse/move.h"
 
 /*
  * Learn what the file behind fd (O_PATH will do) is, unless that is known: whether chattr(1) keeps it from being
- * changed, and whether it is a stub. fd -1: it is opened for that. The caller has the lock from content_lock(). 0 or
- * -errno: better not opened.
+ * changed, and whether it is a stub. fd -1: it is opened for that. The caller has the lock from move_lock_still(). 0
+ * or -errno: better not opened.
  */
 int content_learn_locked(struct fs *fs, struct inode *inode, int fd) WARN_UNUSED;
 
@@ -52,9 +42,9 @@ void content_learn_again_locked(struct inode *inode, int fd);
 
 /*
  * Somebody is about to change the content of a file that was learned: it must be its own. wanted: with what it holds;
- * else it is cut to 0 if it is a stub. `lock` is the inode's, from content_lock(); it is dropped for a move and taken
- * again, and what was read under it has to be read again then. 0; 1: it is, but this inode was split off, so the
- * answer is -ESTALE; -ETXTBSY: it would have to be split, and has no name any more; -ENOSPC, -EIO (no such blob),
+ * else it is cut to 0 if it is a stub. `lock` is the inode's, from move_lock_still(); it is dropped for a move and
+ * taken again, and what was read under it has to be read again then. 0; 1: it is, but this inode was split off, so
+ * the answer is -ESTALE; -ETXTBSY: it would have to be split, and has no name any more; -ENOSPC, -EIO (no such blob),
  * -errno: nothing has changed.
  */
 int content_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bool wanted)
@@ -65,7 +55,8 @@ int content_own(struct fs *fs, struct inode *inode) WARN_UNUSED;
 
 /*
  * The other way, under the same lock: the caller has made sure that nobody has the file open or mapped, that the
- * blob is pinned, and that it has the same content. Errors are those of stub_make(); -EBUSY: it is being moved.
+ * blob is pinned, and that it has the same content. Errors are those of stub_make();
+ * -EBUSY: it is being moved.
  */
 int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 			const struct blob_name *name) WARN_UNUSED;
@@ -85,14 +76,6 @@ void content_evict(struct fs *fs, struct inode *inode);
  * that the content of a stub takes in the blob.
  */
 int content_stat(struct fs *fs, struct inode *inode, int fd, struct stat *ret) WARN_UNUSED;
-
-/* For attributes that were found by a name, before its inode was: whether they may be of such a moment. */
-struct content_look {
-	uint64_t begun;
-	bool quiet;
-};
-struct content_look content_look(struct fs *fs);
-bool content_moved(struct fs *fs, const struct content_look *since);
 
 /*
  * Whether somebody may have the blob of a stub mapped because of this inode. Which of several stubs a mapping is from

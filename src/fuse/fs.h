@@ -10,7 +10,7 @@
  *     session.c    mount, threads                 readers.c   how many of them read
  *     spin.c       how one of them waits          refresh.c   attributes after a close
  *     prune.c      a large execution's names      sealing.c   closed and written again
- *     content.c    where a file's content is
+ *     content.c    where a file's content is      move.c      on its way
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H
@@ -82,7 +82,7 @@ struct fs {
 	_Atomic bool unsettled;	      /* files may be in the middle of what a crash left (stub.h) */
 	struct lock moves_lock;	      /* rank LOCK_MOVES */
 	pthread_cond_t moved;	      /* moves_lock */
-	struct content_move *moves;   /* moves_lock; each its mover's */
+	struct move *moves;	      /* moves_lock; each its mover's */
 	_Atomic uint32_t moving;      /* changes under moves_lock: how many they are */
 	_Atomic uint64_t moves_begun; /* likewise: so far */
 	_Atomic uint32_t exec_epoch;  /* directories that changed their execution so far */

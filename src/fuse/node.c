@@ -432,7 +432,7 @@ void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 	int drop = 0;
 
 	{
-		_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+		_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
 
 		if (fd >= 0 && st)
 			content_pin_locked(fs, inode, fd, st); /* before the ledger's row goes */

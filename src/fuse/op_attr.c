@@ -252,7 +252,7 @@ static int set_meta_settled(fuse_req_t req, struct fs *fs, struct inode *inode, 
 	_cleanup_(lock_dropp) struct lock *lock = NULL;
 
 	if (S_ISREG(inode->mode) && to_set & (TIMES | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-		lock = content_lock(fs, inode);
+		lock = move_lock_still(fs, inode);
 	return set_meta(req, fd, attr, to_set);
 }
 

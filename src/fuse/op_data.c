@@ -79,8 +79,9 @@ static int data_open_content(fuse_req_t req, fuse_ino_t nodeid, const struct fus
 		ret->owned = false;
 		if (ret->fd != -ENODATA)
 			return ret->fd;
-		lock_drop(content_lock(fs,
-				       inode)); /* whoever takes the mark away is almost through */
+		lock_drop(
+			move_lock_still(fs,
+					inode)); /* whoever takes the mark away is almost through */
 	}
 	if (inode && !fi->fh && atomic_load(&inode->flags) & INODE_SPLIT)
 		return -EXDEV;

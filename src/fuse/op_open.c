@@ -205,7 +205,7 @@ static int open_daemon_locked(struct opening *o)
 /* 1: in passthrough, 0: by the daemon, -errno. */
 static int open_either(struct opening *o)
 {
-	_cleanup_(lock_dropp) struct lock *lock = content_lock(o->fs, o->inode);
+	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(o->fs, o->inode);
 	int r = prepare_locked(o, lock);
 
 	if (r == 0)

@@ -65,7 +65,7 @@ static bool has_no_capability(const struct inode *inode, const char *name)
 /* A move (content.h) sets a file's capability again, as it was before. */
 static struct lock *lock_for(struct fs *fs, struct inode *inode, const char *name)
 {
-	return is_capability(name) ? content_lock(fs, inode) : NULL;
+	return is_capability(name) ? move_lock_still(fs, inode) : NULL;
 }
 
 void op_getxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, size_t size)

@@ -29,7 +29,7 @@ void node_unseal_locked(struct fs *fs, struct inode *inode)
 
 int node_write_begin(struct fs *fs, struct inode *inode, bool wanted)
 {
-	_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
 	int r = content_learn_locked(fs, inode, -1);
 
 	if (r == 0)
@@ -128,7 +128,7 @@ int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *na
 {
 	struct fs *fs = ctx;
 	struct inode *inode = claim->inode;
-	_cleanup_(lock_dropp) struct lock *lock = content_lock(fs, inode);
+	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
 	int r = content_learn_locked(fs, inode, -1);
 
 	if (r == 0)

@@ -177,13 +177,13 @@ static void mark_auto(struct inode *dir, struct inode *like, const struct stat *
 
 /* What was found by name may be of a moment when its content was moved, and is a stub's perhaps. */
 static void settle_attributes(struct fs *fs, struct inode *inode, bool is_new,
-			      const struct content_look *look, struct stat *st)
+			      const struct move_look *look, struct stat *st)
 {
 	struct stat again;
 
 	if (!S_ISREG(st->st_mode))
 		return;
-	if (!content_moved(fs, look) || node_stat(fs, inode, &again) < 0) {
+	if (!move_seen(fs, look) || node_stat(fs, inode, &again) < 0) {
 		content_show_blocks(fs, inode, -1, st);
 		return;
 	}
@@ -199,7 +199,7 @@ int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 		 struct inode **ret_inode, struct fuse_entry_param *ret)
 {
 	struct inode like = { .place = (uint8_t)t->place, .exec_epoch = t->epoch };
-	struct content_look look = content_look(fs);
+	struct move_look look = move_look(fs);
 	struct stat st;
 	bool is_new;
 	int r = stat_entry(t->ref.fd, name, fd, &st, &like.handle);
@@ -320,7 +320,7 @@ int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 	struct inode like = { .exec_epoch = atomic_load(&fs->exec_epoch) };
 	struct execution *e;
 	struct rule_match m;
-	struct content_look look = content_look(fs);
+	struct move_look look = move_look(fs);
 	struct inode *inode;
 	struct stat st;
 	bool is_new;
