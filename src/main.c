@@ -454,6 +454,19 @@ static int build_seal(struct daemon *d)
 	return r;
 }
 
+/* A copy in another execution, of what only one may share, is none. */
+static enum fs_clone clone_scope(const struct daemon *d)
+{
+	switch ((enum share_scope)d->config.dedup) {
+	case SHARE_OWNER:
+		return FS_CLONE_OWN;
+	case SHARE_MOUNT:
+		return FS_CLONE_ALL;
+	default:
+		return FS_CLONE_NONE;
+	}
+}
+
 static int build_front(struct daemon *d)
 {
 	struct fs_config config = {
@@ -464,6 +477,7 @@ static int build_front(struct daemon *d)
 		.dmask = d->config.dmask,
 		.own_ttls = may_have_own_ttls(d),
 		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
+		.clone = clone_scope(d),
 	};
 	struct control_upcalls control_up = {
 		.ctx = d, .seal = d->seal, .status = add_status, .root_changed = root_changed

@@ -249,8 +249,28 @@ static int give_away(struct fs *fs, struct inode *inode, const struct blob_name 
 	return fd < 0 ? fd : stub_make(fs->store->blobs, fd, name);
 }
 
+/* A hole of that size first, which is what a copy of nothing is; nobody has been told of it if we die now. */
+static int give_size(struct fs *fs, struct inode *inode, const struct blob_name *name)
+{
+	_cleanup_close_ int fd = node_open(fs, inode, O_RDWR | O_NONBLOCK);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != 0)
+		return -EOPNOTSUPP;
+	r = ftruncate(fd, (off_t)blob_name_bytes(name)) < 0 ? -errno
+							    : stub_make(fs->store->blobs, fd, name);
+	if (r < 0)
+		(void)!ftruncate(fd, 0); /* as it was; it was a hole all the same */
+	return r;
+}
+
 int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
-			const struct blob_name *name)
+			const struct blob_name *name, bool empty)
 {
 	struct move move;
 	int r;
@@ -258,7 +278,7 @@ int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 	if (!move_begin(fs, &move, inode->ino))
 		return -EBUSY;
 	lock_drop(lock);
-	r = give_away(fs, inode, name);
+	r = empty ? give_size(fs, inode, name) : give_away(fs, inode, name);
 	lock_take(lock);
 	if (r == 0) {
 		atomic_fetch_or(&inode->flags, INODE_STUB);

@@ -55,11 +55,11 @@ int content_own(struct fs *fs, struct inode *inode) WARN_UNUSED;
 
 /*
  * The other way, under the same lock: the caller has made sure that nobody has the file open or mapped, that the
- * blob is pinned, and that it has the same content. Errors are those of stub_make();
+ * blob is pinned, and that it has the same content, or is empty and is to have it. Errors are those of stub_make();
  * -EBUSY: it is being moved.
  */
 int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
-			const struct blob_name *name) WARN_UNUSED;
+			const struct blob_name *name, bool empty) WARN_UNUSED;
 
 /*
  * The blob of the stub behind fd (any kind of descriptor): one for the caller, opened O_RDONLY, or O_PATH. -ENODATA:

@@ -18,13 +18,21 @@
 
 struct fs;
 
+/* Whose shared files may be copied by sharing them once more. */
+enum fs_clone {
+	FS_CLONE_NONE,
+	FS_CLONE_OWN, /* the owner of the new file */
+	FS_CLONE_ALL,
+};
+
 struct fs_config {
 	bool passthrough; /* wanted */
 	uid_t uid;	  /* of new files; (uid_t)-1: the caller's */
 	gid_t gid;
 	uint32_t fmask; /* instead of the caller's umask; UINT32_MAX: the caller's */
 	uint32_t dmask;
-	bool own_ttls;	/* files of the store may have a ttl of their own (a mark) */
+	bool own_ttls; /* files of the store may have a ttl of their own (a mark) */
+	enum fs_clone clone;
 	bool unsettled; /* the store was not closed in order: until fs_settled() */
 };
 

@@ -11,6 +11,7 @@
  *     spin.c       how one of them waits          refresh.c   attributes after a close
  *     prune.c      a large execution's names      sealing.c   closed and written again
  *     content.c    where a file's content is      move.c      on its way
+ *     clone.c      copied without copying
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H
@@ -57,6 +58,9 @@ enum fs_op {
 		FS_OP_MAX_
 };
 
+/* Threads that opened a shared file lately. Source: as many as copy at a time. */
+#define FS_CLONE_SOURCES 64
+
 struct fs {
 	/* Constant while requests are served. */
 	struct fs_config config;
@@ -85,7 +89,9 @@ struct fs {
 	struct move *moves;	      /* moves_lock; each its mover's */
 	_Atomic uint32_t moving;      /* changes under moves_lock: how many they are */
 	_Atomic uint64_t moves_begun; /* likewise: so far */
-	_Atomic uint32_t exec_epoch;  /* directories that changed their execution so far */
+	_Atomic uint64_t sources[FS_CLONE_SOURCES]; /* see clone.c */
+	_Atomic uint64_t clones;		    /* files copied so since the start */
+	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
 	_Atomic uint64_t requests[FS_OP_MAX_];
 	_Atomic uint64_t opens_passthrough;
 	_Atomic uint64_t opens_daemon;

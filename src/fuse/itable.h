@@ -54,6 +54,7 @@ enum inode_flag {
 	INODE_PINNED = 1u << 16, /* an orphan that has its blob pinned */
 	/* A stub that was opened in passthrough: a mapping of its blob may be left, which keeps the inode known. */
 	INODE_LENT = 1u << 17,
+	INODE_TARGET = 1u << 18, /* may become a stub while it is open (clone.h), until closed */
 };
 
 struct inode {

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "fuse/clone.h"
 #include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
@@ -115,6 +116,16 @@ void op_read(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, struct f
 	(void)fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
 }
 
+/* A target of a copy may be a stub just now, or become one. */
+static ssize_t write_locked(struct fs *fs, struct inode *inode, struct fuse_bufvec *out,
+			    struct fuse_bufvec *in)
+{
+	_cleanup_(lock_dropp) struct lock *lock = NULL;
+	int r = clone_lock_target(fs, inode, &lock);
+
+	return r < 0 ? r : fuse_buf_copy(out, in, 0);
+}
+
 void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off_t off,
 		  struct fuse_file_info *fi)
 {
@@ -136,7 +147,7 @@ void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off
 	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	out.buf[0].fd = fh_own(fi);
 	out.buf[0].pos = off;
-	n = fuse_buf_copy(&out, in, 0);
+	n = write_locked(fs, inode, &out, in);
 	if (n >= 0) /* the data is written, whatever becomes of the bits */
 		(void)!attr_drop_setid(req, inode, fi, fh_own(fi));
 	if (n < 0)
@@ -176,12 +187,56 @@ void op_fallocate(fuse_req_t req, fuse_ino_t nodeid, int mode, off_t offset, off
 		  struct fuse_file_info *fi)
 {
 	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
+	struct fs *fs = fs_of(req);
 	int r = data_open(req, nodeid, fi, O_RDWR | O_NONBLOCK, &d);
 
-	fs_count(fs_of(req), FS_OP_fallocate);
-	if (r == 0 && fallocate(d.fd, mode, offset, length) < 0)
-		r = -errno;
+	fs_count(fs, FS_OP_fallocate);
+	if (r == 0) {
+		_cleanup_(lock_dropp) struct lock *lock = NULL;
+
+		r = clone_lock_target(fs, node_find(fs, nodeid), &lock);
+		if (r == 0 && fallocate(d.fd, mode, offset, length) < 0)
+			r = -errno;
+	}
 	reply_err(req, r);
+}
+
+/* A copy that is asked for. */
+struct range {
+	struct inode *in;
+	off_t off_in;
+	const struct fuse_file_info *fi_in;
+	struct inode *out;
+	off_t off_out;
+	size_t len;
+};
+
+static ssize_t copy_whole(struct fs *fs, const struct range *c)
+{
+	_cleanup_close_ int own = -1;
+	uint64_t bytes;
+	int r;
+
+	if (c->off_in != 0 || c->off_out != 0 || !(atomic_load(&c->in->flags) & INODE_STUB))
+		return -EOPNOTSUPP;
+	if (!c->fi_in->fh)
+		own = node_open(fs, c->in, O_PATH | O_NOFOLLOW);
+	if (!c->fi_in->fh && own < 0)
+		return own;
+	r = clone_whole(fs, c->fi_in->fh ? fh_own(c->fi_in) : own, c->out, c->len, &bytes);
+	return r < 0 ? r : (ssize_t)bytes;
+}
+
+static ssize_t copy_bytes(struct fs *fs, const struct range *c, int in, int out)
+{
+	_cleanup_(lock_dropp) struct lock *lock = NULL;
+	int r = clone_lock_target(fs, c->out, &lock);
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	n = copy_file_range(in, &(off_t){ c->off_in }, out, &(off_t){ c->off_out }, c->len, 0);
+	return n < 0 ? -errno : n;
 }
 
 void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in, off_t off_in,
@@ -190,20 +245,24 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in, off_t off_in,
 {
 	_cleanup_(data_fd_done) struct data_fd in = { .fd = -1 };
 	_cleanup_(data_fd_done) struct data_fd out = { .fd = -1 };
-	ssize_t n = 0;
-	int r;
+	struct fs *fs = fs_of(req);
+	struct range c = { .off_in = off_in, .fi_in = fi_in, .off_out = off_out, .len = len };
+	ssize_t n;
 
-	fs_count(fs_of(req), FS_OP_copy_file_range);
-	r = data_open_content(req, nodeid_in, fi_in,
-			      &in); /* after -EXDEV the kernel reads and writes */
-	if (r == 0)
-		r = data_open(req, nodeid_out, fi_out, O_WRONLY | O_NONBLOCK, &out);
-	if (r == 0) {
-		n = copy_file_range(in.fd, &off_in, out.fd, &off_out, len, (unsigned int)flags);
-		r = n < 0 ? -errno : 0;
+	(void)flags; /* none are known */
+	fs_count(fs, FS_OP_copy_file_range);
+	n = data_open_content(req, nodeid_in, fi_in, &in); /* after -EXDEV the kernel copies */
+	if (n == 0)
+		n = data_open(req, nodeid_out, fi_out, O_WRONLY | O_NONBLOCK, &out);
+	if (n == 0) {
+		c.in = node_find(fs, nodeid_in);
+		c.out = node_find(fs, nodeid_out);
+		n = copy_whole(fs, &c);
+		if (n < 0)
+			n = copy_bytes(fs, &c, in.fd, out.fd);
 	}
-	if (r < 0)
-		reply_err(req, r);
+	if (n < 0)
+		reply_err(req, (int)n);
 	else
 		reply_write(req, (size_t)n);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuse/clone.h"
 #include "fuse/content.h"
 #include "fuse/refresh.h"
 #include "fuse/reply.h"
@@ -36,6 +37,7 @@ struct opening {
 	struct inode *inode;
 	struct fuse_file_info *fi;
 	int fd;	     /* open already, of what was just created; borrowed; or -1 */
+	bool target; /* of a copy, it seems: not in passthrough */
 	int path_fd; /* O_PATH, once somebody needed it; owned */
 };
 
@@ -137,7 +139,7 @@ static int open_passthrough_locked(struct opening *o)
 	struct inode *inode = o->inode;
 	int r;
 
-	if (!o->fs->config.passthrough || atomic_load(&inode->flags) & (INODE_CACHED | INODE_SPLIT))
+	if (!o->fs->config.passthrough || o->target || atomic_load(&inode->flags) & INODE_CACHED)
 		return 0;
 	r = register_locked(o);
 	if (r == -ESTALE)
@@ -190,7 +192,7 @@ static int open_daemon_locked(struct opening *o)
 		return r;
 	beside = inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED);
 	if (!beside)
-		atomic_fetch_or(&inode->flags, INODE_CACHED);
+		atomic_fetch_or(&inode->flags, INODE_CACHED | (o->target ? INODE_TARGET : 0));
 	if (beside || (fi->flags & O_ACCMODE) == O_WRONLY) {
 		fi->direct_io = 1; /* saves the writer a copy into the page cache */
 		fi->parallel_direct_writes = 1;
@@ -214,12 +216,18 @@ static int open_either(struct opening *o)
 }
 
 /* Open the inode for this request. */
-static int open_inode(struct fs *fs, struct inode *inode, int fd, struct fuse_file_info *fi)
+static int open_inode(fuse_req_t req, struct inode *inode, int fd, struct fuse_file_info *fi)
 {
+	struct fs *fs = fs_of(req);
+	pid_t thread = fuse_req_ctx(req)->pid;
 	struct opening o = { .fs = fs, .inode = inode, .fi = fi, .fd = fd, .path_fd = -1 };
-	int r = open_either(&o);
+	int r;
 
+	o.target = fd >= 0 && clone_is_expected(fs, thread, fi->flags);
+	r = open_either(&o);
 	(void)safe_close(o.path_fd);
+	if (r >= 0 && !writes(fi) && atomic_load(&inode->flags) & INODE_STUB)
+		clone_note_source(fs, thread);
 	if (r < 0)
 		return r;
 	fi->noflush =
@@ -260,7 +268,8 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 		exec_closed(inode->exec);
 		last_open = inode->nopen == 0 && !fi->fh;
 		if (inode->nopen == 0) {
-			uint32_t flags = atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_CACHED);
+			uint32_t flags = atomic_fetch_and(&inode->flags,
+							  ~(uint32_t)(INODE_CACHED | INODE_TARGET));
 
 			if (flags & INODE_ORPHAN) {
 				drop = inode->backing_id;
@@ -311,7 +320,7 @@ static int open_named(struct fs *fs, fuse_req_t req, struct inode *inode, struct
 	if (entered || has_opens(fs, inode))
 		r = fi->flags & O_TRUNC ? truncate_inode(fs, req, inode, fi) : 0;
 	if (r == 0)
-		r = open_inode(fs, inode, -1, fi);
+		r = open_inode(req, inode, -1, fi);
 	if (entered) {
 		exec_leave(e);
 		exec_vacate(e);
@@ -422,7 +431,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 			atomic_fetch_or(&inode->flags,
 					INODE_NO_CAPABILITY); /* nothing is set on it yet */
 			target_created(fs, &t, req, name, inode, &e.attr);
-			r = open_inode(fs, inode, fd, fi);
+			r = open_inode(req, inode, fd, fi);
 			if (r < 0)
 				itable_unref(fs->itable, inode);
 		}
@@ -474,7 +483,7 @@ void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file
 			r = fd < 0 ? -errno : make_nameless(fs, &t, fd, &inode, &e);
 		}
 		if (r == 0) {
-			r = open_inode(fs, inode, fd, fi);
+			r = open_inode(req, inode, fd, fi);
 			if (r < 0)
 				itable_unref(fs->itable, inode);
 		}

@@ -133,7 +133,7 @@ int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *na
 
 	if (r == 0)
 		r = check_unused_locked(fs, inode, claim);
-	return r < 0 ? r : content_stub_locked(fs, inode, lock, name);
+	return r < 0 ? r : content_stub_locked(fs, inode, lock, name, false);
 }
 
 static int claim_locked(struct fs *fs, struct inode *inode, struct seal_claim *ret)

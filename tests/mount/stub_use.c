@@ -479,6 +479,104 @@ static void by_vectors(const char *f)
 	CHECK(is_stub(f));
 }
 
+/* As cp(1) does: the source, then at once the new file. Open for writing still. */
+static int copy_as_cp(const char *from, const char *to, int flags, size_t size)
+{
+	int in = open_file(from, O_RDONLY);
+	int out = open_file(to, O_WRONLY | O_CREAT | flags);
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = copy_file_range(in, NULL, out, NULL, size - done, 0);
+
+		CHECK(n > 0);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	CHECK(close(in) == 0);
+	return out;
+}
+
+/* Between the two opens a busy machine may lie: then the bytes are copied, and it is tried again. */
+static int copy_at_once(const char *from, const char *to, int flags)
+{
+	int fd = copy_as_cp(from, to, flags, SIZE);
+
+	for (int i = 0; i < 100 && !is_stub(to); i++) {
+		CHECK(close(fd) == 0 && unlink(to) == 0);
+		fd = copy_as_cp(from, to, flags, SIZE);
+	}
+	CHECK(is_stub(to));
+	return fd;
+}
+
+static void copied_at_once(const char *f)
+{
+	int fd = copy_at_once(f, "clone", O_EXCL);
+
+	CHECK(file_has("clone", SIZE));
+	CHECK(map_has("clone", MAP_SHARED, SIZE));
+	CHECK((uint64_t)stat_of("clone").st_blocks * 512 >= SIZE - (HOLE_END - HOLE));
+	CHECK(stat_of("clone").st_mtim.tv_sec != MTIME);
+	CHECK(close(fd) == 0);
+	CHECK(is_stub("clone"));
+	CHECK(file_has("clone", SIZE));
+	CHECK(map_has("clone", MAP_SHARED, SIZE));
+	fd = copy_at_once("clone", "again", 0); /* as libuv does, and of a copy */
+	CHECK(close(fd) == 0 && file_has("again", SIZE));
+	CHECK(unlink("clone") == 0);
+	CHECK(file_has("again", SIZE) && unlink("again") == 0);
+	CHECK(is_stub(f));
+}
+
+/* What comes behind it comes home first; and who reads it meanwhile reads what is there. */
+static void copied_and_written(const char *f)
+{
+	int fd = copy_at_once(f, "clone", O_EXCL);
+	int reader = open_file("clone", O_RDONLY);
+
+	CHECK(fd_has(reader, SIZE));
+	CHECK(pwrite(fd, "new", 3, 200) == 3);
+	memcpy(expected + 200, "new", 3);
+	CHECK(!is_stub("clone"));
+	CHECK(fd_has(reader, SIZE));
+	CHECK(write(fd, "more", 4) == 4);
+	memcpy(expected + SIZE, "more", 4);
+	CHECK(fd_has(reader, SIZE + 4));
+	CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0);
+	memset(expected, 0, 4096);
+	CHECK(ftruncate(fd, SIZE) == 0);
+	CHECK(close(fd) == 0 && close(reader) == 0);
+	CHECK(file_has("clone", SIZE) && unlink("clone") == 0);
+	restore();
+	fd = copy_at_once(f, "clone", O_EXCL);
+	CHECK(ftruncate(fd, 100) == 0);
+	CHECK(close(fd) == 0 && file_has("clone", 100) && unlink("clone") == 0);
+	fd = copy_at_once(f, "clone", O_EXCL);
+	CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0);
+	memset(expected, 0, 4096);
+	CHECK(close(fd) == 0 && file_has("clone", SIZE) && unlink("clone") == 0);
+	CHECK(is_stub(f));
+}
+
+/* In part, over what is there, and to another's file: bytes. */
+static void copied_by_bytes(const char *f)
+{
+	int fd = copy_as_cp(f, "clone", O_EXCL, SIZE - 1);
+
+	CHECK(close(fd) == 0 && !is_stub("clone"));
+	CHECK(file_has("clone", SIZE - 1));
+	fd = copy_as_cp(f, "clone", O_TRUNC, SIZE);
+	CHECK(close(fd) == 0 && !is_stub("clone"));
+	CHECK(file_has("clone", SIZE) && unlink("clone") == 0);
+	CHECK(chown(f, 12, 34) == 0);
+	fd = copy_as_cp(f, "clone", O_EXCL, SIZE);
+	CHECK(close(fd) == 0 && !is_stub("clone"));
+	CHECK(file_has("clone", SIZE) && unlink("clone") == 0);
+	CHECK(is_stub(f));
+}
+
 /* ---- the table ---- */
 
 static const struct scene {
@@ -503,6 +601,9 @@ static const struct scene {
 	{ "changed_while_open", changed_while_open },
 	{ "copied", copied },
 	{ "copied_into", copied_into },
+	{ "copied_at_once", copied_at_once },
+	{ "copied_and_written", copied_and_written },
+	{ "copied_by_bytes", copied_by_bytes },
 	{ "unlinked", unlinked },
 	{ "replaced", replaced },
 	{ "by_path", by_path },
