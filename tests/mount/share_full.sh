@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# variants: memory-on memory-off
+# Without room for another copy nothing is shared; with it, it is. A full store fails who needs a copy of his own, and
+# everybody goes on reading what he wrote.
+. "$TESTS/lib/mount.sh"
+
+size=$((4 << 20))
+
+stubs() {
+	[ "$("$BATON" -m "$MNT" gc --json | sed 's/.*"stubs":\([0-9]*\),.*/\1/')" = "$1" ]
+}
+
+head -c $size /dev/urandom >"$WORK/a"
+head -c $size /dev/urandom >"$WORK/b"
+STORE=memory:16M mount_batonfs -o dedup_min=64K
+cp "$WORK/b" "$MNT/1/b" || fail "cp"
+cp "$WORK/a" "$MNT/1/f" || fail "cp"
+cp "$WORK/a" "$MNT/2/f" || fail "cp"
+head -c 100000 /dev/zero >"$MNT/3/p" && cp "$MNT/3/p" "$MNT/3/q"
+wait_until 30 stubs 2 # the small ones, offered after the large ones
+for id in 1 2; do
+	expect cmp "$WORK/a" "$MNT/$id/f"
+done
+rm "$MNT/1/b"
+wait_until 60 stubs 4 # tried again
+expect cmp "$WORK/a" "$MNT/1/f"
+dd if=/dev/zero of="$MNT/3/fill" bs=64k 2>/dev/null
+for how in '>>' '1<>'; do
+	expect_errno ENOSPC bash -c "echo more $how$MNT/1/f"
+	for id in 1 2; do
+		expect cmp "$WORK/a" "$MNT/$id/f"
+	done
+done
+rm "$MNT/3/fill"
+expect "$BATON" -m "$MNT" fsck >"$WORK/fsck" # the ledger needs room, too
+echo more >>"$MNT/1/f" || fail "append"
+expect cmp <(cat "$WORK/a"; echo more) "$MNT/1/f"
+expect cmp "$WORK/a" "$MNT/2/f"
+unmount_batonfs
