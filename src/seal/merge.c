@@ -264,10 +264,14 @@ static int make_stubs(struct job *j, struct side *other)
 		return r;
 	result->made = true;
 	FAULT_POINT("share-blob");
-	r = side_stub(j, other, &name);
+	/*
+	 * First the one that the blob was made of: only if nobody has written to it since (-EBUSY is said after
+	 * that), the blob has what was compared.
+	 */
+	r = side_stub(j, &j->file, &name);
 	FAULT_POINT("share-first");
 	if (r == 0 || r == -EBUSY)
-		r = side_stub(j, &j->file, &name);
+		r = side_stub(j, other, &name);
 	FAULT_POINT("share-both");
 	result->wasted = result->stubs == 0;
 	result->saved_bytes -= MIN_OF(result->saved_bytes, j->file.bytes);
