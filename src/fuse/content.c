@@ -76,8 +76,8 @@ static int learn_stub_locked(struct fs *fs, struct inode *inode, int fd, const s
 }
 
 /*
- * One that was split off is opened. With the old readers gone it is like any other, unless the file has another one by
- * now: only one may be open for writing, or become a stub. Without a name it becomes no stub.
+ * One that was split off is opened. With the old readers gone it is like any other, unless the file has another one
+ * by now: only one may be open for writing, or become a stub. Without a name it becomes no stub.
  */
 static int rejoin_locked(struct fs *fs, struct inode *inode)
 {
@@ -242,11 +242,30 @@ int content_own(struct fs *fs, struct inode *inode)
 
 /* ---- from the file into a blob ---- */
 
+/*
+ * Other names may belong to other executions, and a release takes the file's row with it, which keeps the blob: so
+ * what has several is no stub (op_link()).
+ */
+static int check_names(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_nlink == 1 ? 0 : -EMLINK;
+}
+
 static int give_away(struct fs *fs, struct inode *inode, const struct blob_name *name)
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_RDWR | O_NONBLOCK);
+	struct blob_name again;
+	int r = fd < 0 ? fd : check_names(fd);
 
-	return fd < 0 ? fd : stub_make(fs->store->blobs, fd, name);
+	if (r == 0)
+		r = stub_make(fs->store->blobs, fd, name);
+	if (r == 0) /* with blocks it would not be known for one again: none must be left */
+		(void)!stub_settle(fd, &again);
+	return r;
 }
 
 /* A hole of that size first, which is what a copy of nothing is; nobody has been told of it if we die now. */
@@ -260,13 +279,25 @@ static int give_size(struct fs *fs, struct inode *inode, const struct blob_name 
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_size != 0)
+	if (st.st_size != 0 || st.st_nlink != 1)
 		return -EOPNOTSUPP;
 	r = ftruncate(fd, (off_t)blob_name_bytes(name)) < 0 ? -errno
 							    : stub_make(fs->store->blobs, fd, name);
 	if (r < 0)
 		(void)!ftruncate(fd, 0); /* as it was; it was a hole all the same */
 	return r;
+}
+
+/*
+ * Mappings refuse the lease, and so does a claimant who reads it just now. Behind the beginning of the move: whoever
+ * opens it by handle after this, to make huge pages of it, finds that it is moved when he looks (fs_is_open()), and
+ * lets it be.
+ */
+static int check_unused(struct fs *fs, struct inode *inode)
+{
+	int r = lease_in_use(fs->store->fd, &inode->handle);
+
+	return r > 0 ? -EBUSY : r;
 }
 
 int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
@@ -277,6 +308,11 @@ int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 
 	if (!move_begin(fs, &move, inode->ino))
 		return -EBUSY;
+	r = empty ? 0 : check_unused(fs, inode);
+	if (r < 0) {
+		move_end(fs, &move);
+		return r;
+	}
 	lock_drop(lock);
 	r = empty ? give_size(fs, inode, name) : give_away(fs, inode, name);
 	lock_take(lock);

@@ -54,7 +54,7 @@ int content_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bo
 int content_own(struct fs *fs, struct inode *inode) WARN_UNUSED;
 
 /*
- * The other way, under the same lock: the caller has made sure that nobody has the file open or mapped, that the
+ * The other way, under the same lock: the caller has made sure that nobody has the file open, that the
  * blob is pinned, and that it has the same content, or is empty and is to have it. Errors are those of stub_make();
  * -EBUSY: it is being moved.
  */

@@ -13,7 +13,7 @@ static bool is_moving_locked(const struct fs *fs, uint64_t ino)
 	return false;
 }
 
-static bool is_moving(struct fs *fs, uint64_t ino)
+bool move_is_running(struct fs *fs, uint64_t ino)
 {
 	if (atomic_load(&fs->moving) == 0)
 		return false;
@@ -58,7 +58,7 @@ struct lock *move_lock_still(struct fs *fs, struct inode *inode)
 	struct lock *lock = itable_lock(fs->itable, inode);
 
 	lock_take(lock);
-	while (is_moving(fs, inode->ino)) {
+	while (move_is_running(fs, inode->ino)) {
 		lock_drop(lock);
 		move_await(fs, inode->ino);
 		lock_take(lock);

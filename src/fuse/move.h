@@ -20,6 +20,8 @@ struct move {
 bool move_begin(struct fs *fs, struct move *m, uint64_t ino) WARN_UNUSED;
 void move_end(struct fs *fs, const struct move *m);
 
+bool move_is_running(struct fs *fs, uint64_t ino);
+
 /* Until nobody moves it: without any lock. */
 void move_await(struct fs *fs, uint64_t ino);
 

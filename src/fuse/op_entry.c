@@ -166,6 +166,22 @@ static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *n
 	exec_unref(fs->execs, old);
 }
 
+/*
+ * A stub with several names would lose its blob when the execution is released that accounts for it, and keep a
+ * name: so it is its own first. -ESTALE: the kernel looks the old name up again.
+ */
+static int link_own(struct fs *fs, struct inode *inode, int fd, int dirfd, const char *name)
+{
+	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
+	int r = S_ISREG(inode->mode) ? content_learn_locked(fs, inode, fd) : 0;
+
+	if (r == 0)
+		r = content_own_locked(fs, inode, lock, true);
+	if (r != 0)
+		return r == 1 ? -ESTALE : r;
+	return linkat(fd, "", dirfd, name, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
 static int link_inode(struct fs *fs, struct inode *inode, struct target *t, const char *name,
 		      struct fuse_entry_param *e, int64_t *ret_ttl_ns)
 {
@@ -175,10 +191,9 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 
 	if (fd < 0)
 		return fd;
-	if (atomic_load(&inode->flags) & INODE_SPLIT)
-		return -ESTALE; /* the kernel looks the old name up again */
-	if (linkat(fd, "", t->ref.fd, name, AT_EMPTY_PATH) < 0)
-		return -errno;
+	r = link_own(fs, inode, fd, t->ref.fd, name);
+	if (r < 0)
+		return r;
 	r = content_stat(fs, inode, fd, &e->attr);
 	if (r < 0)
 		return r;
@@ -224,6 +239,8 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 		recover_name_end(fs->execs, missed);
 		target_leave(fs, &t);
 	}
+	if (r == -ESTALE && inode)
+		content_tell_split(fs, inode);
 	if (r < 0)
 		reply_err(req, r);
 	else

@@ -101,27 +101,22 @@ bool fs_is_open(void *ctx, uint64_t ino, const struct handle *h)
 	uint32_t opens, writers;
 
 	count_opens(ctx, ino, h, &opens, &writers);
-	return opens > 0;
+	return opens > 0 || move_is_running(ctx, ino);
 }
 
 /*
- * Whoever opens it from now on takes the lock first. Those who had it open before count in nopen until the kernel has let go of
- * their files, and mappings they have left behind refuse the lease; so does a claimant who reads it just now.
+ * Whoever opens it from now on takes the lock first. Those who had it open before count in nopen until the kernel has let
+ * go of their files; the mappings they have left behind are looked for later (content_stub_locked()).
  */
-static int check_unused_locked(struct fs *fs, struct inode *inode, const struct seal_claim *claim)
+static int check_closed_locked(const struct inode *inode, const struct seal_claim *claim)
 {
-	int r;
-
 	if (claim->broken)
 		return -ECANCELED;
 	if (atomic_load(&inode->flags) & INODE_ORPHAN)
 		return -ESTALE;
 	if (inode->nopen > 0 || inode->nopen_write > 0)
 		return -EBUSY;
-	if (atomic_load(&inode->flags) & INODE_STUB)
-		return -EEXIST;
-	r = lease_in_use(fs->store->fd, &inode->handle);
-	return r > 0 ? -EBUSY : r;
+	return atomic_load(&inode->flags) & INODE_STUB ? -EEXIST : 0;
 }
 
 int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *name)
@@ -132,7 +127,7 @@ int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *na
 	int r = content_learn_locked(fs, inode, -1);
 
 	if (r == 0)
-		r = check_unused_locked(fs, inode, claim);
+		r = check_closed_locked(inode, claim);
 	return r < 0 ? r : content_stub_locked(fs, inode, lock, name, false);
 }
 

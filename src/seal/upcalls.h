@@ -30,20 +30,21 @@ struct seal_upcalls {
 	/* Whether somebody has it open. */
 	bool (*is_open)(void *ctx, uint64_t ino, const struct handle *h);
 	/*
-	 * Claim a file whose content is to be learned. -EBUSY: somebody can write to it, by an open or a mapping; -ESTALE:
-	 * it is gone, or nobody knows it. Every claim is settled.
+	 * Claim a file whose content is to be learned. -EBUSY: somebody can write to it, by an open or a mapping;
+	 * -ESTALE: it is gone, or nobody knows it. Every claim is settled.
 	 */
 	int (*claim)(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret);
 	/*
-	 * Give the claim back. With `sealed`: what was learned holds from now on, until somebody opens it for writing;
-	 * false if somebody may have written since it was claimed.
+	 * Give the claim back. With `sealed`: what was learned holds from now on, until somebody opens it for
+	 * writing; false if somebody may have written since it was claimed.
 	 */
 	bool (*settle)(void *ctx, struct seal_claim *claim, bool sealed);
 	/*
-	 * Make a claimed file a stub, and tell the ledger. The caller has seen since it was claimed that the content is the
-	 * blob's, has the blob pinned, and has closed the file himself. -ECANCELED: somebody may have written since;
-	 * -EBUSY: somebody has it open or mapped; -ESTALE: it has no name any more; -EEXIST: it is one already; or an
-	 * error of stub_make(). In all cases it reads the same before and after, and the claim is still to be settled.
+	 * Make a claimed file a stub, and tell the ledger. The caller has seen since it was claimed that the content
+	 * is the blob's, has the blob pinned, and has closed the file himself. -ECANCELED: somebody may have written
+	 * since; -EBUSY: somebody has it open or mapped; -ESTALE: it has no name any more; -EEXIST: it is one
+	 * already; -EMLINK: it has several names; or an error of stub_make(). In all cases it reads the same before
+	 * and after, and the claim is still to be settled.
 	 */
 	int (*make_stub)(void *ctx, struct seal_claim *claim, const struct blob_name *name);
 	/*

@@ -153,8 +153,7 @@ static void attributes(const char *f)
 	CHECK(setxattr(f, "user.test", "x", 1, 0) == 0);
 	CHECK(utimensat(AT_FDCWD, f, times, 0) == 0);
 	CHECK(rename(f, "renamed") == 0);
-	CHECK(link("renamed", f) == 0);
-	CHECK(unlink("renamed") == 0);
+	CHECK(rename("renamed", f) == 0);
 	CHECK(is_stub(f));
 	CHECK_EQ(before.st_ino, stat_of(f).st_ino);
 	CHECK_EQ(0751, mode_of(f));
@@ -162,6 +161,21 @@ static void attributes(const char *f)
 	CHECK_EQ(6, stat_of(f).st_mtim.tv_sec);
 	CHECK_EQ(7, stat_of(f).st_mtim.tv_nsec);
 	CHECK(file_has(f, SIZE));
+}
+
+/* What has two names is its own. */
+static void linked(const char *f)
+{
+	struct stat before = stat_of(f);
+
+	CHECK(link(f, "linked_too") == 0);
+	CHECK(!is_stub(f));
+	CHECK_EQ(before.st_ino, stat_of("linked_too").st_ino);
+	CHECK_EQ(2, stat_of(f).st_nlink);
+	CHECK_EQ(MTIME, stat_of(f).st_mtim.tv_sec);
+	CHECK(file_has(f, SIZE) && file_has("linked_too", SIZE));
+	CHECK(unlink(f) == 0);
+	CHECK(file_has("linked_too", SIZE) && unlink("linked_too") == 0);
 }
 
 /* Opening for writing alone changes nothing that is seen. */
@@ -586,6 +600,7 @@ static const struct scene {
 	{ "holes", holes }, /* first: on a tmpfs, who maps a hole fills it */
 	{ "reading", reading },
 	{ "attributes", attributes },
+	{ "linked", linked },
 	{ "opened_for_writing", opened_for_writing },
 	{ "written_in_part", written_in_part },
 	{ "appended", appended },

@@ -191,6 +191,17 @@ START_TEST(not_if_written_since_it_was_claimed)
 }
 END_TEST
 
+/* A release could take the row with one name, and leave the other. */
+START_TEST(not_with_two_names)
+{
+	ck_assert_int_eq(linkat(scratch.fd, "f", scratch.fd, "g", 0), 0);
+	ck_assert_int_eq(make_stub(), -EMLINK);
+	ck_assert(!has_mark() && holds(1));
+	ck_assert_int_eq(unlinkat(scratch.fd, "g", 0), 0);
+	ck_assert_int_eq(make_stub(), 0);
+}
+END_TEST
+
 START_TEST(not_without_a_name)
 {
 	ck_assert_int_eq(fs_claim(&fs, inode->ino, &inode->handle, &claim), 0);
@@ -425,6 +436,7 @@ int main(void)
 		cut_instead_of_brought_home,
 		not_while_somebody_has_it,
 		not_if_written_since_it_was_claimed,
+		not_with_two_names,
 		not_without_a_name,
 		split_while_readers_have_the_blob,
 		does_not_join_beside_another,
