@@ -82,6 +82,8 @@ static int side_begin(const struct merge *m, struct side *s)
 		return -errno;
 	if (st.st_nlink == 0)
 		return -ESTALE;
+	if (st.st_nlink > 1)
+		return -EMLINK; /* no stub (make_stub); not worth a blob */
 	s->uid = st.st_uid;
 	s->bytes = (uint64_t)st.st_size;
 	return stub_get(s->fd, s->bytes, &name) == 0 ? -EEXIST : 0;
@@ -295,7 +297,7 @@ static int try_file(struct job *j, const struct ledger_twin *t)
 	} else if (r == -EBUSY) {
 		(void)note_busy(j, &other, r);
 		r = 0;
-	} else if (r == -ESTALE || r == -EEXIST) {
+	} else if (r == -ESTALE || r == -EEXIST || r == -EMLINK) {
 		r = 0;
 	}
 	side_done(m, &other);

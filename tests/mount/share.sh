@@ -38,7 +38,6 @@ sharing_is 'd["stubs"]' 0 || fail "stubs of nothing"
 cp "$WORK/a" "$MNT/1/f"
 expect setfattr -n user.color -v red "$MNT/1/f"
 expect chmod 4640 "$MNT/1/f"
-expect ln "$MNT/1/f" "$MNT/1/g"
 touch -d 2020-02-02 "$MNT/1/f"
 before=$(about_file 1/f)
 cp "$WORK/b" "$MNT/1/other"
@@ -48,7 +47,7 @@ done
 wait_until 30 sharing_is 'd["stubs"], d["blobs"]' "(3, 1)"
 expect_eq "$before" "$(about_file 1/f)" "what stat tells"
 expect_eq red "$(getfattr --absolute-names --only-values -n user.color "$MNT/1/f")"
-for f in 1/f 1/g 2/f 3/f; do
+for f in 1/f 2/f 3/f; do
 	expect cmp "$WORK/a" "$MNT/$f"
 done
 expect cmp "$WORK/b" "$MNT/1/other"
@@ -77,15 +76,23 @@ expect cmp "$WORK/a" "$MNT/1/f"
 expect_eq 3 "$(sharing 'd["stubs"]')"
 no_problems
 
+# So has who gives it another name.
+ln "$MNT/5/f" "$MNT/5/g" || fail "ln"
+expect_eq 2 "$(sharing 'd["stubs"]')"
+expect cmp "$WORK/a" "$MNT/5/g"
+rm "$MNT/5/g"
+cp "$WORK/a" "$MNT/1/g"
+wait_until 30 sharing_is 'd["stubs"]' 3
+rm "$MNT/1/g"
+no_problems
+
 # And a release, a removal, a renaming over it: the content goes with the last.
 release 4
 expect cmp "$WORK/a" "$MNT/5/f"
 mv "$MNT/1/other" "$MNT/5/f" || fail "mv"
 wait_until 30 sharing_is 'd["blobs"]' 1
+exec 5<"$MNT/1/f"
 rm "$MNT/1/f"
-expect cmp "$WORK/a" "$MNT/1/g"
-exec 5<"$MNT/1/g"
-rm "$MNT/1/g"
 expect cmp "$WORK/a" /proc/self/fd/5
 exec 5<&-
 wait_until 30 sharing_is 'd["blobs"]' 0
