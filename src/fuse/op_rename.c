@@ -205,6 +205,9 @@ static void arrived(struct fs *fs, fuse_req_t req, struct side *from, struct sid
 		else if (inode && S_ISREG(inode->mode))
 			node_record(fs, inode, to->t.exec, (uint64_t)from->was.st.st_size,
 				    node_own_ttl(fs, from->was.fd));
+	} else if (inode && !is_dir) {
+		/* A directory above may just be changing hands, and the walk below it miss this one. */
+		exec_unref(fs->execs, node_exec(fs, inode));
 	}
 	if (inode)
 		itable_unref(fs->itable, inode);
