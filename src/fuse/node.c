@@ -494,3 +494,12 @@ void node_caller(fuse_req_t req, struct ledger_owner *ret)
 	ret->pid = tgid;
 	(void)read_status(tgid, ret->comm, &tgid);
 }
+
+void node_maker(struct fs *fs, fuse_req_t req, struct ledger_owner *ret)
+{
+	node_caller(req, ret);
+	if (fs->config.uid != (uid_t)-1)
+		ret->uid = fs->config.uid;
+	if (fs->config.gid != (gid_t)-1)
+		ret->gid = fs->config.gid;
+}

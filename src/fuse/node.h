@@ -116,4 +116,7 @@ int node_path(struct fs *fs, int fd, char *buf, size_t len) WARN_UNUSED;
 /* Who sends the request: the process, not the thread. Reads /proc: for rare occasions. */
 void node_caller(fuse_req_t req, struct ledger_owner *ret);
 
+/* The same as the owner of what he makes: with uid= and gid= that is somebody else. */
+void node_maker(struct fs *fs, fuse_req_t req, struct ledger_owner *ret);
+
 #endif

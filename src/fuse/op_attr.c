@@ -268,7 +268,7 @@ static int make_real(fuse_req_t req, struct fs *fs, struct inode *inode)
 	if (r == 0) {
 		r = fs_assume(fs, req, true);
 		if (r == 0) {
-			node_caller(req, &by);
+			node_maker(fs, req, &by);
 			r = exec_materialise(fs->execs, e, &by, &h, &made);
 		}
 		exec_leave(e);

@@ -151,7 +151,7 @@ static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *n
 	struct execution *old = node_exec(fs, inode);
 
 	if (atomic_load(&t->exec->state) == EXEC_VIRTUAL)
-		node_caller(req, &by);
+		node_maker(fs, req, &by);
 	if (t->dir->place == PLACE_ROOT && t->exec->lifetime == LIFETIME_TTL)
 		(void)!exec_flat_add(fs->execs, t->exec, name,
 				     &by); /* -ENOMEM: not released with it */

@@ -186,7 +186,7 @@ static void arrived(struct fs *fs, fuse_req_t req, struct side *from, struct sid
 			    &from->was.handle);
 
 	if (atomic_load(&to->t.exec->state) == EXEC_VIRTUAL)
-		node_caller(req, &by);
+		node_maker(fs, req, &by);
 	if (at_top(to) && is_dir)
 		move_top_directory(fs, from, to, &by);
 	else if (at_top(to) && flags & RENAME_EXCHANGE)

@@ -25,7 +25,7 @@ static int open_auto(struct fs *fs, fuse_req_t req, struct target *t, bool make)
 		r = fs_assume(fs, req, true);
 		if (r < 0)
 			return r;
-		node_caller(req, &by);
+		node_maker(fs, req, &by);
 		r = exec_materialise(fs->execs, t->parent_exec, &by, &h, &t->root_changed);
 	}
 	return r < 0 ? r : dircache_get(fs->dirs, itable_nodeid(fs->itable, t->dir), &h, &t->ref);
@@ -365,7 +365,7 @@ void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char 
 	int r = 0;
 
 	if (atomic_load(&t->exec->state) == EXEC_VIRTUAL)
-		node_caller(req, &by);
+		node_maker(fs, req, &by);
 	if (t->dir->place == PLACE_ROOT)
 		r = add_top(fs, t, name, inode, &by);
 	else if (t->exec->lifetime != LIFETIME_TTL)

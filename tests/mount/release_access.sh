@@ -60,3 +60,11 @@ done
 expect_errno ERANGE write ttl 0
 expect_errno ERANGE write ttl 99999999999d
 expect_eq "3600 0" "$(shown 4 ttl) $(shown 4 pinned)"
+
+# With uid= that is whose the files are, not who made them.
+expect unmount_batonfs
+mount_batonfs -o uid=1000,gid=1000,fmask=0,dmask=0
+run_as 65532 sh -c "echo x >$MNT/77/f" || fail "write"
+expect_match "^1000 1000 [0-9]* " "$(cat "$MNT/.baton/executions/77/owner")"
+expect_errno EACCES run_as 65532 sh -c "echo 1 >$MNT/.baton/executions/77/release"
+expect run_as 1000 sh -c "echo 1 >$MNT/.baton/executions/77/release"
