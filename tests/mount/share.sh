@@ -96,5 +96,17 @@ rm "$MNT/1/f"
 expect cmp "$WORK/a" /proc/self/fd/5
 exec 5<&-
 wait_until 30 sharing_is 'd["blobs"]' 0
+
+# A name in an execution that is released, and one in another: no row is left that would keep a blob.
+for id in 6 7; do
+	cp "$WORK/a" "$MNT/$id/f"
+done
+wait_until 30 sharing_is 'd["stubs"], d["blobs"]' "(2, 1)"
+expect ln "$MNT/6/f" "$MNT/8/f"
+expect_eq 1 "$(sharing 'd["stubs"]')"
+rm "$MNT/7/f"
+release 8
+wait_until 30 sharing_is 'd["blobs"]' 0
+expect cmp "$WORK/a" "$MNT/6/f"
 no_problems
 unmount_batonfs
