@@ -147,6 +147,17 @@ static bool in_scope(const struct job *j, const struct ledger_twin *t)
 	return fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == j->file.uid;
 }
 
+static int compare(struct job *j, int fd)
+{
+	const struct merge *m = j->m;
+	int r;
+
+	m->hurry(m->ctx, false);
+	r = copy_compare(j->file.fd, fd, j->file.bytes, m->may, m->ctx);
+	m->hurry(m->ctx, true);
+	return r;
+}
+
 /* ---- a blob that is there ---- */
 
 /* 1: the file is its stub now; 0: it has another content, or is gone. */
@@ -163,7 +174,7 @@ static int try_blob(struct job *j, const struct ledger_twin *t)
 	if (r < 0)
 		return r;
 	fd = blob_open(m->store->blobs, &name);
-	r = fd < 0 ? 0 : copy_compare(j->file.fd, fd, j->file.bytes, m->may, m->ctx);
+	r = fd < 0 ? 0 : compare(j, fd);
 	if (r == 1) {
 		r = side_stub(j, &j->file, &name);
 		r = r < 0 ? r : 1;
@@ -241,6 +252,7 @@ static int make_blob(struct job *j, struct blob_name *ret)
 	};
 	_cleanup_close_ int fd =
 		store_open_handle(j->m->store, &j->file.handle, O_RDONLY | O_NONBLOCK | O_NOATIME);
+	int r;
 
 	if (fd < 0)
 		return fd;
@@ -248,7 +260,10 @@ static int make_blob(struct job *j, struct blob_name *ret)
 		return -ENOSPC;
 	source.fd = fd;
 	hash_text(j->seal.xxh3, source.hash);
-	return blob_make(j->m->store->blobs, &source, ret);
+	j->m->hurry(j->m->ctx, false);
+	r = blob_make(j->m->store->blobs, &source, ret);
+	j->m->hurry(j->m->ctx, true);
+	return r;
 }
 
 /* Both have the same bytes, and are claimed since before that was seen. */
@@ -289,7 +304,7 @@ static int try_file(struct job *j, const struct ledger_twin *t)
 	int r = side_begin(m, &other);
 
 	if (r == 0 && other.bytes == j->file.bytes) {
-		r = copy_compare(j->file.fd, other.fd, j->file.bytes, m->may, m->ctx);
+		r = compare(j, other.fd);
 		if (r == 1) {
 			r = make_stubs(j, &other);
 			r = r < 0 ? r : 1;

@@ -30,6 +30,8 @@ struct merge {
 	const struct seal_upcalls *up;
 	enum share_scope scope;
 	bool (*may)(void *ctx); /* whether to go on; asked before each piece */
+	/* Contents are read and copied, which may take as long as it likes; all else takes locks of the front's. */
+	void (*hurry)(void *ctx, bool hurry);
 	void *ctx;
 };
 

@@ -60,6 +60,14 @@ static bool may(void *ctx)
 	return !work_is_ending(s->worker);
 }
 
+/* On a busy machine a thread of idle policy that holds a lock would have others wait for seconds. */
+static void hurry(void *ctx, bool on)
+{
+	struct share *s = ctx;
+
+	work_hurry(s->worker, on);
+}
+
 /* ---- files ---- */
 
 static void count(struct share *s, const struct merge_result *result)
@@ -89,6 +97,7 @@ static void share_one(struct share *s, const struct work_item *item)
 		.up = &s->up,
 		.scope = s->config.scope,
 		.may = may,
+		.hurry = hurry,
 		.ctx = s,
 	};
 	struct merge_result result;
@@ -137,6 +146,7 @@ static void one(void *ctx, const struct work_item *item)
 	struct work_item next = { .ino = 0 };
 	struct share *s = ctx;
 
+	hurry(s, true);
 	if (item->ino == 0) {
 		s->ticking = false;
 		tick(s);
