@@ -29,6 +29,7 @@
 #include "fuse/front.h"
 #include "fuse/session.h"
 #include "ledger/ledger.h"
+#include "metrics.h"
 #include "mountpoint_check.h"
 #include "seal/seal.h"
 #include "store/reserve.h"
@@ -252,6 +253,21 @@ static void add_status(void *ctx, json_t *object)
 				  json_integer((json_int_t)trash_pending(d->trash)));
 	add_seal_status(d, object);
 	add_room_status(d, object);
+}
+
+static void add_metrics(void *ctx, FILE *out)
+{
+	struct daemon *d = ctx;
+	const struct metrics_sources sources = {
+		.store = &d->store,
+		.trash = d->trash,
+		.seal = d->seal,
+		.reaper = d->reaper,
+		.ttl_ns = d->config.ttl_ns,
+	};
+
+	fs_metrics(d->fs, out);
+	metrics_write(&sources, out);
 }
 
 static void root_changed(void *ctx)
@@ -478,10 +494,13 @@ static int build_front(struct daemon *d)
 		.own_ttls = may_have_own_ttls(d),
 		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
 		.clone = clone_scope(d),
+		.threads = thread_count(&d->config),
 	};
-	struct control_upcalls control_up = {
-		.ctx = d, .seal = d->seal, .status = add_status, .root_changed = root_changed
-	};
+	struct control_upcalls control_up = { .ctx = d,
+					      .seal = d->seal,
+					      .status = add_status,
+					      .metrics = add_metrics,
+					      .root_changed = root_changed };
 	struct seal_upcalls seal_up;
 	struct exec_upcalls exec_up;
 	int r = fs_new(&config, &d->store, d->execs, d->ledger, d->seal, &d->fs);

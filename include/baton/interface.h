@@ -7,6 +7,7 @@
  *         version                     "batonfs 0.1.0"
  *         status.json                 the mount: one JSON object
  *         executions.json             every real execution: {"executions":[ ... ]}
+ *         metrics                     counters and gauges in Prometheus' text format; docs/metrics.md lists them
  *         sharing.json rw         what is shared, as one JSON object; root's. Write "remove": unused content goes
  *         check.json   rw         whether files, shared contents and the ledger agree, likewise; the tree is walked.
  *                                 Write "repair": what can be is repaired, EAGAIN: not yet, after an unclean end

@@ -3,7 +3,7 @@
  * The tree under .baton: which names there are, what they show, who may write. The table `kinds` is
  * the tree; the files of one execution come from the table of attributes (attr.c).
  *
- *     .baton ---- version, status.json, executions.json, sharing.json, check.json
+ *     .baton ---- version, status.json, executions.json, metrics, sharing.json, check.json
  *           +---- executions ---- ID ---- one file per attribute
  *           +---- why ---- ID
  *
@@ -43,6 +43,7 @@ enum kind {
 	KIND_VERSION,
 	KIND_STATUS,
 	KIND_LIST,
+	KIND_METRICS,
 	KIND_SHARING,
 	KIND_CHECK,
 	KIND_EXECUTIONS,
@@ -69,6 +70,7 @@ static const struct kind_row kinds[KIND_MAX_] = {
 	[KIND_VERSION] = { "version", KIND_ROOT, S_IFREG | 0444, NULL, view_version, NULL },
 	[KIND_STATUS] = { "status.json", KIND_ROOT, S_IFREG | 0444, NULL, view_status, NULL },
 	[KIND_LIST] = { "executions.json", KIND_ROOT, S_IFREG | 0444, NULL, view_executions, NULL },
+	[KIND_METRICS] = { "metrics", KIND_ROOT, S_IFREG | 0444, NULL, view_metrics, NULL },
 	/* Root's: they tell of what everybody has. */
 	[KIND_SHARING] = { "sharing.json", KIND_ROOT, S_IFREG | 0600, NULL, upkeep_sharing,
 			   upkeep_remove },

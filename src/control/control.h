@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "exec/execution.h"
@@ -43,6 +44,8 @@ struct control_upcalls {
 	 * queued, error.
 	 */
 	void (*status)(void *ctx, json_t *object);
+	/* Write the metrics of the other layers, in Prometheus' text format (util/prometheus.h). */
+	void (*metrics)(void *ctx, FILE *out);
 	/*
 	 * The root's listing changed behind the kernel's back (a directory was made for a mark);
 	 * before the call that did it returns, also if that fails.

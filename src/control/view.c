@@ -132,30 +132,29 @@ int view_executions(const struct view *v, const char *id, char **ret_text)
 	return json_to_text(json_of_fields(&field, 1), ret_text);
 }
 
-struct sums {
-	struct exec_table *execs; /* borrowed */
-	uint64_t executions;
-	uint64_t bytes;
-	uint64_t files;
-	uint64_t open;
-};
-
 static int sums_add(void *arg, struct execution *e)
 {
-	struct sums *s = arg;
+	struct view_sums *s = arg;
 	struct exec_info info;
 
 	exec_info(s->execs, e, &info);
 	if (!is_real(&info))
 		return 0;
 	s->executions++;
+	s->pinned += info.pinned;
 	s->bytes += info.bytes;
 	s->files += info.files;
 	s->open += info.open;
 	return 0;
 }
 
-static json_t *status_of(const struct sums *sums, const struct ledger_stats *stats)
+int view_sums(const struct view *v, struct view_sums *ret)
+{
+	*ret = (struct view_sums){ .execs = v->execs };
+	return exec_each(v->execs, sums_add, ret);
+}
+
+static json_t *status_of(const struct view_sums *sums, const struct ledger_stats *stats)
 {
 	const struct json_field fields[] = {
 		{ "version", json_string(BATON_VERSION) },
@@ -172,9 +171,9 @@ static json_t *status_of(const struct sums *sums, const struct ledger_stats *sta
 int view_status(const struct view *v, const char *id, char **ret_text)
 {
 	_cleanup_(json_decrefp) json_t *status = NULL;
-	struct sums sums = { .execs = v->execs };
+	struct view_sums sums;
 	struct ledger_stats stats;
-	int r = exec_each(v->execs, sums_add, &sums);
+	int r = view_sums(v, &sums);
 
 	(void)id;
 	if (r < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Looking at executions and releases, and the files that tell of more than one execution's
- * attributes: version, status.json, executions.json, why/ID. Looking is no activity.
+ * attributes: version, status.json, executions.json, metrics, why/ID. Looking is no activity.
  *
  * Stateless but for what is passed in; may be called from any thread, without locks.
  */
@@ -36,6 +36,19 @@ int view_one(const struct view *v, const char *id, struct view_one *one) WARN_UN
 void view_one_done(struct view_one *one);
 #define _cleanup_view_one_ _cleanup_(view_one_done)
 
+/* All real executions together. */
+struct view_sums {
+	struct exec_table *execs; /* borrowed */
+	uint64_t executions;
+	uint64_t pinned;
+	uint64_t bytes;
+	uint64_t files;
+	uint64_t open;
+};
+
+/* -ENOMEM. */
+int view_sums(const struct view *v, struct view_sums *ret) WARN_UNUSED;
+
 /* All real executions by rising number, those above `after` only. */
 struct view_list {
 	struct exec_info *infos; /* owned */
@@ -64,6 +77,7 @@ int view_knows(const struct view *v, const char *id) WARN_UNUSED;
 int view_version(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
 int view_status(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
 int view_executions(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
+int view_metrics(const struct view *v, const char *id, char **ret_text);
 int view_why(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
 
 #endif

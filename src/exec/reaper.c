@@ -48,6 +48,9 @@ struct reaper {
 
 	_Atomic bool look; /* how full the store is, at once; set before `wake` is signalled */
 	_Atomic bool full; /* the same, and somebody was told ENOSPC */
+
+	_Atomic uint64_t passes; /* these two since the start */
+	_Atomic uint64_t deferred;
 };
 
 static void save_activity(struct reaper *r, struct execution *e)
@@ -167,7 +170,9 @@ static int look_at(void *arg, struct execution *e)
 	} else if (ret != -ESTALE) {
 		LOCK_SCOPE(&e->lock);
 		e->retry_mono_ns = clock_ns(CLOCK_MONOTONIC_COARSE) + REAPER_RETRY_NS;
-		if (ret != -EBUSY)
+		if (ret == -EBUSY)
+			atomic_fetch_add(&r->deferred, 1);
+		else
 			log_warning("cannot release expired execution=%s error=%s, retrying", e->id,
 				    log_errname(ret));
 	}
@@ -191,7 +196,9 @@ static int expire_file(void *arg, const struct ledger_file *f)
 	if (ret <
 	    0) /* counts as activity: it lives as long again, and does not keep others waiting */
 		ledger_file_activity(r->ledger, f->ino, clock_real_ns());
-	if (ret < 0 && ret != -EBUSY)
+	if (ret == -EBUSY)
+		atomic_fetch_add(&r->deferred, 1);
+	else if (ret < 0)
 		log_warning(
 			"cannot remove expired file ino=%llu error=%s, retrying when it is over again",
 			(unsigned long long)f->ino, log_errname(ret));
@@ -270,6 +277,7 @@ static void tick(struct reaper *r)
 		log_warning("reaper: out of memory, retrying");
 	look_at_files(r);
 	look_at_ledger(r);
+	atomic_fetch_add(&r->passes, 1);
 	r->next_tick_mono_ns = clock_mono_ns() + REAPER_TICK_NS;
 }
 
@@ -384,4 +392,6 @@ void reaper_count(struct reaper *r, struct reaper_counts *ret)
 	*ret = (struct reaper_counts){ 0 };
 	if (r->evict)
 		evict_count(r->evict, ret);
+	ret->passes = atomic_load(&r->passes);
+	ret->deferred = atomic_load(&r->deferred);
 }

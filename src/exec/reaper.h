@@ -61,6 +61,8 @@ void reaper_full(struct reaper *r);
 void reaper_grown(struct reaper *r, uint64_t bytes);
 
 struct reaper_counts {
+	uint64_t passes;   /* times that lifetimes were looked at */
+	uint64_t deferred; /* executions and files whose time was over, but which were in use */
 	uint64_t evicted_executions;
 	uint64_t evicted_files; /* of `_` */
 	uint64_t evicted_bytes;

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "control/control.h"
@@ -33,7 +34,8 @@ struct fs_config {
 	uint32_t dmask;
 	bool own_ttls; /* files of the store may have a ttl of their own (a mark) */
 	enum fs_clone clone;
-	bool unsettled; /* the store was not closed in order: until fs_settled() */
+	unsigned int threads; /* that serve requests, at most */
+	bool unsettled;	      /* the store was not closed in order: until fs_settled() */
 };
 
 /* Borrows all. Serves nothing before session.h mounts it. */
@@ -72,6 +74,7 @@ void fs_settled(void *ctx);
 int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h);
 void fs_exec_vanish(void *ctx, struct execution *e);
 void fs_status(void *ctx, json_t *object);
+void fs_metrics(struct fs *fs, FILE *out);
 void fs_root_changed(void *ctx);
 
 #endif

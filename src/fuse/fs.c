@@ -45,6 +45,8 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 		r = backing_new(fs->itable, &fs->backing);
 	if (r == 0)
 		r = notify_new(&fs->notify);
+	if (r == 0)
+		r = latency_new(config->threads, FS_OP_MAX_, &fs->latency);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(fs);
@@ -61,6 +63,7 @@ void fs_free(struct fs *fs)
 	itable_free(fs->itable);
 	backing_free(fs->backing);
 	dircache_free(fs->dirs);
+	latency_free(fs->latency);
 	lock_done(&fs->claims_lock);
 	lock_done(&fs->moves_lock);
 	(void)pthread_cond_destroy(&fs->moved);
@@ -115,6 +118,17 @@ int fs_assume(struct fs *fs, fuse_req_t req, bool new_dir)
 	return 0;
 }
 
+__thread enum fs_op fs_op_now = FS_OP_MAX_;
+
+const char *fs_op_name(enum fs_op op)
+{
+#define X(name) #name,
+	static const char *const names[FS_OP_MAX_ + 1] = { FS_OPS(X) "other" };
+#undef X
+
+	return names[op];
+}
+
 uint64_t fs_requests(const struct fs *fs)
 {
 	uint64_t n = 0;
@@ -158,15 +172,12 @@ void fs_root_changed(void *ctx)
 
 void fs_status(void *ctx, json_t *object)
 {
-#define X(name) #name,
-	static const char *const names[FS_OP_MAX_] = { FS_OPS(X) };
-#undef X
 	struct fs *fs = ctx;
 	json_t *requests = json_object();
 	struct statvfs sv;
 
 	for (size_t i = 0; i < FS_OP_MAX_; i++)
-		(void)json_object_set_new(requests, names[i],
+		(void)json_object_set_new(requests, fs_op_name((enum fs_op)i),
 					  json_integer((json_int_t)atomic_load(&fs->requests[i])));
 	(void)json_object_set_new(object, "requests", requests);
 	(void)json_object_set_new(object, "opens",

@@ -12,6 +12,7 @@
  *     prune.c      a large execution's names      sealing.c   closed and written again
  *     content.c    where a file's content is      move.c      on its way
  *     clone.c      copied without copying
+ *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H
@@ -31,6 +32,7 @@
 #include "fuse/backing.h"
 #include "fuse/front.h"
 #include "fuse/itable.h"
+#include "fuse/latency.h"
 #include "fuse/notify.h"
 #include "store/cred.h"
 #include "store/dircache.h"
@@ -50,6 +52,9 @@
 	X(readdir) X(fsyncdir) X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr)       \
 	X(create) X(tmpfile) X(fallocate) X(copy_file_range) X(lseek) X(ioctl)
 /* clang-format on */
+
+/* Source: the kernel's last errno is 133 (EHWPOISON). */
+#define FS_ERRNO_MAX 134
 
 enum fs_op {
 #define X(name) FS_OP_##name,
@@ -76,6 +81,7 @@ struct fs {
 	struct notify *notify;	      /* owned */
 	struct refresh *refresh;      /* owned by the session; NULL before and after it */
 	struct backing *backing;      /* owned */
+	struct latency *latency;      /* owned */
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
 
@@ -95,7 +101,13 @@ struct fs {
 	_Atomic uint64_t requests[FS_OP_MAX_];
 	_Atomic uint64_t opens_passthrough;
 	_Atomic uint64_t opens_daemon;
+	_Atomic uint64_t given_passthrough; /* bytes of files at their opens for reading */
+	_Atomic uint64_t given_daemon;
+	_Atomic uint64_t registered; /* backing files, since the start */
+	_Atomic uint64_t read_bytes; /* by the daemon for clients */
+	_Atomic uint64_t written_bytes;
 	_Atomic uint64_t refreshed; /* files whose attributes were asked for after a close */
+	_Atomic uint64_t errors[FS_OP_MAX_ + 1][FS_ERRNO_MAX]; /* answers, by operation and errno */
 };
 
 /* After INIT, before anything else: can files of this store be passed through? Sets passthrough_why if not. */
@@ -109,10 +121,33 @@ static inline struct fs *fs_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
+/*
+ * The operation that this thread serves, FS_OP_MAX_ if none of the above: the thread's own, like its identity, since
+ * nothing that libfuse hands from a request to its answer could carry it.
+ */
+extern __thread enum fs_op fs_op_now;
+
 static inline void fs_count(struct fs *fs, enum fs_op op)
 {
+	fs_op_now = op;
 	atomic_fetch_add_explicit(&fs->requests[op], 1, memory_order_relaxed);
 }
+
+static inline void fs_add(_Atomic uint64_t *count, uint64_t n)
+{
+	atomic_fetch_add_explicit(count, n, memory_order_relaxed);
+}
+
+/* An answer, a negative errno. */
+static inline void fs_count_error(struct fs *fs, int err)
+{
+	unsigned int e = (unsigned int)-err;
+
+	fs_add(&fs->errors[fs_op_now][e < FS_ERRNO_MAX ? e : 0], 1);
+}
+
+/* "open"; "other" for FS_OP_MAX_. */
+const char *fs_op_name(enum fs_op op);
 
 /* Requests so far, in all. */
 uint64_t fs_requests(const struct fs *fs);

@@ -127,6 +127,7 @@ static void send_answer(void *arg)
 {
 	struct answer *a = arg;
 
+	fs_op_now = FS_OP_write; /* in the notifier's thread */
 	if (a->err < 0)
 		reply_err(a->req, a->err);
 	else
@@ -301,6 +302,7 @@ static void answer_hash(void *arg, int err, const uint8_t *hash)
 	char text[HASH_TEXT_SIZE];
 
 	fuse_req_interrupt_func(a->req, NULL, NULL); /* nor is it being called now */
+	fs_op_now = FS_OP_getxattr;		     /* in the sealer's thread */
 	if (err == 0) {
 		hash_text(hash, text);
 		reply_xattr(a->req, text, HASH_TEXT_SIZE - 1, a->size);

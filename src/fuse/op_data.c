@@ -112,6 +112,8 @@ void op_read(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, struct f
 	buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	buf.buf[0].fd = d.fd;
 	buf.buf[0].pos = off;
+	fs_add(&fs_of(req)->read_bytes,
+	       size); /* as asked for, in pages: what is there only the splice knows */
 	lock_assert_none();
 	(void)fuse_reply_data(req, &buf, FUSE_BUF_SPLICE_MOVE);
 }
@@ -150,10 +152,12 @@ void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off
 	n = write_locked(fs, inode, &out, in);
 	if (n >= 0) /* the data is written, whatever becomes of the bits */
 		(void)!attr_drop_setid(req, inode, fi, fh_own(fi));
-	if (n < 0)
+	if (n < 0) {
 		reply_err(req, (int)n);
-	else
-		reply_write(req, (size_t)n);
+		return;
+	}
+	fs_add(&fs->written_bytes, (uint64_t)n);
+	reply_write(req, (size_t)n);
 }
 
 static int sync_fd(int fd, bool datasync)

@@ -103,6 +103,7 @@ static int register_locked(struct opening *o)
 	if (id < 0)
 		return id;
 	inode->backing_id = id;
+	fs_add(&o->fs->registered, 1);
 	return 0;
 }
 
@@ -121,9 +122,12 @@ static int open_backing_locked(struct opening *o)
 	return r;
 }
 
-static void count_open_locked(struct opening *o)
+/* `given` counts the bytes that whoever opens the file may read from now on. */
+static void count_open_locked(struct opening *o, _Atomic uint64_t *given)
 {
 	o->inode->nopen++;
+	if ((o->fi->flags & O_ACCMODE) != O_WRONLY)
+		fs_add(given, o->inode->size_accounted);
 	if (writes(o->fi))
 		o->inode->nopen_write++;
 	if (writes(o->fi) || o->fi->flags & O_TRUNC)
@@ -157,7 +161,7 @@ static int open_passthrough_locked(struct opening *o)
 		atomic_fetch_or(&inode->flags, INODE_LENT);
 	o->fi->backing_id = inode->backing_id;
 	o->fi->fh = 0;
-	count_open_locked(o);
+	count_open_locked(o, &o->fs->given_passthrough);
 	return 1;
 }
 
@@ -200,7 +204,7 @@ static int open_daemon_locked(struct opening *o)
 			    .passthrough) { /* else others may have changed it past the cache */
 		fi->keep_cache = 1;
 	}
-	count_open_locked(o);
+	count_open_locked(o, &o->fs->given_daemon);
 	return 0;
 }
 

@@ -207,7 +207,7 @@ static void decide(struct readers *r, int64_t now)
 		want_locked(r, n - 1);
 }
 
-void readers_end(struct readers *r, unsigned int self)
+int64_t readers_end(struct readers *r, unsigned int self)
 {
 	int64_t now = clock_mono_ns();
 	int64_t since =
@@ -216,6 +216,7 @@ void readers_end(struct readers *r, unsigned int self)
 	atomic_fetch_add_explicit(&r->busy_ns, now - since, memory_order_relaxed);
 	if (atomic_fetch_add_explicit(&r->requests, 1, memory_order_relaxed) % WINDOW == WINDOW - 1)
 		decide(r, now);
+	return now - since;
 }
 
 void readers_stop(struct readers *r)

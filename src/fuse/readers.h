@@ -36,10 +36,10 @@ bool readers_turn(struct readers *r, unsigned int self) WARN_UNUSED;
 
 /*
  * Thread `self` has a request, which it waited for from `asked_mono_ns` on, and is done with it. Between the two it
- * counts as busy.
+ * counts as busy; the latter returns for how long, in nanoseconds.
  */
 void readers_begin(struct readers *r, unsigned int self, int64_t asked_mono_ns);
-void readers_end(struct readers *r, unsigned int self);
+int64_t readers_end(struct readers *r, unsigned int self);
 
 /* All rest for ever. */
 void readers_stop(struct readers *r);

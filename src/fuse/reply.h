@@ -18,6 +18,8 @@ static inline void reply_err(fuse_req_t req, int err)
 	lock_assert_none();
 	if (err == -ENOSPC)
 		reaper_full(fs_of(req)->reaper);
+	if (err < 0)
+		fs_count_error(fs_of(req), err);
 	(void)fuse_reply_err(req,
 			     -err); /* fails only if the request was interrupted: nobody waits */
 }
@@ -55,7 +57,7 @@ static inline void reply_xattr(fuse_req_t req, const char *buf, size_t len, size
 	if (wanted == 0)
 		(void)fuse_reply_xattr(req, len);
 	else if (len > wanted)
-		(void)fuse_reply_err(req, ERANGE);
+		reply_err(req, -ERANGE);
 	else
 		(void)fuse_reply_buf(req, buf, len);
 }

@@ -217,6 +217,7 @@ static void end(struct session *s)
 static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
 {
 	int64_t asked = clock_mono_ns();
+	int64_t took;
 	int n;
 
 	if (readers_wanted(s->readers) == 1)
@@ -233,8 +234,11 @@ static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
 	if (n < 0)
 		return n;
 	readers_begin(s->readers, t->number, asked);
+	fs_op_now = FS_OP_MAX_; /* what libfuse answers itself is none */
 	fuse_session_process_buf(s->se, buf);
-	readers_end(s->readers, t->number);
+	took = readers_end(s->readers, t->number);
+	if (fs_op_now < FS_OP_MAX_)
+		latency_add(s->fs->latency, t->number, fs_op_now, (uint64_t)took);
 	return 0;
 }
 

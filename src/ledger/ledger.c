@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,11 @@ struct ledger {
 	struct writer *writer; /* owned; uses queue */
 	struct query *query;   /* owned; closed before the writer's connection, the last one */
 	int lock_fd;	       /* owned; keeps other processes out until everything is closed */
+
+	struct {
+		_Atomic uint64_t n;
+		_Atomic uint64_t bytes;
+	} released[LEDGER_REASON_MAX_]; /* since the start */
 };
 
 /* ---- open and close ---- */
@@ -211,7 +217,7 @@ DEFINE_CLEANUP(struct ledger *, ledger_free)
 
 int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
 {
-	_cleanup_(ledger_freep) struct ledger *l = malloc(sizeof(*l));
+	_cleanup_(ledger_freep) struct ledger *l = calloc(1, sizeof(*l));
 	struct ledger_open_result result = { 0 };
 	int r;
 
@@ -256,6 +262,10 @@ void ledger_stats(struct ledger *l, struct ledger_stats *ret)
 		.error = q.error,
 	};
 	writer_stats(l->writer, ret);
+	for (int i = 0; i < LEDGER_REASON_MAX_; i++) {
+		ret->released[i] = atomic_load(&l->released[i].n);
+		ret->released_bytes[i] = atomic_load(&l->released[i].bytes);
+	}
 }
 
 const char *ledger_reason_name(enum ledger_reason reason)
@@ -304,6 +314,8 @@ void ledger_execution_forget(struct ledger *l, uint64_t number)
 void ledger_release(struct ledger *l, const struct ledger_release *r)
 {
 	queue_put(l->queue, EVENT_RELEASE, r, sizeof(*r));
+	atomic_fetch_add(&l->released[r->reason].n, 1);
+	atomic_fetch_add(&l->released[r->reason].bytes, r->bytes);
 }
 
 void ledger_file_put(struct ledger *l, const struct ledger_file *f)

@@ -288,6 +288,9 @@ struct ledger_stats {
 	int error;	       /* negative errno of the last commit, 0 if it went well */
 	uint64_t stubs_gone;   /* rises when rows with a blob have gone, or may have */
 	bool agrees;	       /* the rows agree with the tree, but for what is queued */
+	/* Since start, by enum ledger_reason: ledger_release() calls, and the bytes they told of. */
+	uint64_t released[LEDGER_REASON_MAX_];
+	uint64_t released_bytes[LEDGER_REASON_MAX_];
 };
 
 void ledger_stats(struct ledger *l, struct ledger_stats *ret);

@@ -46,6 +46,7 @@ struct trash {
 
 	_Atomic uint64_t serial;
 	_Atomic uint64_t pending;
+	_Atomic uint64_t deleted;
 	_Atomic bool stopping; /* the same as stop, read inside the deletion loop */
 };
 
@@ -228,6 +229,7 @@ static int empty_once(struct trash *t, int *ret_failed)
 			continue;
 		}
 		gone++;
+		atomic_fetch_add(&t->deleted, 1);
 		if (atomic_load(&t->pending) > 0)
 			atomic_fetch_sub(&t->pending, 1);
 	}
@@ -304,4 +306,9 @@ void trash_free(struct trash *t)
 uint64_t trash_pending(struct trash *t)
 {
 	return atomic_load(&t->pending);
+}
+
+uint64_t trash_deleted(struct trash *t)
+{
+	return atomic_load(&t->deleted);
 }

@@ -30,6 +30,9 @@ int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino)
 /* Entries taken and not yet deleted, an estimate while the thread works. */
 uint64_t trash_pending(struct trash *t);
 
+/* Entries deleted for good since the start; of a directory with others in it, each of these counts as one. */
+uint64_t trash_deleted(struct trash *t);
+
 /* Delete everything now, in the calling thread. For tests and for a full store. */
 int trash_empty(struct trash *t) WARN_UNUSED;
 

@@ -384,6 +384,24 @@ START_TEST(status_sums_up_and_asks_above)
 }
 END_TEST
 
+START_TEST(metrics_have_our_own_and_those_from_above)
+{
+	_cleanup_free_ char *text = NULL;
+
+	add_execution("4711", &alice);
+	add_special("4712", LIFETIME_EXTERNAL);
+	ck_assert_int_eq(write_to("executions/4711/pinned", &alice, "1"), 0);
+	add_execution("4713", &alice);
+	ck_assert_int_eq(write_to("executions/4713/release", &alice, "1"), 0);
+	text = text_of("metrics");
+	ck_assert_ptr_nonnull(strstr(text, "\nbatonfs_executions 2\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nbatonfs_pinned_executions 1\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nbatonfs_releases_total{reason=\"released\"} 1\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\nbatonfs_releases_total{reason=\"expired\"} 0\n"));
+	ck_assert_str_eq(text + strlen(text) - strlen("\nabove 1\n"), "\nabove 1\n");
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -403,6 +421,7 @@ int main(void)
 		a_comm_of_any_bytes_becomes_valid_text,
 		executions_json_lists_all_by_age,
 		status_sums_up_and_asks_above,
+		metrics_have_our_own_and_those_from_above,
 	};
 
 	return run_case("control_files", tests, ARRAY_SIZE(tests));

@@ -46,6 +46,12 @@ static void on_status(void *ctx, json_t *object)
 	(void)json_object_set_new(object, "mountpoint", json_string("/data"));
 }
 
+static void on_metrics(void *ctx, FILE *out)
+{
+	(void)ctx;
+	fputs("above 1\n", out);
+}
+
 static void on_root_changed(void *ctx)
 {
 	((struct fixture *)ctx)->root_changes++;
@@ -59,7 +65,10 @@ static void fixture_setup(void)
 		.autodir = true,
 		.dir_mode = 0755,
 	};
-	struct control_upcalls up = { &fix, NULL, on_status, on_root_changed };
+	struct control_upcalls up = { .ctx = &fix,
+				      .status = on_status,
+				      .metrics = on_metrics,
+				      .root_changed = on_root_changed };
 	struct ledger_open_result opened;
 	struct store_error error;
 	char path[128];
