@@ -16,8 +16,8 @@
 
 #include "baton/interface.h"
 #include "client.h"
+#include "doctor.h"
 #include "field.h"
-#include "mountpoint.h"
 #include "probe.h"
 #include "say.h"
 #include "util/parse.h"
@@ -27,32 +27,13 @@
 
 #define DOCTOR_STORE_DEFAULT "/var/lib"
 
-enum level {
-	LEVEL_OK,
-	LEVEL_WARN,
-	LEVEL_FAIL,
-	LEVEL_MAX_,
-};
-
 static const char *const level_name[LEVEL_MAX_] = {
 	[LEVEL_OK] = "ok",
 	[LEVEL_WARN] = "warn",
 	[LEVEL_FAIL] = "fail",
 };
 
-struct doctor {
-	const char *store;	       /* borrowed; directory asked about */
-	struct mountpoint_list mounts; /* owned */
-	bool answered;		       /* some mount is there and answers */
-	json_t *checks;		       /* owned; the array of results */
-	enum level worst;
-};
-
-/* `costs` and `cure` are for what is not well, else "". */
-static void report(struct doctor *d, const char *check, enum level level, const char *costs,
-		   const char *cure, const char *fmt, ...) PRINTF(6, 7);
-
-static void report(struct doctor *d, const char *check, enum level level, const char *costs,
+void doctor_report(struct doctor *d, const char *check, enum level level, const char *costs,
 		   const char *cure, const char *fmt, ...)
 {
 	char found[512];
@@ -65,11 +46,6 @@ static void report(struct doctor *d, const char *check, enum level level, const 
 							 check, "level", level_name[level], "found",
 							 found, "costs", costs, "cure", cure));
 	d->worst = MAX_OF(d->worst, level);
-}
-
-static void well(struct doctor *d, const char *check, const char *found)
-{
-	report(d, check, LEVEL_OK, "", "", "%s", found);
 }
 
 /* What is essential to a mount yet to be made. */
@@ -85,15 +61,16 @@ static void check_device(struct doctor *d)
 	int r = probe_fuse_device();
 
 	if (r == 0)
-		well(d, name, "there, and can be opened");
+		doctor_well(d, name, "there, and can be opened");
 	else if (r == -EACCES || r == -EPERM)
-		report(d, name, essential(d), costs,
-		       "run as root; in a container, allow the device: docker run --device /dev/fuse",
-		       "%s", strerror(-r));
+		doctor_report(
+			d, name, essential(d), costs,
+			"run as root; in a container, allow the device: docker run --device /dev/fuse",
+			"%s", strerror(-r));
 	else
-		report(d, name, essential(d), costs,
-		       "modprobe fuse; in a container: docker run --device /dev/fuse", "%s",
-		       strerror(-r));
+		doctor_report(d, name, essential(d), costs,
+			      "modprobe fuse; in a container: docker run --device /dev/fuse", "%s",
+			      strerror(-r));
 }
 
 static void check_kernel(struct doctor *d)
@@ -105,21 +82,23 @@ static void check_kernel(struct doctor *d)
 	char config[16];
 
 	if (probe_kernel(&k) < 0) {
-		report(d, "kernel", LEVEL_WARN, costs, "Linux 6.9 or later", "version unknown");
+		doctor_report(d, "kernel", LEVEL_WARN, costs, "Linux 6.9 or later",
+			      "version unknown");
 		return;
 	}
 	if (k.major < 6 || (k.major == 6 && k.minor < 9))
-		report(d, "kernel", LEVEL_WARN, costs,
-		       "Linux 6.9 or later (Debian 13, Ubuntu 24.10; on Debian 12 from bookworm-backports)",
-		       "%s has no FUSE passthrough", k.release);
+		doctor_report(
+			d, "kernel", LEVEL_WARN, costs,
+			"Linux 6.9 or later (Debian 13, Ubuntu 24.10; on Debian 12 from bookworm-backports)",
+			"%s has no FUSE passthrough", k.release);
 	else if (probe_kernel_config(&k, "CONFIG_FUSE_FS", config, sizeof(config)) == 0 &&
 		 probe_kernel_config(&k, "CONFIG_FUSE_PASSTHROUGH", config, sizeof(config)) < 0)
-		report(d, "kernel", LEVEL_WARN, costs,
-		       "a kernel built with CONFIG_FUSE_PASSTHROUGH=y",
-		       "%s was built without FUSE passthrough", k.release);
+		doctor_report(d, "kernel", LEVEL_WARN, costs,
+			      "a kernel built with CONFIG_FUSE_PASSTHROUGH=y",
+			      "%s was built without FUSE passthrough", k.release);
 	else
-		report(d, "kernel", LEVEL_OK, "", "", "%s, new enough for FUSE passthrough (6.9)",
-		       k.release);
+		doctor_report(d, "kernel", LEVEL_OK, "", "",
+			      "%s, new enough for FUSE passthrough (6.9)", k.release);
 }
 
 static void check_privilege(struct doctor *d)
@@ -127,13 +106,14 @@ static void check_privilege(struct doctor *d)
 	static const char name[] = "CAP_SYS_ADMIN";
 
 	if (probe_cap_sys_admin())
-		well(d, name, "held by this process");
+		doctor_well(d, name, "held by this process");
 	else
-		report(d, name, LEVEL_WARN,
-		       "a daemon started like this cannot mount, nor use passthrough",
-		       "run the daemon as root (`sudo baton doctor` checks for it); in a container: "
-		       "docker run --cap-add SYS_ADMIN",
-		       "not held by this process; using a mount does not need it");
+		doctor_report(
+			d, name, LEVEL_WARN,
+			"a daemon started like this cannot mount, nor use passthrough",
+			"run the daemon as root (`sudo baton doctor` checks for it); in a container: "
+			"docker run --cap-add SYS_ADMIN",
+			"not held by this process; using a mount does not need it");
 }
 
 static void check_surroundings(struct doctor *d)
@@ -142,20 +122,21 @@ static void check_surroundings(struct doctor *d)
 	const char *container = probe_container();
 
 	if (probe_user_namespace())
-		report(d, name, LEVEL_WARN,
-		       "a daemon started here gets no passthrough: the kernel gives it only "
-		       "to the initial user namespace",
-		       "run the daemon on the host and hand the mount into the container",
-		       "in a user namespace%s%s", container ? ", container: " : "",
-		       container ? container : "");
+		doctor_report(d, name, LEVEL_WARN,
+			      "a daemon started here gets no passthrough: the kernel gives it only "
+			      "to the initial user namespace",
+			      "run the daemon on the host and hand the mount into the container",
+			      "in a user namespace%s%s", container ? ", container: " : "",
+			      container ? container : "");
 	else if (container)
-		report(d, name, LEVEL_WARN,
-		       "a mount made here is seen by other containers only if it propagates",
-		       "mount on a volume with propagation: docker -v /data:/data:rshared, Kubernetes "
-		       "mountPropagation: Bidirectional",
-		       "in a container (%s)", container);
+		doctor_report(
+			d, name, LEVEL_WARN,
+			"a mount made here is seen by other containers only if it propagates",
+			"mount on a volume with propagation: docker -v /data:/data:rshared, Kubernetes "
+			"mountPropagation: Bidirectional",
+			"in a container (%s)", container);
 	else
-		well(d, name, "no container, initial user namespace");
+		doctor_well(d, name, "no container, initial user namespace");
 }
 
 static void check_fusermount(struct doctor *d)
@@ -163,10 +144,10 @@ static void check_fusermount(struct doctor *d)
 	static const char name[] = "fusermount3";
 
 	if (probe_program(name))
-		well(d, name, "there");
+		doctor_well(d, name, "there");
 	else
-		report(d, name, LEVEL_WARN, "only root can unmount, with umount(8)",
-		       "apt-get install fuse3", "not found");
+		doctor_report(d, name, LEVEL_WARN, "only root can unmount, with umount(8)",
+			      "apt-get install fuse3", "not found");
 }
 
 static void check_huge_pages(struct doctor *d)
@@ -177,17 +158,18 @@ static void check_huge_pages(struct doctor *d)
 	int r = probe_shmem_huge(setting, sizeof(setting));
 
 	if (r < 0)
-		report(d, name, LEVEL_WARN, costs,
-		       "a kernel built with CONFIG_TRANSPARENT_HUGEPAGE=y",
-		       "this kernel has none for memory files");
+		doctor_report(d, name, LEVEL_WARN, costs,
+			      "a kernel built with CONFIG_TRANSPARENT_HUGEPAGE=y",
+			      "this kernel has none for memory files");
 	else if (strcmp(setting, "deny") == 0)
-		report(d, name, LEVEL_WARN, costs,
-		       "echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled (only `deny` forbids them "
-		       "to a mount that asks)",
-		       "forbidden for memory files (shmem_enabled is `deny`)");
+		doctor_report(
+			d, name, LEVEL_WARN, costs,
+			"echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled (only `deny` forbids them "
+			"to a mount that asks)",
+			"forbidden for memory files (shmem_enabled is `deny`)");
 	else
-		report(d, name, LEVEL_OK, "", "",
-		       "available to memory stores (shmem_enabled is `%s`)", setting);
+		doctor_report(d, name, LEVEL_OK, "", "",
+			      "available to memory stores (shmem_enabled is `%s`)", setting);
 }
 
 static void check_open_files(struct doctor *d)
@@ -196,39 +178,19 @@ static void check_open_files(struct doctor *d)
 	struct rlimit lim;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0) {
-		report(d, name, LEVEL_WARN, "", "", "%s", strerror(errno));
+		doctor_report(d, name, LEVEL_WARN, "", "", "%s", strerror(errno));
 		return;
 	}
 	if (lim.rlim_max == RLIM_INFINITY || lim.rlim_max >= DOCTOR_NOFILE_MIN)
-		report(d, name, LEVEL_OK, "", "", "hard limit %ju: files open at once, not files",
-		       (uintmax_t)lim.rlim_max);
+		doctor_report(d, name, LEVEL_OK, "", "",
+			      "hard limit %ju: files open at once, not files",
+			      (uintmax_t)lim.rlim_max);
 	else
-		report(d, name, LEVEL_WARN,
-		       "opening more files than that at once, by all programs together, fails",
-		       "LimitNOFILE= in the unit, or docker run --ulimit nofile=1048576",
-		       "hard limit %ju", (uintmax_t)lim.rlim_max);
-}
-
-static void check_store(struct doctor *d)
-{
-	static const char name[] = "store";
-	static const char cure[] =
-		"use a directory on ext4, XFS, btrfs or tmpfs, or the store `memory`";
-	char type[32];
-	int r = probe_filesystem(d->store, type, sizeof(type));
-
-	if (r < 0) {
-		report(d, name, LEVEL_WARN, "no directory store there",
-		       "make the directory, or name another", "%s: %s", d->store, strerror(-r));
-		return;
-	}
-	r = probe_handles(d->store);
-	if (r == 0)
-		report(d, name, LEVEL_OK, "", "", "%s is on %s, which gives file handles", d->store,
-		       type);
-	else
-		report(d, name, LEVEL_WARN, "a store on it cannot be used", cure,
-		       "%s is on %s: file handles: %s", d->store, type, strerror(-r));
+		doctor_report(
+			d, name, LEVEL_WARN,
+			"opening more files than that at once, by all programs together, fails",
+			"LimitNOFILE= in the unit, or docker run --ulimit nofile=1048576",
+			"hard limit %ju", (uintmax_t)lim.rlim_max);
 }
 
 static void report_status(struct doctor *d, const char *path, const json_t *status)
@@ -238,32 +200,35 @@ static void report_status(struct doctor *d, const char *path, const json_t *stat
 	char free_[SAY_MAX], size[SAY_MAX];
 
 	if (field_bool(status, "passthrough"))
-		report(d, "passthrough", LEVEL_OK, "", "", "%s: on", path);
+		doctor_report(d, "passthrough", LEVEL_OK, "", "", "%s: on", path);
 	else
-		report(d, "passthrough", LEVEL_WARN, "every byte passes through the daemon",
-		       "see kernel, CAP_SYS_ADMIN and namespaces above; the daemon's log has the rest",
-		       "%s: off: %s", path, field_text(status, "passthrough_why"));
-	report(d, "mount", LEVEL_OK, "", "", "%s: batonfs %s on %s (%s%s%s), %s of %s free", path,
-	       field_text(status, "version"), field_text(status, "store"),
-	       field_text(status, "filesystem"),
-	       *field_text(status, "hugepages") ? ", huge pages " : "",
-	       field_text(status, "hugepages"),
-	       format_size((uint64_t)field_int(status, "free"), free_, sizeof(free_)),
-	       format_size((uint64_t)field_int(status, "size"), size, sizeof(size)));
+		doctor_report(
+			d, "passthrough", LEVEL_WARN, "every byte passes through the daemon",
+			"see kernel, CAP_SYS_ADMIN and namespaces above; the daemon's log has the rest",
+			"%s: off: %s", path, field_text(status, "passthrough_why"));
+	doctor_report(d, "mount", LEVEL_OK, "", "", "%s: batonfs %s on %s (%s%s%s), %s of %s free",
+		      path, field_text(status, "version"), field_text(status, "store"),
+		      field_text(status, "filesystem"),
+		      *field_text(status, "hugepages") ? ", huge pages " : "",
+		      field_text(status, "hugepages"),
+		      format_size((uint64_t)field_int(status, "free"), free_, sizeof(free_)),
+		      format_size((uint64_t)field_int(status, "size"), size, sizeof(size)));
 	if (*error)
-		report(d, "ledger", LEVEL_WARN,
-		       "owners and lifetimes of new executions are not on record, and "
-		       "files may have to wait",
-		       "make room, or see the daemon's log", "%s: cannot be written: %s", path,
-		       error);
+		doctor_report(d, "ledger", LEVEL_WARN,
+			      "owners and lifetimes of new executions are not on record, and "
+			      "files may have to wait",
+			      "make room, or see the daemon's log", "%s: cannot be written: %s",
+			      path, error);
 	if (*aside)
-		report(d, "ledger", LEVEL_WARN, "the reasons of earlier releases are not known",
-		       "nothing to do: it was rebuilt from the files; the old one can be deleted",
-		       "%s: was corrupt, kept as %s", path, aside);
+		doctor_report(
+			d, "ledger", LEVEL_WARN, "the reasons of earlier releases are not known",
+			"nothing to do: it was rebuilt from the files; the old one can be deleted",
+			"%s: was corrupt, kept as %s", path, aside);
 	if (strcmp(field_text(status, "version"), BATON_VERSION) != 0)
-		report(d, "version", LEVEL_WARN, "newer fields are not shown",
-		       "install the same version of both", "%s: the daemon is %s, this client %s",
-		       path, field_text(status, "version"), BATON_VERSION);
+		doctor_report(d, "version", LEVEL_WARN, "newer fields are not shown",
+			      "install the same version of both",
+			      "%s: the daemon is %s, this client %s", path,
+			      field_text(status, "version"), BATON_VERSION);
 }
 
 static void check_mount(struct doctor *d, const char *path)
@@ -277,12 +242,12 @@ static void check_mount(struct doctor *d, const char *path)
 	if (r == 0)
 		report_status(d, path, status);
 	else if (r == -ENOTCONN)
-		report(d, "mount", LEVEL_FAIL, "every access fails",
-		       "fusermount3 -u, then mount again", "%s: the daemon is gone", path);
+		doctor_report(d, "mount", LEVEL_FAIL, "every access fails",
+			      "fusermount3 -u, then mount again", "%s: the daemon is gone", path);
 	else
-		report(d, "mount", LEVEL_FAIL, "it cannot be looked after from here",
-		       "is something else mounted over it?", "%s: does not answer: %s", path,
-		       strerror(-r));
+		doctor_report(d, "mount", LEVEL_FAIL, "it cannot be looked after from here",
+			      "is something else mounted over it?", "%s: does not answer: %s", path,
+			      strerror(-r));
 }
 
 static void check_mounts(struct doctor *d)
@@ -290,12 +255,14 @@ static void check_mounts(struct doctor *d)
 	for (size_t i = 0; i < d->mounts.n; i++)
 		check_mount(d, d->mounts.item[i].path);
 	if (d->mounts.n == 0)
-		well(d, "mount", "no batonfs is mounted yet");
+		doctor_well(d, "mount", "no batonfs is mounted yet");
 }
 
 static void (*const checks[])(struct doctor *d) = {
-	check_device,	  check_kernel,	    check_privilege, check_surroundings, check_fusermount,
-	check_huge_pages, check_open_files, check_store,     check_mounts,
+	check_device,	  check_kernel,	      doctor_check_uring,
+	check_privilege,  check_surroundings, doctor_check_propagation,
+	check_fusermount, check_huge_pages,   doctor_check_memory,
+	check_open_files, doctor_check_store, check_mounts,
 };
 
 /* The mount that is asked about, or all there are. */

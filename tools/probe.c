@@ -78,6 +78,38 @@ int probe_kernel_config(const struct probe_kernel *k, const char *key, char *buf
 	return find_line(file, start, buf, len);
 }
 
+int probe_setting(const char *file, char *buf, size_t len)
+{
+	return find_line(file, "", buf, len);
+}
+
+int probe_setting_of(const char *file, const char *key, char *buf, size_t len)
+{
+	return find_line(file, key, buf, len);
+}
+
+int probe_shared_root(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t room = 0;
+	int shared = 0;
+
+	if (!f)
+		return -errno;
+	while (getline(&line, &room, f) >= 0) {
+		char *end = strstr(line, " - "); /* of the optional fields, see proc(5) */
+		char at[4096];
+
+		if (!end || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1 || strcmp(at, "/") != 0)
+			continue;
+		*end = '\0';
+		shared =
+			strstr(line, " shared:") != NULL; /* the last one is the one that is seen */
+	}
+	return shared;
+}
+
 bool probe_cap_sys_admin(void)
 {
 	char text[64];

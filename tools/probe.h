@@ -27,6 +27,13 @@ int probe_kernel(struct probe_kernel *ret) WARN_UNUSED;
 int probe_kernel_config(const struct probe_kernel *k, const char *key, char *buf, size_t len)
 	WARN_UNUSED;
 
+/* The first line of a file of /proc or /sys; the second, the rest of the first line that begins with `key`. */
+int probe_setting(const char *file, char *buf, size_t len) WARN_UNUSED;
+int probe_setting_of(const char *file, const char *key, char *buf, size_t len) WARN_UNUSED;
+
+/* Is what is mounted at "/" shared with other mount namespaces? 1, 0, or negative errno. */
+int probe_shared_root(void) WARN_UNUSED;
+
 /* In this process's effective set. */
 bool probe_cap_sys_admin(void);
 
