@@ -15,19 +15,9 @@
 #include <string.h>
 
 #include "baton/interface.h"
+#include "command.h"
 #include "say.h"
 #include "util/macro.h"
-
-struct command {
-	const char *name;
-	const char *args;
-	const char *summary;
-	const char *details; /* for `help NAME`, lines ending in \n */
-	int min_args;
-	int max_args;
-	enum baton_exit (*run)(const struct invocation *inv);
-	const char *acts; /* the option without which it only looks; or NULL */
-};
 
 static const struct command commands[] = {
 	{ "ls", "", "list the executions, the most recently active first",
@@ -73,6 +63,15 @@ static const struct command commands[] = {
 /* What getopt_long(3) returns for an option that makes a command act. */
 #define ACT 256
 
+static const struct command_option options[] = {
+	{ "mount", 'm', "DIR",
+	  "where batonfs is mounted (default: $BATON_MOUNT, or the only one)" },
+	{ "json", 'j', NULL, "print JSON" },
+	{ "help", 'h', NULL, "show this, or the help of a command" },
+	{ "version", 'V', NULL, "print the version" },
+};
+
+/* The same for getopt_long(3); and --completion, which is for who builds packages. */
 static const struct option long_options[] = {
 	{ "mount", required_argument, NULL, 'm' },
 	{ "json", no_argument, NULL, 'j' },
@@ -80,8 +79,19 @@ static const struct option long_options[] = {
 	{ "repair", no_argument, NULL, ACT },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
+	{ "completion", required_argument, NULL, 'C' },
 	{ NULL, 0, NULL, 0 },
 };
+
+const struct command *command_at(size_t i)
+{
+	return i < ARRAY_SIZE(commands) ? &commands[i] : NULL;
+}
+
+const struct command_option *command_option_at(size_t i)
+{
+	return i < ARRAY_SIZE(options) ? &options[i] : NULL;
+}
 
 static const struct command *command_find(const char *name)
 {
@@ -103,13 +113,15 @@ static enum baton_exit help_all(void)
 		(void)printf("  %-33s %s\n", usage, commands[i].summary);
 	}
 	(void)printf("  %-33s %s\n", "help [COMMAND]", "show this, or the help of a command");
-	(void)printf(
-		"\nOptions:\n"
-		"  -m, --mount DIR  where batonfs is mounted (default: $BATON_MOUNT, or the only one)\n"
-		"  -j, --json       print JSON\n"
-		"  -h, --help       show this, or the help of a command\n"
-		"  -V, --version    print the version\n"
-		"\nExits 0 on success, 1 on failure, 2 on wrong usage. Manual: man baton\n");
+	(void)printf("\nOptions:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		char usage[32];
+
+		(void)snprintf(usage, sizeof(usage), "-%c, --%s %s", options[i].letter,
+			       options[i].name, options[i].value ? options[i].value : "");
+		(void)printf("  %-16s %s\n", usage, options[i].help);
+	}
+	(void)printf("\nExits 0 on success, 1 on failure, 2 on wrong usage. Manual: man baton\n");
 	return BATON_OK;
 }
 
@@ -198,6 +210,8 @@ static enum baton_exit run(int argc, char **argv)
 		case 'V':
 			(void)printf("baton %s\n", BATON_VERSION);
 			return BATON_OK;
+		case 'C':
+			return completion_print(optarg);
 		default:
 			return bad_option(c, argv);
 		}
