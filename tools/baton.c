@@ -35,6 +35,13 @@ static const struct command commands[] = {
 	  "REFERENCE is what `baton ref` prints; - reads it from standard input. The file must be there,\n"
 	  "of the size and with the hash of the content that the reference says.\n",
 	  1, 1, cmd_verify, NULL },
+	{ "put", "ID PATH|- [NAME]", "copy a file into an execution, and print its reference",
+	  "- reads standard input, and needs a NAME. The file appears when it is complete.\n", 2, 3,
+	  cmd_put, NULL },
+	{ "get", "REFERENCE|- [PATH]",
+	  "copy the file that a reference names to standard output or PATH",
+	  "Fails, and leaves nothing at PATH, if the file is not what the reference says.\n", 1, 2,
+	  cmd_get, NULL },
 	{ "ttl", "ID [DURATION|never|default]", "show or set an execution's time-to-live",
 	  "DURATION is a number with a unit: 90s, 30m, 2h, 1h30m, 7d; a bare number is seconds. It\n"
 	  "counts from the last activity. `default` goes back to the mount's.\n",

@@ -29,6 +29,8 @@ enum baton_exit cmd_ls(const struct invocation *inv);
 enum baton_exit cmd_stat(const struct invocation *inv);
 enum baton_exit cmd_ref(const struct invocation *inv);
 enum baton_exit cmd_verify(const struct invocation *inv);
+enum baton_exit cmd_put(const struct invocation *inv);
+enum baton_exit cmd_get(const struct invocation *inv);
 enum baton_exit cmd_ttl(const struct invocation *inv);
 enum baton_exit cmd_pin(const struct invocation *inv); /* and unpin: by inv->name */
 enum baton_exit cmd_release(const struct invocation *inv);

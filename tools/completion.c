@@ -49,11 +49,11 @@ static bool next_place(const char **args, struct place *ret)
 		at++;
 		len -= 2;
 	}
-	if (len == 2 && strncmp(at, "ID", len) == 0)
+	if (strcspn(at, " |].") == 2 && strncmp(at, "ID", 2) == 0)
 		ret->kind = PLACE_ID;
-	else if (len == 4 && strncmp(at, "PATH", len) == 0)
+	else if (strcspn(at, " |].") == 4 && strncmp(at, "PATH", 4) == 0)
 		ret->kind = PLACE_PATH;
-	else if (len == 5 && strncmp(at, "STORE", len) == 0)
+	else if (strcspn(at, " |].") == 5 && strncmp(at, "STORE", 5) == 0)
 		ret->kind = PLACE_STORE;
 	for (const char *end = at + len; ret->kind == PLACE_WORDS && at < end;) {
 		size_t n = MIN_OF(strcspn(at, "|"), (size_t)(end - at));

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# variants: memory-on ext4-off
+#
+# baton put and get, as scripts use them: what is put comes back; nothing half-done is left, nothing wrong is given.
+. "$TESTS/lib/mount.sh"
+
+mount_batonfs
+export BATON_MOUNT=$MNT
+cd "$WORK" || fail "cd"
+head -c 5000003 /dev/urandom >data
+
+expect "$BATON" put 4711 data >ref
+expect cmp data "$MNT/4711/data"
+expect "$BATON" get - <ref >out
+expect cmp data out
+expect "$BATON" get "$(cat ref)" copy
+expect cmp data copy
+
+# From and into pipes; an execution whose name does not look like n8n's; over what is there; nothing at all.
+head -c 300000 data | expect "$BATON" put job-x - piped >ref2
+"$BATON" get - <ref2 | cmp -n 300000 - data || fail "piped"
+expect_eq 300000 "$(stat -c %s "$MNT/job-x/piped")"
+expect "$BATON" put job-x ref piped >/dev/null
+expect cmp ref "$MNT/job-x/piped"
+expect "$BATON" put 4711 - empty </dev/null >ref3
+expect_eq "" "$("$BATON" get - <ref3)"
+
+# Wrong usage, with what to do about it.
+for args in "put 4711 -" "put 4711 data a/b" "put 4711 data .." "put a/b data" "get {}" "get nonsense" "put 4711"; do
+	# shellcheck disable=SC2086 # words
+	"$BATON" $args </dev/null >out 2>said
+	expect_eq 2 $? "exit status of: $args"
+	expect_eq 1 "$(wc -l <said)" "lines for: $args"
+	expect_eq "" "$(cat out)" "output of: $args"
+done
+
+# What cannot be read or written leaves nothing.
+expect_fail "$BATON" put 4712 none 2>/dev/null
+expect_fail "$BATON" put 4712 / x 2>/dev/null
+expect_eq "" "$(ls -A "$MNT/4712")" "left behind by what failed"
+expect_eq "data empty" "$(find "$MNT/4711" -type f -printf '%f\n' | sort | paste -sd' ')" "in the execution"
+
+# A file that is another one now is not given.
+echo more >>"$MNT/4711/data"
+expect_fail "$BATON" get "$(cat ref)" copy2 2>said
+[ ! -e copy2 ] || fail "given although it was changed"
+expect_match 'has 5000008 bytes, the reference says 5000003' "$(cat said)"
+expect_fail "$BATON" get "$(cat ref)" >out 2>/dev/null
+expect_eq "" "$(cat out)" "output"
+
+# Progress: on a terminal only, and nothing of it is left on the line.
+mkfifo slow
+script -qec "'$BATON' put 4711 slow slow >'$WORK/ref4'" /dev/null >screen </dev/null &
+exec 3>slow
+cat data >&3
+wait_until 20 bash -c "cat data >'slow'; grep -q 'MiB.*/s' screen"
+exec 3>&-
+wait $! || fail "put to a terminal"
+expect_match $'\r\e\\[K$' "$(tail -c 4 screen)" "the end of the line"

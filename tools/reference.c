@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * References as `baton ref` prints them. Others may have added to them.
+ */
+#include "reference.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "baton/interface.h"
+#include "client.h"
+#include "say.h"
+#include "util/cleanup.h"
+
+/* Longest reference, bytes. Source: `baton ref` makes none of more than 1 KB; others may add to it. */
+#define INPUT_MAX 65536
+
+static json_t *parse(const char *arg)
+{
+	char text[INPUT_MAX];
+	size_t n;
+
+	if (strcmp(arg, "-") != 0)
+		return json_loads(arg, JSON_REJECT_DUPLICATES, NULL);
+	n = fread(text, 1, sizeof(text), stdin);
+	return json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+}
+
+static enum baton_exit fails(const char *command, const char *path, const char *why)
+{
+	say_error("%s %s: %s", command, path, why);
+	return BATON_FAILED;
+}
+
+/* Other filesystems know no attribute of an execution; a path may lead there when nothing is mounted. */
+static bool is_on_batonfs(const char *path)
+{
+	return getxattr(path, BATON_XATTR_PREFIX "execution", NULL, 0) >= 0 ||
+	       (errno != ENODATA && errno != EOPNOTSUPP);
+}
+
+/* Or what is wrong has been printed. */
+static enum baton_exit check_file(const char *command, const char *path, const json_t *ref)
+{
+	const json_t *size = json_object_get(ref, "size");
+	char why[SAY_MAX];
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return fails(command, path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fails(command, path, "not a regular file");
+	if (!is_on_batonfs(path))
+		return fails(command, path, "not on a batonfs");
+	if (!json_is_integer(size))
+		return fails(command, path, "the reference has no size");
+	if (json_integer_value(size) != st.st_size) {
+		(void)snprintf(why, sizeof(why),
+			       "has %" PRId64 " bytes, the reference says %" PRId64,
+			       (int64_t)st.st_size, (int64_t)json_integer_value(size));
+		return fails(command, path, why);
+	}
+	return BATON_OK;
+}
+
+static enum baton_exit check_hash(const char *command, const char *path, const char *expected)
+{
+	char hash[64];
+	char why[SAY_MAX];
+	ssize_t n;
+
+	do
+		n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, sizeof(hash) - 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == ENODATA)
+		return fails(command, path, "open for writing: its content may still change");
+	if (n < 0)
+		return fails(command, path, strerror(errno));
+	hash[n] = '\0';
+	if (strcmp(hash, expected) == 0)
+		return BATON_OK;
+	(void)snprintf(why, sizeof(why), "its hash is %s, the reference says %.40s", hash,
+		       expected);
+	return fails(command, path, why);
+}
+
+const char *reference_path(const json_t *ref)
+{
+	return json_string_value(json_object_get(ref, "path"));
+}
+
+const char *reference_hash(const json_t *ref)
+{
+	return json_string_value(json_object_get(ref, "xxh3"));
+}
+
+enum baton_exit reference_parse(const char *command, const char *arg, json_t **ret)
+{
+	_cleanup_json_ json_t *ref = parse(arg);
+
+	if (!reference_path(ref) || (json_object_get(ref, "xxh3") && !reference_hash(ref))) {
+		say_error("%s: not a reference: it is a JSON object, as `baton ref` prints it",
+			  command);
+		return BATON_USAGE;
+	}
+	*ret = TAKE_PTR(ref);
+	return BATON_OK;
+}
+
+enum baton_exit reference_check(const char *command, const json_t *ref)
+{
+	const char *hash = reference_hash(ref);
+	enum baton_exit code = check_file(command, reference_path(ref), ref);
+
+	if (code == BATON_OK && hash)
+		code = check_hash(command, reference_path(ref), hash);
+	return code;
+}

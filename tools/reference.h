@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A reference: the JSON object that travels instead of a file's bytes (`baton ref`), and whether the file still is what
+ * it says.
+ */
+#ifndef TOOLS_REFERENCE_H
+#define TOOLS_REFERENCE_H
+
+#include <jansson.h>
+
+#include "baton.h"
+
+/* From an argument, or from standard input if that is "-". Or what is wrong has been printed, in `command`'s name. */
+enum baton_exit reference_parse(const char *command, const char *arg, json_t **ret);
+
+/* The file is there, on a batonfs, of that size, with that hash if there is one. Else it has been printed. */
+enum baton_exit reference_check(const char *command, const json_t *ref);
+
+/* Borrowed from the reference; the hash may be NULL. */
+const char *reference_path(const json_t *ref);
+const char *reference_hash(const json_t *ref);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The buffer is as large as a request of the kernel may become; a target of known length has it from the beginning,
+ * so that a store in memory gives huge pages at once.
+ */
+#include "transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "say.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/parse.h"
+
+/* Source: fuse's largest request is 1 MiB, and so is what a pipe of root's may hold. */
+#define BUFFER_SIZE ((size_t)1 << 20)
+
+/* How often progress is told, and after what time for the first time. */
+#define TELL_EVERY_NS (NS_PER_S / 4)
+#define TELL_AFTER_NS NS_PER_S
+
+struct progress {
+	bool wanted;
+	bool told;
+	uint64_t whole; /* 0: not known */
+	int64_t begin_mono_ns;
+	int64_t next_mono_ns;
+};
+
+static void progress_begin(struct progress *p, uint64_t whole)
+{
+	int64_t now = clock_mono_ns();
+
+	*p = (struct progress){ .wanted = isatty(STDERR_FILENO) == 1,
+				.whole = whole,
+				.begin_mono_ns = now,
+				.next_mono_ns = now + TELL_AFTER_NS };
+}
+
+static void progress_at(struct progress *p, uint64_t done)
+{
+	char a[SAY_MAX], b[SAY_MAX], c[SAY_MAX];
+	int64_t now = p->wanted ? clock_mono_ns() : 0;
+	double rate;
+
+	if (!p->wanted || now < p->next_mono_ns)
+		return;
+	p->told = true;
+	p->next_mono_ns = now + TELL_EVERY_NS;
+	rate = (double)done * 1e9 / (double)(now - p->begin_mono_ns);
+	(void)fprintf(stderr, "\r\033[K%s", format_size(done, a, sizeof(a)));
+	if (p->whole > 0)
+		(void)fprintf(stderr, " of %s", format_size(p->whole, b, sizeof(b)));
+	(void)fprintf(stderr, ", %s/s", format_size((uint64_t)rate, a, sizeof(a)));
+	if (p->whole > done && rate > 0)
+		(void)fprintf(stderr, ", %s left",
+			      say_duration((double)(p->whole - done) / rate, c, sizeof(c)));
+}
+
+static void progress_end(const struct progress *p)
+{
+	if (p->told)
+		(void)fputs("\r\033[K", stderr);
+}
+
+static int write_all(int to, const char *buf, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(to, buf, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		buf += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* 0: not known. */
+static uint64_t size_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
+int transfer(int from, int to, uint64_t *ret_bytes)
+{
+	_cleanup_free_ char *buf = malloc(BUFFER_SIZE);
+	struct progress p;
+	uint64_t done = 0;
+	int r = buf ? 0 : -ENOMEM;
+
+	progress_begin(&p, size_of(from));
+	while (r == 0) {
+		ssize_t n = read(from, buf, BUFFER_SIZE);
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		r = n < 0 ? -errno : write_all(to, buf, (size_t)n);
+		done += n > 0 ? (uint64_t)n : 0;
+		progress_at(&p, done);
+	}
+	progress_end(&p);
+	if (r == 0)
+		*ret_bytes = done;
+	return r;
+}
+
+static int fill(int from, int to, uint64_t *ret_bytes)
+{
+	uint64_t size = size_of(from);
+	uint64_t done = 0;
+	int r;
+
+	if (size > 0 && ftruncate(to, (off_t)size) < 0)
+		return -errno;
+	r = transfer(from, to, &done);
+	if (r == 0 && done != size && ftruncate(to, (off_t)done) < 0)
+		return -errno;
+	if (r == 0)
+		*ret_bytes = done;
+	return r;
+}
+
+int transfer_to_file(int from, int dirfd, const char *name, uint64_t *ret_bytes)
+{
+	_cleanup_free_ char *part = NULL;
+	int fd;
+	int r;
+
+	if (asprintf(&part, ".baton-%ld.part", (long)getpid()) < 0) {
+		part = NULL;
+		return -ENOMEM;
+	}
+	fd = openat(dirfd, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	r = fill(from, fd, ret_bytes);
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r == 0 && renameat(dirfd, part, dirfd, name) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(dirfd, part, 0);
+	return r;
+}
