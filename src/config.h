@@ -24,6 +24,10 @@ enum passthrough_wish {
 
 /* Of enum share_scope: SHARE_OWNER. */
 #define DEDUP_DEFAULT 2
+enum limit_wish {
+	LIMIT_OPEN,
+	LIMIT_STRICT,
+};
 
 struct config {
 	const char *source;	/* borrowed from argv */
@@ -37,6 +41,9 @@ struct config {
 	int64_t ttl_ns; /* INT64_MAX: never */
 	bool autodir;
 	struct room_marks marks; /* high not set: nothing is evicted */
+	uint64_t exec_bytes;	 /* 0: no limit */
+	uint64_t exec_files;	 /* 0: no limit */
+	int limit;		 /* enum limit_wish */
 	int passthrough;	 /* enum passthrough_wish */
 	int hugepages;		 /* enum seal_hugepages */
 	int hash;		 /* enum seal_hash */

@@ -222,6 +222,19 @@ static void add_room_status(struct daemon *d, json_t *object)
 					    (json_int_t)n.evicted_bytes));
 }
 
+static json_t *of_limit(uint64_t limit)
+{
+	return limit ? json_integer((json_int_t)limit) : json_null();
+}
+
+static void add_limits(const struct config *c, json_t *object)
+{
+	(void)json_object_set_new(object, "limits",
+				  json_pack("{s:o,s:o,s:s}", "bytes", of_limit(c->exec_bytes),
+					    "files", of_limit(c->exec_files), "limit",
+					    c->limit == LIMIT_STRICT ? "strict" : "open"));
+}
+
 static void add_status(void *ctx, json_t *object)
 {
 	struct daemon *d = ctx;
@@ -253,6 +266,7 @@ static void add_status(void *ctx, json_t *object)
 				  json_integer((json_int_t)trash_pending(d->trash)));
 	add_seal_status(d, object);
 	add_room_status(d, object);
+	add_limits(c, object);
 }
 
 static void add_metrics(void *ctx, FILE *out)
@@ -422,9 +436,19 @@ static int open_trash_and_ledger(struct daemon *d)
 	return r;
 }
 
+static struct exec_limits limits_of(const struct config *c)
+{
+	return (struct exec_limits){
+		.bytes = c->exec_bytes,
+		.files = c->exec_files,
+		.strict = c->limit == LIMIT_STRICT,
+	};
+}
+
 static int build_executions(struct daemon *d)
 {
 	struct exec_config config = {
+		.limits = limits_of(&d->config),
 		.ttl_ns = d->config.ttl_ns,
 		.autodir = d->config.autodir,
 		.dir_mode = d->config.dmask == UINT32_MAX ? 01777 : 0777 & ~d->config.dmask,
@@ -491,6 +515,7 @@ static int build_front(struct daemon *d)
 		.gid = d->config.gid,
 		.fmask = d->config.fmask,
 		.dmask = d->config.dmask,
+		.limits = limits_of(&d->config),
 		.own_ttls = may_have_own_ttls(d),
 		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
 		.clone = clone_scope(d),

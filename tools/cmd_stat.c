@@ -14,6 +14,7 @@
 #include "say.h"
 #include "sentence.h"
 #include "util/clock.h"
+#include "util/parse.h"
 
 static void print_time(const char *label, double when, double now)
 {
@@ -21,6 +22,27 @@ static void print_time(const char *label, double when, double now)
 
 	(void)printf("%-11s %s (%s ago)\n", label, say_time(when, at, sizeof(at)),
 		     say_duration(now - when, ago, sizeof(ago)));
+}
+
+/* "1.50 MiB of 2.00 MiB, 3 of 100 files" */
+static void print_limits(const json_t *e)
+{
+	char used[SAY_MAX], limit[SAY_MAX];
+	bool bytes = field_has_number(e, "limit_bytes");
+	bool files = field_has_number(e, "limit_files");
+
+	if (!bytes && !files)
+		return;
+	(void)printf("%-11s ", "Limits:");
+	if (bytes)
+		(void)printf("%s of %s",
+			     format_size((uint64_t)field_int(e, "bytes"), used, sizeof(used)),
+			     format_size((uint64_t)field_int(e, "limit_bytes"), limit,
+					 sizeof(limit)));
+	if (files)
+		(void)printf("%s%" PRId64 " of %" PRId64 " files", bytes ? ", " : "",
+			     field_int(e, "files"), field_int(e, "limit_files"));
+	(void)printf("\n");
 }
 
 static void print_execution(const json_t *e)
@@ -40,6 +62,7 @@ static void print_execution(const json_t *e)
 	(void)printf("%-11s %s (%" PRId64 " bytes), %" PRId64 " open\n", "Contents:",
 		     say_usage(field_int(e, "files"), field_int(e, "bytes"), text, sizeof(text)),
 		     field_int(e, "bytes"), field_int(e, "open"));
+	print_limits(e);
 	(void)printf("%-11s %s\n", "TTL:",
 		     field_has_number(e, "ttl")
 			     ? say_duration(field_number(e, "ttl"), text, sizeof(text))

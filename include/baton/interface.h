@@ -21,6 +21,7 @@
  *             bytes files  r          sums over its regular files
  *             shared       r          of these bytes, those whose content is shared; its owner's and root's
  *             stored       r          what they take on the store: of shared content, its part; likewise
+ *             limit_bytes limit_files  r  how much it may have, a number or "none"
  *             release      w          write anything: the execution is released
  *         why/ID                      what is known of an ID, alive or gone, as one JSON object; ENOENT
  *                                     if nothing is
@@ -33,7 +34,8 @@
  *   an execution   {"execution":"4711","state":"active","lifetime":"ttl"|"files"|"external",
  *                   "owner":{"uid":1000,"gid":1000,"pid":77,"comm":"node"},
  *                   "created":1790000000.123,"active":1790000010.5,"expires":1790003610.5 or null,
- *                   "ttl":3600.0 or null,"pinned":false,"bytes":104857600,"files":1,"open":0}
+ *                   "ttl":3600.0 or null,"pinned":false,"bytes":104857600,"files":1,"limit_bytes":null or ...,
+ *                   "limit_files":null or ...,"open":0}
  *                  (n8n's own data, lifetime "external", may have the ID of another execution; then
  *                  executions.json has both and executions/ID is the other)
  *   why            {"execution":"4711","now":{an execution} or null,
@@ -52,6 +54,7 @@
  *                             "commits":..,"waits":..,"lost":..,"error":""},
  *                   "room":{"high":"90%"|"2.00 GiB"|"never","low":..,"evicted":executions,
  *                           "evicted_files":..,"evicted_bytes":..},
+ *                   "limits":{"bytes":.. or null,"files":.. or null,"limit":"open"|"strict"},
  *                   "seal":{"hugepages":"auto"|"always"|"off","collapsed":bytes,
  *                           "hashed_files":..,"hashed_bytes":..,"dropped":files}}
  *
@@ -71,6 +74,7 @@
  *   user.baton.expires    r     of the file if it has a lifetime of its own, else of its execution
  *   user.baton.pinned     rw    of the execution
  *   user.baton.bytes, user.baton.files  r   of the execution
+ *   user.baton.limit_bytes, user.baton.limit_files  r   of the execution
  *   user.baton.sealed     r     of a regular file: 1 if nobody can write to it, by an open or a mapping, else 0
  *   user.baton.xxh3       r     of a regular file: the hash of its content, XXH3-128 in 32 hexadecimal digits, as
  *                               `xxhsum -H2` prints it. Asking waits until it is known; ENODATA if somebody can

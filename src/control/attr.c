@@ -158,6 +158,21 @@ static int get_files(const struct attr_target *t, char **ret)
 	return say(ret, "%" PRIu64, t->info.files);
 }
 
+static int say_limit(uint64_t limit, char **ret)
+{
+	return limit ? say(ret, "%" PRIu64, limit) : say(ret, "none");
+}
+
+static int get_limit_bytes(const struct attr_target *t, char **ret)
+{
+	return say_limit(t->info.limits.bytes, ret);
+}
+
+static int get_limit_files(const struct attr_target *t, char **ret)
+{
+	return say_limit(t->info.limits.files, ret);
+}
+
 /* Of a regular file: whether its content is what it will be until somebody opens it for writing again. */
 static int get_sealed(const struct attr_target *t, char **ret)
 {
@@ -307,6 +322,8 @@ static const struct attr attrs[] = {
 	{ "stored", ATTR_TREE, 0400, get_stored, NULL,
 	  "what they take: of shared content, its part" },
 	{ "files", BOTH, 0444, get_files, NULL, "its regular files" },
+	{ "limit_bytes", BOTH, 0444, get_limit_bytes, NULL, "how many bytes it may have, or none" },
+	{ "limit_files", BOTH, 0444, get_limit_files, NULL, "how many files it may have, or none" },
 	{ "sealed", ATTR_XATTR | ATTR_PER_FILE, 0444, get_sealed, NULL,
 	  "1: nobody can write to the file" },
 	{ "xxh3", ATTR_XATTR | ATTR_PER_FILE, 0444, get_xxh3, NULL, "hash of the file's content" },

@@ -133,6 +133,11 @@ static json_t *of_actor(const struct ledger_owner *o)
 	return of_owner(o);
 }
 
+static json_t *of_limit(uint64_t limit)
+{
+	return limit ? json_integer((json_int_t)limit) : json_null();
+}
+
 json_t *json_of_execution(const struct exec_info *info)
 {
 	const struct json_field fields[] = {
@@ -147,6 +152,8 @@ json_t *json_of_execution(const struct exec_info *info)
 		{ "pinned", json_boolean(info->pinned) },
 		{ "bytes", json_integer((json_int_t)info->bytes) },
 		{ "files", json_integer((json_int_t)info->files) },
+		{ "limit_bytes", of_limit(info->limits.bytes) },
+		{ "limit_files", of_limit(info->limits.files) },
 		{ "open", json_integer(info->open) },
 	};
 

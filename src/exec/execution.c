@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "exec/exec_table.h"
+#include "exec/limit.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -560,6 +561,7 @@ void exec_info(struct exec_table *t, struct execution *e, struct exec_info *ret)
 		.pinned = e->pinned,
 		.bytes = atomic_load(&e->bytes),
 		.files = atomic_load(&e->files),
+		.limits = exec_limits_of(t, e),
 		.open = atomic_load(&e->open),
 	};
 	if (e->lifetime == LIFETIME_EXTERNAL)

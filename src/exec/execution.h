@@ -58,8 +58,10 @@ struct execution {
 	_Atomic int64_t activity_mono_ns; /* coarse clock */
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t files;
-	_Atomic bool vacant;  /* its directory may be empty: see exec_vacate() */
-	_Atomic bool recount; /* the sums may be wrong: the reaper takes them from the ledger */
+	_Atomic uint64_t
+		nameless_bytes; /* of files without a name that are open, with limit=strict */
+	_Atomic bool vacant;	/* its directory may be empty: see exec_vacate() */
+	_Atomic bool recount;	/* the sums may be wrong: the reaper takes them from the ledger */
 	_Atomic int64_t saved_mono_ns; /* activity as the ledger knows it; changes under `lock` */
 	_Atomic int64_t due_mono_ns;   /* not over before; changes under `lock`, 0: look at it */
 
@@ -79,7 +81,15 @@ struct execution {
 	struct flats flats;	   /* lock */
 };
 
+/* See exec/limit.h. */
+struct exec_limits {
+	uint64_t bytes; /* 0: none */
+	uint64_t files; /* 0: none */
+	bool strict;	/* every write is checked, not every open */
+};
+
 struct exec_config {
+	struct exec_limits limits;
 	int64_t ttl_ns; /* of the mount; LEDGER_TTL_NEVER for never */
 	bool autodir;
 	mode_t dir_mode; /* of directories that batonfs makes */
@@ -244,6 +254,7 @@ struct exec_info {
 	bool pinned;
 	uint64_t bytes;
 	uint64_t files;
+	struct exec_limits limits;
 	uint32_t open;
 };
 

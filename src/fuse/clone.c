@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fuse/content.h"
+#include "fuse/growth.h"
 #include "fuse/node.h"
 #include "store/stub.h"
 #include "util/cleanup.h"
@@ -85,6 +86,20 @@ static int clone_pinned(struct fs *fs, const struct blob_name *name, struct inod
 	return r < 0 ? r : content_stub_locked(fs, out, lock, name, true);
 }
 
+/* It will have the blob's size, and is charged for that before anything is done. */
+static int clone_charged(struct fs *fs, const struct blob_name *name, struct inode *out,
+			 uint64_t bytes)
+{
+	struct growth g;
+	int r = growth_begin(fs, out, bytes, false, &g);
+
+	if (r < 0)
+		return r;
+	r = clone_pinned(fs, name, out);
+	growth_end(fs, out, &g, r < 0 ? 0 : bytes);
+	return r;
+}
+
 int clone_whole(struct fs *fs, int from_fd, struct inode *out, uint64_t at_most,
 		uint64_t *ret_bytes)
 {
@@ -104,11 +119,11 @@ int clone_whole(struct fs *fs, int from_fd, struct inode *out, uint64_t at_most,
 		r = blob_pin(fs->store->blobs, &name);
 	if (r < 0)
 		return r;
-	r = clone_pinned(fs, &name, out);
+	r = clone_charged(fs, &name, out, (uint64_t)st.st_size);
 	blob_unpin(fs->store->blobs, &name);
 	if (r < 0)
 		return r;
-	node_account_size(fs, out, (uint64_t)st.st_size);
+	growth_account(fs, out, (uint64_t)st.st_size);
 	*ret_bytes = (uint64_t)st.st_size;
 	return 0;
 }

@@ -22,8 +22,8 @@ bool clone_is_expected(struct fs *fs, pid_t thread, int flags);
 
 /*
  * Make `out`, which is empty and was opened as expected, a stub of the blob that `in` is one of, read through
- * from_fd (its own file, any kind of descriptor). *ret_bytes: its size. -EOPNOTSUPP: not these two; -errno: likewise
- * copy the bytes.
+ * from_fd (its own file, any kind of descriptor). *ret_bytes: its size. -EDQUOT: its execution may not have as much;
+ * -EOPNOTSUPP: not these two; -errno: likewise copy the bytes.
  */
 int clone_whole(struct fs *fs, int from_fd, struct inode *out, uint64_t at_most,
 		uint64_t *ret_bytes) WARN_UNUSED;

@@ -85,10 +85,12 @@ static int rejoin_locked(struct fs *fs, struct inode *inode)
 
 	if (inode->nopen > 0)
 		return -ESTALE;
-	if (inode->fd >= 0 && fstat(inode->fd, &st) == 0 && st.st_nlink > 0) {
-		if (!itable_rejoin(fs->itable, inode))
+	if (inode->fd >= 0 && fstat(inode->fd, &st) == 0) {
+		if (st.st_nlink > 0 && !itable_rejoin(fs->itable, inode))
 			return -ESTALE;
-		inode->fd = safe_close(inode->fd);
+		inode->size_accounted = (uint64_t)st.st_size; /* by the other one since */
+		if (st.st_nlink > 0)
+			inode->fd = safe_close(inode->fd);
 	}
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_SPLIT);
 	return 0;
@@ -186,11 +188,9 @@ static void split_locked(struct fs *fs, struct inode *inode)
 /* What was cut is not charged any more; once it is split nobody would know how much it was. */
 static void account_cut_locked(struct fs *fs, struct inode *inode)
 {
-	if (atomic_load(&inode->flags) & INODE_ORPHAN)
-		return;
-	exec_account(inode->exec, 0, -(int64_t)inode->size_accounted);
-	inode->size_accounted = 0;
-	ledger_file_size(fs->ledger, inode->ino, 0);
+	node_charge_locked(inode, 0);
+	if (!(atomic_load(&inode->flags) & INODE_ORPHAN))
+		ledger_file_size(fs->ledger, inode->ino, 0);
 }
 
 static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted)

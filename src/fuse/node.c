@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exec/limit.h"
 #include "fuse/content.h"
 #include "store/lease.h"
 #include "store/mark.h"
@@ -58,7 +59,10 @@ static struct execution *exchange_exec_locked(struct inode *inode, struct execut
 		atomic_fetch_add(&e->open, inode->nopen);
 		atomic_fetch_sub(&old->open, inode->nopen);
 	}
-	if (old != e && S_ISREG(inode->mode) && !(atomic_load(&inode->flags) & INODE_ORPHAN)) {
+	if (old != e && S_ISREG(inode->mode) && atomic_load(&inode->flags) & INODE_ORPHAN) {
+		exec_account_nameless(e, node_nameless_bytes_locked(inode));
+		exec_account_nameless(old, -node_nameless_bytes_locked(inode));
+	} else if (old != e && S_ISREG(inode->mode)) {
 		exec_account(e, 1, (int64_t)inode->size_accounted);
 		exec_account(old, -1, -(int64_t)inode->size_accounted);
 	}
@@ -360,6 +364,25 @@ double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask)
 
 /* ---- what the ledger hears ---- */
 
+void node_charge_locked(struct inode *inode, uint64_t size_bytes)
+{
+	int64_t more = (int64_t)(size_bytes - inode->size_accounted);
+
+	if (!node_is_nameless(inode))
+		exec_account(inode->exec, 0, more);
+	else if (inode->nopen > 0)
+		exec_account_nameless(inode->exec, more);
+	inode->size_accounted = size_bytes;
+}
+
+void node_named_locked(struct inode *inode)
+{
+	if (!S_ISREG(inode->mode) || !node_is_nameless(inode))
+		return;
+	exec_account_nameless(inode->exec, -node_nameless_bytes_locked(inode));
+	exec_account(inode->exec, 0, (int64_t)inode->size_accounted);
+}
+
 void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes)
 {
 	uint64_t before;
@@ -367,10 +390,11 @@ void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes)
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		before = inode->size_accounted;
-		if (before == size_bytes || atomic_load(&inode->flags) & INODE_ORPHAN)
+		if (before == size_bytes)
 			return;
-		exec_account(inode->exec, 0, (int64_t)(size_bytes - inode->size_accounted));
-		inode->size_accounted = size_bytes;
+		node_charge_locked(inode, size_bytes);
+		if (atomic_load(&inode->flags) & INODE_ORPHAN)
+			return;
 	}
 	if (size_bytes > before)
 		reaper_grown(fs->reaper, size_bytes - before);
@@ -436,7 +460,12 @@ void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 
 		if (fd >= 0 && st)
 			content_pin_locked(fs, inode, fd, st); /* before the ledger's row goes */
-		itable_orphan(fs->itable, inode);
+		if (!(atomic_load(&inode->flags) & INODE_ORPHAN)) {
+			itable_orphan(fs->itable, inode);
+			if (S_ISREG(inode->mode))
+				exec_account_nameless(inode->exec,
+						      node_nameless_bytes_locked(inode));
+		}
 		inode->fd = inode->fd < 0 ? TAKE_FD(fd) : inode->fd;
 		if (inode->nopen == 0) { /* a registered file would keep its space */
 			drop = inode->backing_id;

@@ -71,8 +71,26 @@ void node_show(struct inode *inode, struct stat *st);
 /* How long the kernel may keep the attributes, seconds. `ask`: find out whether a mapping is left. */
 double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask);
 
-/* Charge the execution with the file's size as it is now; with an orphan's it is not charged. */
+/* Charge the execution with the file's size as it is now; an orphan's is charged apart, see below. */
 void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes);
+
+/* The same without a word to the ledger. */
+void node_charge_locked(struct inode *inode, uint64_t size_bytes);
+
+/* A nameless file is about to get a name. The caller holds the inode's lock. */
+void node_named_locked(struct inode *inode);
+
+/* An orphan, but none that was split off (content.h): the file of that has its name, and is charged. */
+static inline bool node_is_nameless(const struct inode *inode)
+{
+	return (atomic_load(&inode->flags) & (INODE_ORPHAN | INODE_SPLIT)) == INODE_ORPHAN;
+}
+
+/* What one counts for (exec/limit.h): nothing once nobody has it open. The caller holds the inode's lock. */
+static inline int64_t node_nameless_bytes_locked(const struct inode *inode)
+{
+	return node_is_nameless(inode) && inode->nopen > 0 ? (int64_t)inode->size_accounted : 0;
+}
 
 /* The row of a regular file in the ledger: new, or its execution changed. */
 void node_record(struct fs *fs, struct inode *inode, struct execution *e, uint64_t size_bytes,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fuse/content.h"
+#include "fuse/growth.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
 #include "store/procfd.h"
@@ -208,17 +209,24 @@ int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_
 static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t size)
 {
 	_cleanup_close_ int fd = -1;
-	int r = node_write_begin(fs, inode, size > 0);
+	struct growth g;
+	int r = growth_begin(fs, inode, (uint64_t)size, false, &g);
 
 	if (r < 0)
 		return r;
+	r = node_write_begin(fs, inode, size > 0);
+	if (r < 0) {
+		growth_end(fs, inode, &g, 0);
+		return r;
+	}
 	fd = node_open(fs, inode, O_WRONLY | O_NONBLOCK);
 	r = fd < 0 ? fd : ftruncate(fd, size) < 0 ? -errno : 0;
+	growth_end(fs, inode, &g, r < 0 ? 0 : (uint64_t)size);
 	(void)node_write_end(fs,
 			     inode); /* not hashed now: the next close is soon, or somebody asks */
 	if (r < 0)
 		return r;
-	node_account_size(fs, inode, (uint64_t)size);
+	growth_account(fs, inode, (uint64_t)size);
 	return attr_drop_setid(req, inode, NULL, fd);
 }
 

@@ -15,6 +15,7 @@
 
 #include "fuse/clone.h"
 #include "fuse/content.h"
+#include "fuse/growth.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
 #include "util/cleanup.h"
@@ -134,7 +135,9 @@ void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off
 	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
 	struct fs *fs = fs_of(req);
 	struct inode *inode;
+	struct growth g;
 	ssize_t n;
+	int r;
 
 	fs_count(fs, FS_OP_write);
 	if (is_control(nodeid)) {
@@ -146,10 +149,22 @@ void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off
 		reply_err(req, inode ? -EIO : -ESTALE);
 		return;
 	}
+	r = growth_begin(fs, inode, (uint64_t)off + out.buf[0].size, true, &g);
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
+	out.buf[0].size = growth_fits(&g, (uint64_t)off, out.buf[0].size);
+	if (out.buf[0].size == 0) {
+		growth_end(fs, inode, &g, 0);
+		reply_err(req, -EDQUOT);
+		return;
+	}
 	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	out.buf[0].fd = fh_own(fi);
 	out.buf[0].pos = off;
 	n = write_locked(fs, inode, &out, in);
+	growth_end(fs, inode, &g, n > 0 ? (uint64_t)(off + n) : 0);
 	if (n >= 0) /* the data is written, whatever becomes of the bits */
 		(void)!attr_drop_setid(req, inode, fi, fh_own(fi));
 	if (n < 0) {
@@ -187,6 +202,39 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t nodeid, int datasync, struct fuse_fi
 	reply_err(req, r);
 }
 
+static int allocate_locked(struct fs *fs, struct inode *inode, int fd, int mode, off_t offset,
+			   off_t length)
+{
+	_cleanup_(lock_dropp) struct lock *lock = NULL;
+	int r = clone_lock_target(fs, inode, &lock);
+
+	if (r < 0)
+		return r;
+	return fallocate(fd, mode, offset, length) < 0 ? -errno : 0;
+}
+
+/* Blocks beyond the end are room that no size shows: not to be had where each byte is counted. */
+static int allocate(struct fs *fs, struct inode *inode, int fd, int mode, off_t offset,
+		    off_t length)
+{
+	uint64_t end = mode & FALLOC_FL_KEEP_SIZE ? 0 : (uint64_t)offset + (uint64_t)length;
+	struct growth g;
+	struct stat st;
+	int r;
+
+	if (growth_is_watched(fs) && mode & FALLOC_FL_KEEP_SIZE && !(mode & FALLOC_FL_PUNCH_HOLE) &&
+	    (fstat(fd, &st) < 0 || offset + length > st.st_size))
+		return -EOPNOTSUPP;
+	r = growth_begin(fs, inode, end, false, &g);
+	if (r < 0)
+		return r;
+	r = allocate_locked(fs, inode, fd, mode, offset, length);
+	if (r < 0) /* ext4 keeps what it got before the disk was full */
+		end = fstat(fd, &st) < 0 ? 0 : MIN_OF(end, (uint64_t)st.st_size);
+	growth_end(fs, inode, &g, end);
+	return r;
+}
+
 void op_fallocate(fuse_req_t req, fuse_ino_t nodeid, int mode, off_t offset, off_t length,
 		  struct fuse_file_info *fi)
 {
@@ -195,13 +243,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t nodeid, int mode, off_t offset, off
 	int r = data_open(req, nodeid, fi, O_RDWR | O_NONBLOCK, &d);
 
 	fs_count(fs, FS_OP_fallocate);
-	if (r == 0) {
-		_cleanup_(lock_dropp) struct lock *lock = NULL;
-
-		r = clone_lock_target(fs, node_find(fs, nodeid), &lock);
-		if (r == 0 && fallocate(d.fd, mode, offset, length) < 0)
-			r = -errno;
-	}
+	if (r == 0)
+		r = allocate(fs, node_find(fs, nodeid), d.fd, mode, offset, length);
 	reply_err(req, r);
 }
 
@@ -231,7 +274,7 @@ static ssize_t copy_whole(struct fs *fs, const struct range *c)
 	return r < 0 ? r : (ssize_t)bytes;
 }
 
-static ssize_t copy_bytes(struct fs *fs, const struct range *c, int in, int out)
+static ssize_t copy_locked(struct fs *fs, const struct range *c, int in, int out, size_t len)
 {
 	_cleanup_(lock_dropp) struct lock *lock = NULL;
 	int r = clone_lock_target(fs, c->out, &lock);
@@ -239,8 +282,32 @@ static ssize_t copy_bytes(struct fs *fs, const struct range *c, int in, int out)
 
 	if (r < 0)
 		return r;
-	n = copy_file_range(in, &(off_t){ c->off_in }, out, &(off_t){ c->off_out }, c->len, 0);
+	n = copy_file_range(in, &(off_t){ c->off_in }, out, &(off_t){ c->off_out }, len, 0);
 	return n < 0 ? -errno : n;
+}
+
+/* As much as there is of the source, and as the destination may have. */
+static ssize_t copy_bytes(struct fs *fs, const struct range *c, int in, int out)
+{
+	uint64_t len = c->len;
+	struct growth g;
+	struct stat st;
+	uint64_t fits;
+	ssize_t n;
+	int r;
+
+	if (fs->config.limits.bytes > 0) {
+		if (fstat(in, &st) < 0)
+			return -errno;
+		len = MIN_OF(len, (uint64_t)MAX_OF(st.st_size - c->off_in, 0));
+	}
+	r = growth_begin(fs, c->out, (uint64_t)c->off_out + len, true, &g);
+	if (r < 0)
+		return r;
+	fits = growth_fits(&g, (uint64_t)c->off_out, len);
+	n = fits == 0 && len > 0 ? -EDQUOT : copy_locked(fs, c, in, out, fits);
+	growth_end(fs, c->out, &g, n > 0 ? (uint64_t)(c->off_out + n) : 0);
+	return n;
 }
 
 void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in, off_t off_in,
@@ -262,7 +329,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t nodeid_in, off_t off_in,
 		c.in = node_find(fs, nodeid_in);
 		c.out = node_find(fs, nodeid_out);
 		n = copy_whole(fs, &c);
-		if (n < 0)
+		if (n < 0 && n != -EDQUOT)
 			n = copy_bytes(fs, &c, in.fd, out.fd);
 	}
 	if (n < 0)

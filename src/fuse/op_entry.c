@@ -12,6 +12,7 @@
 #include "baton/interface.h"
 #include "exec/recover.h"
 #include "fuse/content.h"
+#include "fuse/growth.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
 #include "util/cleanup.h"
@@ -107,12 +108,15 @@ static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, boo
 	r = target_enter(fs, req, parent, name, TARGET_MAKE | (is_dir ? TARGET_DIR : 0), &t);
 	if (r == 0) {
 		r = fs_assume(fs, req, is_dir);
+		if (r == 0 && S_ISREG(m->mode))
+			r = growth_create(fs, &t);
 		if (r == 0)
 			r = make(t.ref.fd, name, m);
 		if (r == 0)
 			r = target_entry(fs, &t, name, -1, &inode, &e);
 		if (r == 0)
 			target_created(fs, &t, req, name, inode, &e.attr);
+		growth_not_created(&t);
 		target_leave(fs, &t);
 	}
 	if (r < 0)
@@ -182,6 +186,24 @@ static int link_own(struct fs *fs, struct inode *inode, int fd, int dirfd, const
 	return linkat(fd, "", dirfd, name, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
+/* The execution that the new name is in will account for the file, unless it does so already. */
+static int take_link(struct fs *fs, struct inode *inode, struct target *t, struct growth_take *ret)
+{
+	struct execution *old = node_exec(fs, inode);
+	bool nameless = node_is_nameless(inode);
+	struct stat st;
+	int r = 0;
+
+	if (S_ISREG(inode->mode) && (nameless || old != t->exec)) {
+		r = node_stat(fs, inode, &st);
+		if (r == 0) /* its bytes are counted already if it is this one's without a name */
+			r = growth_take(fs, t->exec, 1, old == t->exec ? 0 : (uint64_t)st.st_size,
+					ret);
+	}
+	exec_unref(fs->execs, old);
+	return r;
+}
+
 static int link_inode(struct fs *fs, struct inode *inode, struct target *t, const char *name,
 		      struct fuse_entry_param *e, int64_t *ret_ttl_ns)
 {
@@ -201,6 +223,7 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 	{ /* the first name of a nameless file */
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		orphan = TAKE_FD(inode->fd);
+		node_named_locked(inode);
 		itable_adopt(fs->itable, inode);
 	}
 	(void)safe_close(orphan);
@@ -212,6 +235,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 	struct fs *fs = fs_of(req);
 	struct fuse_entry_param e = { 0 };
 	struct inode *inode = node_find(fs, nodeid);
+	struct growth_take take = { 0 };
 	struct target t;
 	int64_t ttl_ns = LEDGER_TTL_DEFAULT;
 	bool missed = false;
@@ -224,8 +248,10 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 	}
 	r = inode ? target_enter(fs, req, newparent, newname, TARGET_MAKE, &t) : -ESTALE;
 	if (r == 0) {
+		r = take_link(fs, inode, &t, &take);
 		recover_name_begin(fs->execs);
-		r = link_inode(fs, inode, &t, newname, &e, &ttl_ns);
+		if (r == 0)
+			r = link_inode(fs, inode, &t, newname, &e, &ttl_ns);
 		if (r == 0) {
 			adopt(fs, &t, req, newname, inode, &e.attr, ttl_ns);
 			node_show(inode, &e.attr);
@@ -237,6 +263,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 		missed = recover_is_walking(fs->execs) &&
 			 (r < 0 || !target_report(fs, &t, newname, &e.attr, &inode->handle));
 		recover_name_end(fs->execs, missed);
+		growth_taken(&take); /* counted where it belongs by now */
 		target_leave(fs, &t);
 	}
 	if (r == -ESTALE && inode)

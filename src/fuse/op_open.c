@@ -13,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exec/limit.h"
 #include "fuse/clone.h"
 #include "fuse/content.h"
+#include "fuse/growth.h"
 #include "fuse/refresh.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
@@ -125,14 +127,17 @@ static int open_backing_locked(struct opening *o)
 /* `given` counts the bytes that whoever opens the file may read from now on. */
 static void count_open_locked(struct opening *o, _Atomic uint64_t *given)
 {
-	o->inode->nopen++;
+	struct inode *inode = o->inode;
+
+	if (inode->nopen++ == 0)
+		exec_account_nameless(inode->exec, node_nameless_bytes_locked(inode));
 	if ((o->fi->flags & O_ACCMODE) != O_WRONLY)
-		fs_add(given, o->inode->size_accounted);
+		fs_add(given, inode->size_accounted);
 	if (writes(o->fi))
-		o->inode->nopen_write++;
+		inode->nopen_write++;
 	if (writes(o->fi) || o->fi->flags & O_TRUNC)
-		node_unseal_locked(o->fs, o->inode);
-	exec_opened(o->inode->exec);
+		node_unseal_locked(o->fs, inode);
+	exec_opened(inode->exec);
 }
 
 /*
@@ -144,6 +149,8 @@ static int open_passthrough_locked(struct opening *o)
 	int r;
 
 	if (!o->fs->config.passthrough || o->target || atomic_load(&inode->flags) & INODE_CACHED)
+		return 0;
+	if (writes(o->fi) && growth_is_watched(o->fs))
 		return 0;
 	r = register_locked(o);
 	if (r == -ESTALE)
@@ -185,6 +192,16 @@ static int open_files_locked(struct opening *o)
 	return 0;
 }
 
+/*
+ * Whether passthrough opens may come later: of a writer that is watched and that cannot map what it writes, and so
+ * never puts the kernel's inode into the mode that excludes them. But not beside the target of a copy.
+ */
+static bool stands_beside(const struct opening *o)
+{
+	return o->fs->config.passthrough && growth_is_watched(o->fs) && !o->target &&
+	       (o->fi->flags & O_ACCMODE) == O_WRONLY;
+}
+
 static int open_daemon_locked(struct opening *o)
 {
 	struct inode *inode = o->inode;
@@ -194,7 +211,8 @@ static int open_daemon_locked(struct opening *o)
 
 	if (r < 0)
 		return r;
-	beside = inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED);
+	beside = (inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED)) ||
+		 stands_beside(o);
 	if (!beside)
 		atomic_fetch_or(&inode->flags, INODE_CACHED | (o->target ? INODE_TARGET : 0));
 	if (beside || (fi->flags & O_ACCMODE) == O_WRONLY) {
@@ -266,6 +284,8 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		if (inode->nopen == 1)
+			exec_account_nameless(inode->exec, -node_nameless_bytes_locked(inode));
 		inode->nopen--;
 		if (writes(fi))
 			last_writer = --inode->nopen_write == 0;
@@ -323,6 +343,8 @@ static int open_named(struct fs *fs, fuse_req_t req, struct inode *inode, struct
 
 	if (entered || has_opens(fs, inode))
 		r = fi->flags & O_TRUNC ? truncate_inode(fs, req, inode, fi) : 0;
+	if (r == 0 && writes(fi))
+		r = growth_open(fs, e);
 	if (r == 0)
 		r = open_inode(req, inode, -1, fi);
 	if (entered) {
@@ -374,7 +396,7 @@ void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 		if (writes(fi) &&
 		    (fi->fh ? fstat(fh_own(fi), &st) == 0 : node_stat(fs, inode, &st) == 0) &&
 		    !(atomic_load(&inode->flags) & INODE_ORPHAN))
-			node_account_size(fs, inode, (uint64_t)st.st_size);
+			growth_closed(fs, inode, (uint64_t)st.st_size);
 		node_touch(fs, inode);
 		if (close_inode(fs, inode, fi) && !(atomic_load(&inode->flags) & INODE_ORPHAN))
 			seal_closed(fs->seal, inode->ino, &inode->handle, (uint64_t)st.st_size);
@@ -429,7 +451,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 	r = target_enter(fs, req, parent, name, TARGET_MAKE, &t);
 	if (r == 0) {
-		fd = create_file(fs, req, &t, name, mode, fi->flags);
+		r = growth_create(fs, &t);
+		fd = r < 0 ? r : create_file(fs, req, &t, name, mode, fi->flags);
 		r = fd < 0 ? fd : target_entry(fs, &t, name, fd, &inode, &e);
 		if (r == 0) {
 			atomic_fetch_or(&inode->flags,
@@ -439,6 +462,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 			if (r < 0)
 				itable_unref(fs->itable, inode);
 		}
+		growth_not_created(&t);
 		target_leave(fs, &t);
 	}
 	if (r < 0)
@@ -480,7 +504,9 @@ void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file
 	r = is_control(parent) ? -EPERM
 			       : target_enter(fs, req, parent, "#tmpfile", TARGET_MAKE, &t);
 	if (r == 0) {
-		r = fs_assume(fs, req, false);
+		r = growth_open(fs, t.exec);
+		if (r == 0)
+			r = fs_assume(fs, req, false);
 		if (r == 0) {
 			fd = openat(t.ref.fd, ".",
 				    O_TMPFILE | O_RDWR | O_CLOEXEC | (fi->flags & O_EXCL), mode);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "exec/recover.h"
+#include "fuse/growth.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
 #include "fuse/victim.h"
@@ -297,12 +298,77 @@ static int do_rename(struct fs *fs, fuse_req_t req, struct side *from, struct si
 	return r;
 }
 
+/* ---- limits ---- */
+
+struct sum {
+	uint64_t files;
+	uint64_t bytes;
+};
+
+static int sum_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
+{
+	struct sum *sum = arg;
+
+	(void)ret_tag;
+	if (S_ISREG(w->st->st_mode)) {
+		sum->files++;
+		sum->bytes += (uint64_t)w->st->st_size;
+	}
+	return 0;
+}
+
+/* What goes with a name; of what is replaced, what is given back. */
+static int sum_side(struct fs *fs, const struct side *s, bool replaced, struct sum *ret)
+{
+	*ret = (struct sum){ 0 };
+	if (s->was.fd < 0)
+		return 0;
+	if (S_ISDIR(s->was.st.st_mode))
+		return replaced ? 0 : walk(fs->store->fd, &s->was.handle, 0, sum_entry, ret);
+	if (S_ISREG(s->was.st.st_mode) && (!replaced || s->was.st.st_nlink == 1))
+		*ret = (struct sum){ .files = 1, .bytes = (uint64_t)s->was.st.st_size };
+	return 0;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static int take_sum(struct fs *fs, struct execution *e, const struct sum *comes,
+		    const struct sum *goes, struct growth_take *ret)
+{
+	return growth_take(fs, e, less(comes->files, goes->files), less(comes->bytes, goes->bytes),
+			   ret);
+}
+
+/* Both sides of an exchange, or the one that gets something, pay for it before it happens. */
+static int take_rename(struct fs *fs, const struct side *from, const struct side *to,
+		       unsigned int flags, struct growth_take ret[2])
+{
+	const struct exec_limits *limits = &fs->config.limits;
+	struct sum comes, goes;
+	int r;
+
+	if (from->t.exec == to->t.exec || (limits->bytes == 0 && limits->files == 0))
+		return 0;
+	r = sum_side(fs, from, false, &comes);
+	if (r == 0)
+		r = sum_side(fs, to, !(flags & RENAME_EXCHANGE), &goes);
+	if (r == 0)
+		r = take_sum(fs, to->t.exec, &comes, &goes, &ret[0]);
+	if (r == 0 && flags & RENAME_EXCHANGE)
+		r = take_sum(fs, from->t.exec, &goes, &comes, &ret[1]);
+	return r;
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 	       const char *newname, unsigned int flags)
 {
 	struct fs *fs = fs_of(req);
 	unsigned int from_kind;
 	unsigned int to_kind;
+	struct growth_take taken[2] = { { 0 } };
 	struct side from;
 	struct side to;
 	int r;
@@ -321,7 +387,11 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		r = side_enter(fs, req, newparent, newname, to_kind | TARGET_MAKE | TARGET_NESTED,
 			       &to);
 		if (r == 0) {
-			r = do_rename(fs, req, &from, &to, flags);
+			r = take_rename(fs, &from, &to, flags, taken);
+			if (r == 0)
+				r = do_rename(fs, req, &from, &to, flags);
+			growth_taken(&taken[0]);
+			growth_taken(&taken[1]);
 			side_leave(fs, &to);
 		}
 		side_leave(fs, &from);

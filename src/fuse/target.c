@@ -375,7 +375,10 @@ void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char 
 			"op=create name=%s error=%s; it will not be released with its execution, ignoring",
 			name, log_errname(r));
 	if (S_ISREG(inode->mode)) {
-		exec_account(t->exec, 1, st->st_size);
+		/* A charge is lost if the execution has become virtual in between, its last name gone. */
+		if (!t->charged || (int64_t)atomic_load(&t->exec->files) <= 0)
+			exec_account(t->exec, 1, st->st_size);
+		t->charged = false;
 		node_record(fs, inode, t->exec, (uint64_t)st->st_size, LEDGER_TTL_DEFAULT);
 	}
 	if (t->epoch != atomic_load(&fs->exec_epoch)) /* a directory above may have changed hands */

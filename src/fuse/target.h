@@ -15,6 +15,7 @@ struct target {
 	struct execution *exec;	       /* the child's; entered */
 	enum place place;	       /* the child's */
 	bool own_exec;		       /* exec is not parent_exec */
+	bool charged;		       /* a file more is counted already (growth.h) */
 	bool root_changed;	       /* a virtual directory was made */
 	uint32_t epoch;		       /* fs.exec_epoch as of which the executions are right */
 };

@@ -8,7 +8,7 @@
 . "$TESTS/lib/small.sh"
 
 # The daemon itself has no file open: what is busy when its turn comes would be passed over.
-small_store 96
+small_store "$([ "$STORE_KIND" = ext4 ] && echo 112 || echo 96)" # ext4 keeps some for itself
 mount_batonfs -o high=80%,low=50%,hash=asked,hugepages=off
 log=$WORK/daemon.log
 
@@ -75,7 +75,7 @@ for i in $(ls "$MNT"); do
 done
 : >"$MNT/99/more"
 echo 1 >"$MNT/.baton/executions/99/pinned"
-head -c 96M /dev/zero >"$MNT/99/data" 2>"$WORK/head.err" && fail "more than there is was written"
+head -c 200M /dev/zero >"$MNT/99/data" 2>"$WORK/head.err" && fail "more than there is was written"
 grep -q "No space left" "$WORK/head.err" || fail "$(cat "$WORK/head.err")"
 wait_until 20 grep -q "nothing can go" "$log"
 looks() {

@@ -42,7 +42,7 @@ fill
 look_around
 expect_eq "$content" "$(sha256sum <&5)" "what is open"
 exec 5<&-
-expect_errno ENOSPC fallocate -l 100M "$MNT/1/data"
+expect_errno ENOSPC fallocate -l 1G "$MNT/100/rest"
 look_around
 
 # The ledger has no room for all of this, nor has its queue: nobody waits for either.

@@ -265,7 +265,8 @@ START_TEST(execution_json_has_the_fields_of_the_contract)
 		{ "created", JSON_REAL },     { "active", JSON_REAL },
 		{ "expires", JSON_REAL },     { "ttl", JSON_REAL },
 		{ "pinned", JSON_FALSE },     { "bytes", JSON_INTEGER },
-		{ "files", JSON_INTEGER },    { "open", JSON_INTEGER },
+		{ "files", JSON_INTEGER },    { "limit_bytes", JSON_NULL },
+		{ "limit_files", JSON_NULL }, { "open", JSON_INTEGER },
 	};
 	_cleanup_(json_decrefp) json_t *e = NULL;
 	_cleanup_(json_decrefp) json_t *pinned = NULL;

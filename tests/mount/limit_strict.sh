@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# With limit=strict an execution gets exactly what exec_bytes= and exec_files= say, however it is written, renamed and
+# linked, and whoever reads is not concerned.
+. "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
+
+bytes=1000003
+mount_batonfs -o exec_bytes=$bytes,exec_files=20,limit=strict
+
+mkdir -p "$MNT/x"
+expect limit_ways "$MNT/1" $bytes 20
+expect_eq "$bytes 20" "$(shown 1 limit_bytes) $(shown 1 limit_files)"
+expect_eq "20 0" "$(sums 1)"
+expect_eq "$bytes 20 strict" "$(status '"%s %s %s" % (d["limits"]["bytes"], d["limits"]["files"], d["limits"]["limit"])')"
+expect_match "20 of 20 files" "$("$BATON" -m "$MNT" stat 1)"
+
+# Between executions.
+head -c 600000 /dev/zero >"$MNT/2/a"
+head -c 600000 /dev/zero >"$MNT/3/b"
+expect_errno EDQUOT mv -T "$MNT/2/a" "$MNT/3/a"
+expect_errno EDQUOT ln "$MNT/2/a" "$MNT/3/a"
+expect_errno EDQUOT mv -T "$MNT/2" "$MNT/3/below"
+expect_eq "1 600000" "$(sums 2)"
+expect_eq "1 600000" "$(sums 3)"
+expect mv "$MNT/2/a" "$MNT/3/b" # in its place
+expect_sums 3 1 600000
+head -c 300000 /dev/zero >"$MNT/4/c"
+mkdir "$MNT/dir"
+expect mv "$MNT/4/c" "$MNT/dir"
+expect mv -T "$MNT/dir" "$MNT/3/dir"
+expect_sums 3 2 900000
+expect_errno EDQUOT truncate -s 700004 "$MNT/3/b"
+
+# Those who name no execution share nothing.
+head -c 2000000 /dev/zero >"$MNT/big.bin" || fail "_ has a limit"
+expect_errno EDQUOT mv "$MNT/big.bin" "$MNT/5/big.bin"
+head -c 2000000 /dev/zero >"$MNT/5/big" 2>/dev/null && fail "more than the limit was written"
+expect_eq $bytes "$(stat -c %s "$MNT/5/big")"
+
+# A reader of what is being written sees it grow, and opens and maps it as ever.
+python3 - "$MNT/6/f" <<'END' || fail "readers"
+import mmap, os, sys
+w = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+for i in range(100):
+    os.write(w, b"%09d\n" % i)
+    r = os.open(sys.argv[1], os.O_RDONLY)
+    m = mmap.mmap(r, 0, access=mmap.ACCESS_READ)
+    assert m[:] == b"".join(b"%09d\n" % j for j in range(i + 1))
+    assert os.pread(r, 10, 10 * i) == b"%09d\n" % i
+    assert os.fstat(r).st_size == 10 * (i + 1)
+    m.close()
+    os.close(r)
+os.close(w)
+w = os.open(sys.argv[1], os.O_RDWR)
+m = mmap.mmap(w, 0)
+m[0:4] = b"work"
+r = os.open(sys.argv[1], os.O_RDONLY)
+assert os.pread(r, 4, 0) == b"work"
+END
+expect_sums 6 1 1000
+
+# The sums are known again after a restart.
+if [ "$STORE_KIND" != memory ]; then
+	unmount_batonfs
+	mount_batonfs -o exec_bytes=$bytes,exec_files=20,limit=strict
+	expect_sums 3 2 900000
+	expect_sums 1 20 0
+	expect_errno EDQUOT truncate -s 700004 "$MNT/3/b"
+	expect_errno EDQUOT touch "$MNT/1/more"
+	expect truncate -s 100000 "$MNT/3/b"
+	expect_sums 3 2 400000
+fi

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Limits of an execution: all or nothing, or what is left; and who has none.
+ */
+#include "exec/limit.h"
+
+#include <errno.h>
+
+#include "exec_fixture.h"
+
+static struct execution *e;
+
+static void setup(void)
+{
+	exec_setup();
+	stop_layers();
+	fix.config.limits = (struct exec_limits){ .bytes = 1000, .files = 2 };
+	start_layers();
+	e = with_dir("1");
+}
+
+static void teardown(void)
+{
+	exec_unref(fix.execs, e);
+	exec_teardown();
+}
+
+START_TEST(all_or_nothing)
+{
+	ck_assert_int_eq(exec_take(fix.execs, e, 1, 600), 0);
+	ck_assert_int_eq(exec_take(fix.execs, e, 1, 401), -EDQUOT);
+	ck_assert_int_eq(exec_take(fix.execs, e, 2, 0), -EDQUOT);
+	ck_assert_uint_eq(e->files, 1);
+	ck_assert_uint_eq(e->bytes, 600);
+	ck_assert(!exec_is_spent(fix.execs, e));
+	ck_assert_int_eq(exec_take(fix.execs, e, 1, 400), 0);
+	ck_assert(exec_is_spent(fix.execs, e));
+	exec_account(e, -1, -400);
+	ck_assert(!exec_is_spent(fix.execs, e));
+}
+END_TEST
+
+START_TEST(as_much_as_there_is)
+{
+	ck_assert_uint_eq(exec_take_some(fix.execs, e, 700, false), 700);
+	ck_assert_uint_eq(exec_take_some(fix.execs, e, 700, true), 300);
+	ck_assert_uint_eq(exec_take_some(fix.execs, e, 1, false), 0);
+	ck_assert_uint_eq(e->bytes, 700);
+	ck_assert_uint_eq(e->nameless_bytes, 300);
+	exec_account_nameless(e, -300);
+	ck_assert_uint_eq(exec_take_some(fix.execs, e, 700, false), 300);
+}
+END_TEST
+
+/* The sums from before the start come later, so at first there may be less than nothing. */
+START_TEST(less_than_nothing_is_no_room_more)
+{
+	exec_account(e, -5, -5000);
+	ck_assert_int_eq(exec_take(fix.execs, e, 3, 0), -EDQUOT);
+	ck_assert_int_eq(exec_take(fix.execs, e, 0, 1001), -EDQUOT);
+	ck_assert_int_eq(exec_take(fix.execs, e, 2, 1000), 0);
+}
+END_TEST
+
+START_TEST(others_have_none)
+{
+	struct execution *others = exec_get(fix.execs, RULE_OTHER, LIFETIME_FILES);
+	struct execution *external = exec_get(fix.execs, "1", LIFETIME_EXTERNAL);
+	struct exec_info info;
+
+	ck_assert_int_eq(exec_take(fix.execs, others, 1000, 1000000), 0);
+	ck_assert(!exec_is_spent(fix.execs, others));
+	exec_info(fix.execs, others, &info);
+	ck_assert_uint_eq(info.limits.bytes, 0);
+	ck_assert_int_eq(exec_take(fix.execs, external, 3, 0), -EDQUOT);
+	exec_info(fix.execs, e, &info);
+	ck_assert_uint_eq(info.limits.bytes, 1000);
+	exec_unref(fix.execs, others);
+	exec_unref(fix.execs, external);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		all_or_nothing,
+		as_much_as_there_is,
+		less_than_nothing_is_no_room_more,
+		others_have_none,
+	};
+
+	return RUN_TESTS("limit", tests, setup, teardown);
+}
