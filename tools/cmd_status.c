@@ -42,6 +42,40 @@ static void print_passthrough(const json_t *s)
 		     "Opens:", field_int(opens, "passthrough"), field_int(opens, "daemon"));
 }
 
+static void print_room(const json_t *s)
+{
+	const json_t *room = json_object_get(s, "room");
+	const char *high = field_text(room, "high");
+	char text[SAY_MAX];
+
+	if (strcmp(high, "never") == 0)
+		return;
+	(void)printf("%-13s makes room above %s, down to %s%s: %" PRId64 " executions and %" PRId64
+		     " files went early, %s\n",
+		     "Room:", high, field_text(room, "low"), strchr(high, '%') ? "" : " free",
+		     field_int(room, "evicted"), field_int(room, "evicted_files"),
+		     format_size((uint64_t)field_int(room, "evicted_bytes"), text, sizeof(text)));
+}
+
+static void print_limits(const json_t *s)
+{
+	const json_t *limits = json_object_get(s, "limits");
+	char text[SAY_MAX];
+	bool bytes = field_has_number(limits, "bytes");
+	bool files = field_has_number(limits, "files");
+
+	if (!bytes && !files)
+		return;
+	(void)printf("%-13s ", "Limits:");
+	if (bytes)
+		(void)printf("%s (%s)%s",
+			     format_size((uint64_t)field_int(limits, "bytes"), text, sizeof(text)),
+			     field_text(limits, "limit"), files ? ", " : "");
+	if (files)
+		(void)printf("%" PRId64 " files", field_int(limits, "files"));
+	(void)printf(" for each execution\n");
+}
+
 static void print_requests(json_t *requests)
 {
 	const char *gap = "";
@@ -96,6 +130,8 @@ static void print_status(const json_t *s)
 	(void)printf("%-13s %" PRId64 " inodes known to the kernel, %" PRId64
 		     " released waiting for deletion\n",
 		     "Behind it:", field_int(s, "inodes_known"), field_int(s, "trash"));
+	print_room(s);
+	print_limits(s);
 	print_passthrough(s);
 	print_requests(json_object_get(s, "requests"));
 	print_ledger(json_object_get(s, "ledger"));

@@ -287,13 +287,13 @@ static void put_value(struct ledger *l, enum event_kind kind, uint64_t key, int6
 {
 	struct event_value e = { .key = key, .value = value };
 
-	queue_put(l->queue, kind, &e, sizeof(e));
+	queue_put_minor(l->queue, kind, &e, sizeof(e));
 }
 
 static void put_file(struct ledger *l, enum event_kind kind, const struct ledger_file *f)
 {
 	assert(f->handle_len <= LEDGER_HANDLE_MAX);
-	queue_put(l->queue, kind, f, event_file_bytes(f));
+	queue_put_minor(l->queue, kind, f, event_file_bytes(f));
 }
 
 void ledger_execution_put(struct ledger *l, const struct ledger_execution *e)

@@ -148,23 +148,31 @@ static bool has_room_locked(const struct queue *q, uint64_t need)
 	return q->tail + skip_locked(q, need) + need - q->head <= q->capacity;
 }
 
-/* False: there will be none in a while. */
-static bool wait_for_room_locked(struct queue *q, uint64_t need)
+static bool is_refused_locked(const struct queue *q)
 {
+	return q->failing_mono_ns && clock_mono_ns() >= q->failing_mono_ns + QUEUE_PATIENCE_NS;
+}
+
+/* False: there will be none in a while. */
+static bool wait_for_room_locked(struct queue *q, uint64_t need, bool minor)
+{
+	if (minor && q->tail - q->head > q->capacity / 4 * 3 && is_refused_locked(q)) {
+		q->stats.lost++;
+		return false;
+	}
 	if (has_room_locked(q, need))
 		return true;
 	q->stats.waits++;
 	while (!has_room_locked(q, need)) {
-		int64_t until = q->failing_mono_ns + QUEUE_PATIENCE_NS;
-
-		if (q->failing_mono_ns && clock_mono_ns() >= until) {
+		if (is_refused_locked(q)) {
 			q->stats.lost++;
 			return false;
 		}
 		q->nfull++;
 		call_if_waiting_locked(q);
 		if (q->failing_mono_ns)
-			(void)lock_wait_until(&q->lock, &q->room, until);
+			(void)lock_wait_until(&q->lock, &q->room,
+					      q->failing_mono_ns + QUEUE_PATIENCE_NS);
 		else
 			lock_wait(&q->lock, &q->room);
 		q->nfull--;
@@ -172,7 +180,7 @@ static bool wait_for_room_locked(struct queue *q, uint64_t need)
 	return true;
 }
 
-void queue_put(struct queue *q, uint32_t kind, const void *payload, size_t len)
+static void put(struct queue *q, uint32_t kind, const void *payload, size_t len, bool minor)
 {
 	uint64_t need = event_bytes(len);
 	struct queue_event *e;
@@ -180,7 +188,7 @@ void queue_put(struct queue *q, uint32_t kind, const void *payload, size_t len)
 
 	assert(len <= QUEUE_PAYLOAD_MAX && kind != QUEUE_SKIP);
 	LOCK_SCOPE(&q->lock);
-	if (!wait_for_room_locked(q, need))
+	if (!wait_for_room_locked(q, need, minor))
 		return;
 	skip = skip_locked(q, need);
 	if (skip > 0) {
@@ -197,6 +205,16 @@ void queue_put(struct queue *q, uint32_t kind, const void *payload, size_t len)
 	q->tail += need;
 	q->stats.events++;
 	call_if_waiting_locked(q);
+}
+
+void queue_put(struct queue *q, uint32_t kind, const void *payload, size_t len)
+{
+	put(q, kind, payload, len, false);
+}
+
+void queue_put_minor(struct queue *q, uint32_t kind, const void *payload, size_t len)
+{
+	put(q, kind, payload, len, true);
 }
 
 int queue_sync(struct queue *q)

@@ -74,6 +74,9 @@ void queue_free(struct queue *q);
 /* Append a copy. Waits while the ring is full, but see above. Takes the queue's lock (LOCK_LEDGER_QUEUE). */
 void queue_put(struct queue *q, uint32_t kind, const void *payload, size_t len);
 
+/* The same for what a walk of the tree can find again: it is dropped first, and leaves a quarter to the rest. */
+void queue_put_minor(struct queue *q, uint32_t kind, const void *payload, size_t len);
+
 /*
  * Wait until everything put before this call is done. Returns 0, or the error of an attempt that
  * failed meanwhile.

@@ -94,6 +94,10 @@ int trash_take(struct trash *t, int dirfd, const char *name)
 
 	fresh_name(t, fresh, sizeof(fresh));
 	r = move(t, dirfd, name, fresh);
+	if (r == -ENOSPC) { /* not even for a name: what is here already gives some */
+		(void)!trash_empty(t);
+		r = move(t, dirfd, name, fresh);
+	}
 	if (r == 0)
 		wake(t);
 	return r;

@@ -4,11 +4,12 @@
  */
 #include "exec/recover.h"
 
+#include <errno.h>
 #include <sys/xattr.h>
 
-#include "store/stub.h"
-
+#include "exec/exec_table.h"
 #include "exec_fixture.h"
+#include "store/stub.h"
 
 static const struct recover_upcalls no_up;
 
@@ -517,6 +518,62 @@ START_TEST(stopping_at_once_is_allowed_and_leaves_it_unclean)
 }
 END_TEST
 
+static int rows(void)
+{
+	int n = 0;
+
+	ck_assert_int_eq(ledger_sync(fix.ledger), 0);
+	ck_assert_int_eq(ledger_each_execution(fix.ledger, count_row, &n), 0);
+	return n;
+}
+
+/* Events were lost: of one execution that there is, of one that there is not any more, and of a file. */
+START_TEST(what_was_lost_is_set_right)
+{
+	struct ledger_execution gone = { .number = 4000, .id = "gone" };
+	struct execution *e = with_dir("4711");
+	uint64_t files, bytes;
+	struct recover *r = NULL;
+
+	add_file(fix.store.tree_fd, "4711/f", "hello");
+	exec_account(e, 1, 5);
+	ledger_execution_put(fix.ledger, &gone);
+	ledger_execution_forget(fix.ledger, exec_number(e));
+	ck_assert_int_eq(rows(), 1);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_LOST, &no_up,
+					   &r),
+			 0);
+	EVENTUALLY(ledger_sync(fix.ledger) == 0 &&
+		   ledger_usage(fix.ledger, exec_number(e), &files, &bytes) == 0 && files == 1);
+	EVENTUALLY(atomic_load(&fix.execs->walks) == 0);
+	recover_files_free(r);
+	ck_assert_int_eq(rows(), 1);
+	ck_assert_uint_eq(bytes, 5);
+	ck_assert_uint_eq(info_of("4711").files, 1); /* and not two */
+	exec_unref(fix.execs, e);
+	stop_layers();
+	start_layers();
+	ck_assert_int_eq(fix.opened.state, LEDGER_CLEAN);
+}
+END_TEST
+
+START_TEST(one_walk_at_a_time)
+{
+	struct recover *r = NULL;
+	struct recover *other = NULL;
+
+	atomic_store(&fix.execs->walks, 1);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_LOST, &no_up,
+					   &other),
+			 -EBUSY);
+	atomic_store(&fix.execs->walks, 0);
+	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_LOST, &no_up,
+					   &r),
+			 0);
+	recover_files_free(r);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -539,6 +596,8 @@ int main(void)
 		walk_waits_for_names_that_are_changing,
 		immutable_stub_keeps_its_blob,
 		stopping_at_once_is_allowed_and_leaves_it_unclean,
+		what_was_lost_is_set_right,
+		one_walk_at_a_time,
 	};
 
 	return RUN_TESTS("recover", tests, exec_setup, exec_teardown);
