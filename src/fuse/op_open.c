@@ -129,7 +129,7 @@ static void count_open_locked(struct opening *o, _Atomic uint64_t *given)
 {
 	struct inode *inode = o->inode;
 
-	if (inode->nopen++ == 0)
+	if (inode->nopen++ == 0 && atomic_load(&inode->flags) & INODE_ORPHAN)
 		exec_account_nameless(inode->exec, node_nameless_bytes_locked(inode));
 	if ((o->fi->flags & O_ACCMODE) != O_WRONLY)
 		fs_add(given, inode->size_accounted);
@@ -284,7 +284,7 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		if (inode->nopen == 1)
+		if (inode->nopen == 1 && atomic_load(&inode->flags) & INODE_ORPHAN)
 			exec_account_nameless(inode->exec, -node_nameless_bytes_locked(inode));
 		inode->nopen--;
 		if (writes(fi))
