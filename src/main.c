@@ -676,11 +676,7 @@ static int take_down(struct daemon *d)
 	control_free(d->control);
 	exec_table_free(d->execs);
 	trash_free(d->trash);
-	if (d->ledger)
-		reserve_release(&d->store); /* its log goes into it now */
 	ledger_free(d->ledger);
-	if (d->ledger)
-		reserve_take(&d->store);
 	if (d->store.path)
 		store_close(&d->store);
 	free(d->options);

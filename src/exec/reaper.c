@@ -34,7 +34,8 @@ struct reaper {
 	bool started;
 
 	/* The thread's own. */
-	bool ledger_failed; /* said so already */
+	bool ledger_failed;  /* said so already */
+	bool ledger_refuses; /* to be written, as of this tick */
 	bool said_lost;
 	uint64_t lost;		 /* events that the ledger has lost, and that were made up for */
 	struct recover *rebuild; /* owned; does so, or has; NULL: never needed */
@@ -113,7 +114,7 @@ static void recount(struct reaper *r, struct execution *e)
 	uint64_t files;
 	uint64_t bytes;
 
-	if (!number || !atomic_exchange(&e->recount, false))
+	if (r->ledger_refuses || !number || !atomic_exchange(&e->recount, false))
 		return;
 	files_before = atomic_load(&e->files);
 	bytes_before = atomic_load(&e->bytes);
@@ -272,6 +273,10 @@ static bool wait_for_work(struct reaper *r)
 
 static void tick(struct reaper *r)
 {
+	struct ledger_stats st;
+
+	ledger_stats(r->ledger, &st);
+	r->ledger_refuses = st.error < 0;
 	r->now_mono_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	if (exec_each_wanted(r->table, is_wanted, look_at, r) < 0)
 		log_warning("reaper: out of memory, retrying");

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "exec/exec_table.h"
+#include "exec/tally.h"
 #include "store/mark.h"
 #include "store/stub.h"
 #include "store/walk.h"
@@ -235,40 +236,6 @@ struct recover {
 	uint64_t files;
 };
 
-/*
- * A walk's tag: the execution by its number in the table, and where its directory stands. Numbers are
- * below 2^56: one a microsecond for two thousand years.
- */
-#define TAG_PLACE_SHIFT 56
-
-static uint64_t make_tag(uint64_t number, enum place place)
-{
-	return number | (uint64_t)place << TAG_PLACE_SHIFT;
-}
-
-/* The entry's own execution number and place. */
-static int classify(struct recover *rc, const struct walk_entry *w, uint64_t *ret_number,
-		    enum place *ret_place)
-{
-	struct ledger_owner by = { .uid = w->st->st_uid, .gid = w->st->st_gid };
-	struct rule_match m;
-	struct execution *e;
-
-	rule_match((enum place)(w->tag >> TAG_PLACE_SHIFT), w->name, S_ISDIR(w->st->st_mode), &m);
-	*ret_place = m.place;
-	*ret_number = w->tag & ((UINT64_C(1) << TAG_PLACE_SHIFT) - 1);
-	if (m.inherits)
-		return 0;
-	e = exec_get(rc->table, m.id, m.lifetime);
-	if (!e)
-		return -ENOMEM;
-	if (m.lifetime != LIFETIME_TTL)
-		exec_activate(rc->table, e, &by);
-	*ret_number = exec_number(e);
-	exec_unref(rc->table, e);
-	return 0;
-}
-
 void recover_describe_file(const struct walk_entry *w, uint64_t number, enum place place,
 			   struct ledger_file *f)
 {
@@ -330,10 +297,9 @@ static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 
 	if (atomic_load(&rc->stop))
 		return -ECANCELED;
-	r = classify(rc, w, &number, &place);
+	r = tally_classify(rc->table, w, ret_tag, &number, &place);
 	if (r < 0)
 		return r;
-	*ret_tag = make_tag(number, place);
 	if (!S_ISREG(w->st->st_mode))
 		return 0;
 	if (number) {
@@ -373,9 +339,9 @@ static int add_usage(void *arg, struct execution *e)
 /* Rows first: what a counter has seen and its row not would be lost. */
 static int add_all_usage(struct recover *rc)
 {
-	int r = ledger_sync(rc->ledger);
-
-	return r < 0 ? r : exec_each(rc->table, add_usage, rc);
+	if (ledger_sync(rc->ledger) < 0)
+		return tally_files(rc->table, rc->store, &rc->stop);
+	return exec_each(rc->table, add_usage, rc);
 }
 
 /* ---- after events were lost ---- */
@@ -511,7 +477,7 @@ static int walk_all(struct recover *rc)
 
 		ledger_reconcile_begin(rc->ledger);
 		rc->files = 0;
-		r = walk(rc->store->fd, &rc->store->tree, make_tag(0, PLACE_ROOT), see, rc);
+		r = walk(rc->store->fd, &rc->store->tree, TALLY_ROOT_TAG, see, rc);
 		while (r == 0 && atomic_load(&rc->table->names_changing) > 0)
 			r = pause_walk(rc, NAMES_POLL_NS);
 		if (r < 0 || atomic_load(&rc->table->names_missed) == missed)

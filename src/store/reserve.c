@@ -23,13 +23,16 @@ void reserve_take(const struct store *st)
 
 	if (st->memory || fstatvfs(st->fd, &sv) < 0)
 		return;
-	bytes = MIN_OF(RESERVE_BYTES, sv.f_blocks * sv.f_frsize / SHARE);
+	bytes = MAX_OF(MIN_OF(RESERVE_BYTES, sv.f_blocks * sv.f_frsize / SHARE), RESERVE_BYTES_MIN);
 	fd = openat(st->fd, NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0 && fallocate(fd, 0, 0, (off_t)bytes) == 0)
-		return;
+	for (; fd >= 0 && bytes >= RESERVE_BYTES_MIN; bytes -= bytes / 8) {
+		if (fallocate(fd, 0, 0, (off_t)bytes) == 0)
+			return;
+		(void)!ftruncate(fd, 0); /* ext4 keeps the part that fitted */
+	}
 	log_debug("no reserve error=%s, going without", log_errname(errno));
 	if (fd >= 0)
-		(void)unlinkat(st->fd, NAME, 0); /* part of it is worth nothing */
+		(void)unlinkat(st->fd, NAME, 0);
 }
 
 void reserve_release(const struct store *st)

@@ -23,7 +23,7 @@ look_around() {
 	expect_eq "$content" "$(sha256sum <"$MNT/1/data")" "what is read"
 	ls -laR "$MNT" >/dev/null || fail "ls"
 	[ "$(stat -c %s "$MNT/1/data")" = 200000 ] || fail "stat"
-	expect_eq 1 "$(shown 1 files)"
+	expect_sums 1 1 200000
 	expect_match '"executions":' "$(cat "$MNT/.baton/status.json")"
 	expect_eq 4711 "$(exec_of "$MNT/4711")" "a virtual directory"
 	expect_match "is alive" "$("$BATON" -m "$MNT" why 1)"
