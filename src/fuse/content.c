@@ -185,6 +185,16 @@ static void split_locked(struct fs *fs, struct inode *inode)
 	itable_orphan(fs->itable, inode);
 }
 
+int content_split_readers_locked(struct fs *fs, struct inode *inode)
+{
+	if (inode->nopen <= inode->nopen_write || atomic_load(&inode->flags) & INODE_CACHED)
+		return 0;
+	if (inode->nopen_write > 0 || atomic_load(&inode->flags) & INODE_ORPHAN)
+		return -ETXTBSY;
+	split_locked(fs, inode);
+	return 1;
+}
+
 /* What was cut is not charged any more; once it is split nobody would know how much it was. */
 static void account_cut_locked(struct fs *fs, struct inode *inode)
 {

@@ -50,6 +50,13 @@ void content_learn_again_locked(struct inode *inode, int fd);
 int content_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bool wanted)
 	WARN_UNUSED;
 
+/*
+ * An open that the daemon is to serve cannot stand beside readers in passthrough, of whatever file: the inode is left to
+ * them; what is written they see, since the file is the same. 0: there are none; 1: it was split off, so -ESTALE is the
+ * answer; -ETXTBSY: a writer is there as well, or it has no name any more.
+ */
+int content_split_readers_locked(struct fs *fs, struct inode *inode) WARN_UNUSED;
+
 /* The same, with its content, for one that need not be learned yet; takes the lock. */
 int content_own(struct fs *fs, struct inode *inode) WARN_UNUSED;
 

@@ -79,6 +79,8 @@ static int prepare_locked(struct opening *o, struct lock *lock)
 		r = -EPERM;
 	if (r == 0 && writes(o->fi))
 		r = content_own_locked(o->fs, o->inode, lock, true);
+	if (r == 0 && writes(o->fi) && growth_is_watched(o->fs))
+		r = content_split_readers_locked(o->fs, o->inode);
 	return r == 1 ? -ESTALE : r;
 }
 

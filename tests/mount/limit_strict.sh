@@ -38,6 +38,24 @@ expect_errno EDQUOT mv "$MNT/big.bin" "$MNT/5/big.bin"
 head -c 2000000 /dev/zero >"$MNT/5/big" 2>/dev/null && fail "more than the limit was written"
 expect_eq $bytes "$(stat -c %s "$MNT/5/big")"
 
+# A writer comes while readers have it open and mapped: they see what he writes.
+python3 - "$MNT/7/f" <<'END' || fail "a writer beside readers"
+import mmap, os, sys
+with open(sys.argv[1], "wb") as f:
+    f.write(b"x" * 100000)
+r = os.open(sys.argv[1], os.O_RDONLY)
+m = mmap.mmap(r, 0, access=mmap.ACCESS_READ)
+for flags in os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC:
+    w = os.open(sys.argv[1], flags)
+    os.write(w, b"abc")
+    assert os.pread(r, 3, 0) == b"abc"
+    assert m[:3] == b"abc"
+    os.pwrite(w, b"xyz", 0)
+    os.close(w)
+assert os.stat(sys.argv[1]).st_size == 3
+END
+expect_sums 7 1 3
+
 # A reader of what is being written sees it grow, and opens and maps it as ever.
 python3 - "$MNT/6/f" <<'END' || fail "readers"
 import mmap, os, sys
