@@ -338,7 +338,8 @@ START_TEST(collisions_do_no_harm)
 	add(3, 3, 1);
 	offer(3);
 	EVENTUALLY(is_stub(2) && is_stub(3));
-	flush(); /* the ledger hears of it behind the mark */
+	/* The ledger hears of it behind the mark. */
+	flush();
 	{ /* a blob whose name promises the content of file 1 */
 		struct ledger_seal seal;
 		char text[HASH_TEXT_SIZE];
