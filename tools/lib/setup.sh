@@ -15,7 +15,8 @@ setup_build=(build-essential:cc cmake:cmake ninja-build:ninja pkg-config:pkg-con
 	libsqlite3-dev libxxhash-dev libjansson-dev)
 setup_run=(fuse3:fusermount3 nodejs:node python3:python3)
 setup_test=(check attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
-	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze python3-yaml)
+	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze
+	python3-yaml file:file)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
 grep -q bookworm /etc/os-release && setup_test+=(clang-format-14:clang-format-14)
 # For tools/test-containers.
