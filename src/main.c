@@ -606,6 +606,7 @@ static int start_background(struct daemon *d)
 		.remove_file = fs_remove_file,
 		.is_lent = fs_is_lent,
 		.give_up = fs_give_up,
+		.collect = fs_collect,
 		.vanish = fs_exec_vanish,
 		.recover = { .ctx = d->fs, .settle_stub = fs_settle_stub, .settled = fs_settled }
 	};

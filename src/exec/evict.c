@@ -75,6 +75,7 @@ struct pass {
 	uint64_t others; /* the number of `_` */
 	size_t gone;
 	size_t young;
+	bool shared;	     /* stubs have gone, so blobs may be garbage */
 	int64_t patience_ns; /* left */
 };
 
@@ -203,7 +204,8 @@ static int take_execution(struct pass *p, const struct candidate *c, struct in_u
 	struct execution *e = c->exec;
 	struct in_use_upcalls asks = { .ctx = p->up->ctx,
 				       .is_lent = p->up->is_lent,
-				       .give_up = p->up->give_up };
+				       .give_up = p->up->give_up,
+				       .ledger = p->ev->ledger };
 	struct exec_release_args args = { .reason = LEDGER_EVICTED, .only_if_idle = true };
 	char what[RULE_ID_MAX + 16];
 	int r;
@@ -242,10 +244,10 @@ static int take_file(struct pass *p, const struct candidate *c, struct in_use_ro
 	int r;
 
 	memcpy(d.handle.bytes, c->file.handle, c->file.handle_len);
+	in_use_room_of(p->ev->store, p->ev->ledger, &d.handle, freed);
 	r = p->up->remove_file(p->up->ctx, &d);
 	if (r < 0)
 		return r;
-	*freed = (struct in_use_room){ .bytes = c->file.size_bytes, .inodes = 1 };
 	atomic_fetch_add(&p->ev->files, 1);
 	(void)snprintf(what, sizeof(what), "file ino=%llu", (unsigned long long)c->file.ino);
 	say_gone(c, what, freed);
@@ -270,11 +272,21 @@ static void take_until_enough(struct pass *p)
 			continue;
 		}
 		p->gone++;
+		p->shared |= freed.shared;
 		atomic_fetch_add(&p->ev->bytes, freed.bytes);
 		p->need.bytes = less(p->need.bytes, freed.bytes);
 		p->need.inodes = less(p->need.inodes, freed.inodes);
 		(void)!trash_empty(p->ev->table->trash); /* what resists is the trash's to say */
 	}
+}
+
+/* What stubs that went had in common counts as given back, so it is, before anybody looks again. */
+static void collect_garbage(struct pass *p)
+{
+	if (!p->shared || !p->up->collect)
+		return;
+	(void)!ledger_sync(p->ev->ledger); /* on a full disk it cannot: then it stays until later */
+	p->up->collect(p->up->ctx);
 }
 
 /* Returns whether it was, or will soon be, of use. */
@@ -289,6 +301,7 @@ static bool make_room(struct evict *ev, const struct reaper_upcalls *up,
 	if (r < 0)
 		log_debug("evict: not all that may go is known error=%s", log_errname(r));
 	take_until_enough(&p);
+	collect_garbage(&p);
 	if (p.gone == 0 && p.young == 0 && !ev->said_nothing_left) {
 		log_warning(
 			"the store is full and nothing can go: all that is left is in use, pinned or "

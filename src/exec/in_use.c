@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 
 #include "store/lease.h"
+#include "store/stub.h"
 #include "store/walk.h"
+#include "util/cleanup.h"
 
 /* Unit of st_blocks. Source: stat(2). */
 #define BLOCK_BYTES 512
@@ -34,12 +36,49 @@ static int ask_lease(struct look *l, uint64_t ino, const struct handle *h)
 	return ret == -ESTALE || ret == -ENOENT ? 0 : ret;
 }
 
-static void add(struct look *l, const struct stat *st)
+/* A stub's part of its blob: of those that go together the sum is what they give back. 0: it is none. */
+static uint64_t shared_part(struct ledger *ledger, int fd, const struct stat *st)
 {
+	struct blob_name blob;
+	uint64_t refs;
+
+	if (fd < 0 || stub_get(fd, (uint64_t)st->st_size, &blob) < 0 ||
+	    ledger_blob_refs(ledger, blob.text, &refs) < 0)
+		return 0;
+	return (uint64_t)st->st_size / MAX_OF(refs, UINT64_C(1));
+}
+
+static void add_file(struct in_use_room *room, const struct stat *st, uint64_t shared_bytes)
+{
+	room->bytes += (uint64_t)st->st_blocks * BLOCK_BYTES + shared_bytes;
+	room->inodes++;
+	room->shared |= shared_bytes > 0;
+}
+
+static void add(struct look *l, int dirfd, const char *name, const struct stat *st)
+{
+	_cleanup_close_ int fd = -1;
+	uint64_t shared_bytes = 0;
+
 	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1)
 		return;
-	l->room.bytes += (uint64_t)st->st_blocks * BLOCK_BYTES;
-	l->room.inodes++;
+	if (l->up->ledger && stub_maybe(st, false)) {
+		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		shared_bytes = shared_part(l->up->ledger, fd, st);
+	}
+	add_file(&l->room, st, shared_bytes);
+}
+
+void in_use_room_of(const struct store *store, struct ledger *ledger, const struct handle *h,
+		    struct in_use_room *ret)
+{
+	_cleanup_close_ int fd = store_open_handle(store, h, O_PATH | O_NOFOLLOW);
+	struct stat st;
+
+	*ret = (struct in_use_room){ 0 };
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_nlink != 1)
+		return;
+	add_file(ret, &st, stub_maybe(&st, false) ? shared_part(ledger, fd, &st) : 0);
 }
 
 static int look_at_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
@@ -47,7 +86,7 @@ static int look_at_entry(void *arg, const struct walk_entry *w, uint64_t *ret_ta
 	struct look *l = arg;
 
 	(void)ret_tag;
-	add(l, w->st);
+	add(l, w->dirfd, w->name, w->st);
 	return S_ISREG(w->st->st_mode) ? ask_lease(l, w->st->st_ino, w->handle) : 0;
 }
 
@@ -60,7 +99,7 @@ static int look_at_flat(struct look *l, const char *name)
 		return errno == ENOENT ? 0 : -errno;
 	if (handle_at(l->store->tree_fd, name, &h) < 0)
 		return 0; /* gone meanwhile */
-	add(l, &st);
+	add(l, l->store->tree_fd, name, &st);
 	return S_ISREG(st.st_mode) ? ask_lease(l, st.st_ino, &h) : 0;
 }
 

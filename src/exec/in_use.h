@@ -12,6 +12,7 @@
 struct in_use_room {
 	uint64_t bytes; /* of blocks; those of files that have names elsewhere do not count */
 	uint64_t inodes;
+	bool shared; /* among the bytes are stubs' parts of their blobs: garbage, when all of them have gone */
 };
 
 struct in_use_upcalls {
@@ -20,7 +21,13 @@ struct in_use_upcalls {
 	int (*is_lent)(void *ctx, uint64_t ino, const struct handle *h);
 	/* Not in use, and may go: what the caller keeps of it (a backing id) keeps its space, too. NULL: nothing. */
 	void (*give_up)(void *ctx, uint64_t ino, const struct handle *h);
+	struct ledger
+		*ledger; /* borrowed; knows the other stubs of a blob. NULL: stubs give nothing */
 };
+
+/* What the file behind the handle would give back by itself; nothing if it is gone. */
+void in_use_room_of(const struct store *store, struct ledger *ledger, const struct handle *h,
+		    struct in_use_room *ret);
 
 /*
  * 0 if no file of the execution is open or mapped, and *ret_room; -EBUSY; an answer that cannot be

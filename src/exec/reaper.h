@@ -41,6 +41,8 @@ struct reaper_upcalls {
 	int (*is_lent)(void *ctx, uint64_t ino, const struct handle *h);
 	/* A file that nobody uses is about to go: let go of what keeps its space. May be NULL. */
 	void (*give_up)(void *ctx, uint64_t ino, const struct handle *h);
+	/* Stubs have gone to make room: remove the blobs that nobody needs any more. May be NULL. */
+	void (*collect)(void *ctx);
 	/* Nobody has been in it for a while: let its directory vanish if it is empty (exec_vanish()). */
 	void (*vanish)(void *ctx, struct execution *e);
 	struct recover_upcalls recover; /* for the walk after the ledger has lost events */

@@ -18,6 +18,7 @@
 #include "store/walk.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 struct doomed {
 	struct fs *fs;
@@ -230,6 +231,16 @@ int fs_remove_file(void *ctx, const struct reaper_doomed *f)
 	}
 	(void)safe_close(d.dirfd);
 	return r;
+}
+
+void fs_collect(void *ctx)
+{
+	struct fs *fs = ctx;
+	struct garbage found;
+	int r = seal_garbage(fs->seal, true, &found);
+
+	if (r < 0)
+		log_debug("garbage error=%s, later", log_errname(r));
 }
 
 void fs_give_up(void *ctx, uint64_t ino, const struct handle *h)

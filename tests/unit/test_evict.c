@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 
 #include "exec_fixture.h"
 
@@ -171,12 +172,75 @@ START_TEST(growth_calls_for_a_look_once)
 }
 END_TEST
 
+#define BLOB "0123456789abcdef0123456789abcdef-16777216"
+#define BLOB_BYTES (UINT64_C(16) << 20)
+
+/* An execution with a file that is a stub. */
+static struct execution *with_stub(const char *id)
+{
+	struct execution *e = with_dir(id);
+	struct ledger_file f = { .execution = exec_number(e), .size_bytes = BLOB_BYTES };
+	_cleanup_close_ int fd = -1;
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "%s/f", id);
+	fd = make_file(fix.store.tree_fd, name, "");
+	ck_assert_int_eq(ftruncate(fd, (off_t)BLOB_BYTES), 0);
+	ck_assert_int_eq(fsetxattr(fd, MARK_PREFIX "blob", BLOB, strlen(BLOB), 0), 0);
+	f.ino = ino_of(fix.store.tree_fd, name);
+	ledger_file_put(fix.ledger, &f);
+	ledger_file_shared(fix.ledger, f.ino, BLOB);
+	atomic_store(&e->activity_mono_ns, clock_ns(CLOCK_MONOTONIC_COARSE) - NS_PER_S);
+	return e;
+}
+
+static int collected;
+
+/* When it is called, the ledger knows of no stub any more. */
+static void on_collect(void *ctx)
+{
+	uint64_t refs = 99;
+
+	ck_assert_ptr_eq(ctx, &fix);
+	ck_assert_int_eq(ledger_blob_refs(fix.ledger, BLOB, &refs), 0);
+	ck_assert_uint_eq(refs, 0);
+	collected++;
+}
+
+START_TEST(stubs_give_their_part_and_garbage_is_collected)
+{
+	const struct reaper_upcalls with_collect = { .ctx = &fix,
+						     .remove_file = on_remove,
+						     .collect = on_collect };
+	struct execution *a = with_stub("1");
+	struct execution *b = with_stub("2");
+	struct execution *plain = with_file("3");
+
+	collected = 0;
+	exec_touch(plain);
+	ck_assert_int_eq(ledger_sync(fix.ledger), 0);
+	(void)evict_look(evict, &with_collect, false);
+	ck_assert_int_eq(state_of(a), EXEC_RELEASED);
+	ck_assert_int_eq(state_of(b), EXEC_RELEASED);
+	ck_assert_uint_ge(counts().evicted_bytes, BLOB_BYTES); /* the 2nd may be the last by then */
+	ck_assert_uint_lt(counts().evicted_bytes, 2 * BLOB_BYTES);
+	ck_assert_int_eq(collected, 1);
+	atomic_store(&plain->activity_mono_ns, clock_ns(CLOCK_MONOTONIC_COARSE) - NS_PER_S);
+	(void)evict_look(evict, &with_collect, false);
+	ck_assert_int_eq(state_of(plain), EXEC_RELEASED);
+	ck_assert_int_eq(collected, 1);
+	exec_unref(fix.execs, a);
+	exec_unref(fix.execs, b);
+	exec_unref(fix.execs, plain);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		idle_executions_go_and_say_why, what_must_stay_stays,
 		a_hand_off_under_way_stays,	files_of_their_own_lifetime_go_too,
-		growth_calls_for_a_look_once,
+		growth_calls_for_a_look_once,	stubs_give_their_part_and_garbage_is_collected,
 	};
 
 	return RUN_TESTS("evict", tests, setup, teardown);
