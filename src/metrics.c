@@ -96,6 +96,22 @@ static void put_seal(const struct metrics_sources *s, FILE *out)
 		 "Closed files that were not looked at, because too many waited.", n.dropped);
 }
 
+static void put_sharing(const struct metrics_sources *s, FILE *out)
+{
+	struct seal_counts n;
+
+	seal_count(s->seal, &n);
+	prom_one(out, "batonfs_shared_files_total", PROM_COUNTER,
+		 "Files that came to share their content with others.", n.share.stubs);
+	prom_one(out, "batonfs_shared_saved_bytes_total", PROM_COUNTER,
+		 "Bytes of the store that these gave back.", n.share.saved_bytes);
+	prom_one(out, "batonfs_blobs_made_total", PROM_COUNTER, "Shared contents that were made.",
+		 n.share.blobs_made);
+	prom_one(out, "batonfs_blobs_removed_total", PROM_COUNTER,
+		 "Shared contents that no file had any more, and that were removed.",
+		 n.share.blobs_removed);
+}
+
 /* ---- the process: the names that every exporter uses ---- */
 
 /* Seconds since the epoch at which the process began, to the second; 0 if /proc does not tell. */
@@ -167,5 +183,6 @@ void metrics_write(const struct metrics_sources *s, FILE *out)
 	put_trash(s, out);
 	put_reaper(s, out);
 	put_seal(s, out);
+	put_sharing(s, out);
 	put_process(out);
 }

@@ -151,7 +151,7 @@ static void print_bash(void)
 		     "\t\t\twords+=\" $id\"\n"
 		     "\t\tdone < <(baton ls \"${mount[@]}\" 2>/dev/null | tail -n +2)\n"
 		     "\tfi\n"
-		     "\t[[ $cur == -?* ]] && words='");
+		     "\t[[ $cur == -?* ]] && words+=' ");
 	for (size_t i = 0; command_option_at(i); i++)
 		(void)printf("%s-%c --%s", i ? " " : "", command_option_at(i)->letter,
 			     command_option_at(i)->name);

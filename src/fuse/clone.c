@@ -124,6 +124,7 @@ int clone_whole(struct fs *fs, int from_fd, struct inode *out, uint64_t at_most,
 	if (r < 0)
 		return r;
 	growth_account(fs, out, (uint64_t)st.st_size);
+	fs_add(&fs->clones, 1);
 	*ret_bytes = (uint64_t)st.st_size;
 	return 0;
 }

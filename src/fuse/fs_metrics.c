@@ -82,6 +82,8 @@ void fs_metrics(struct fs *fs, FILE *out)
 		 "Bytes that clients asked the daemon for, in pages.", read_count(&fs->read_bytes));
 	prom_one(out, "batonfs_written_bytes_total", PROM_COUNTER,
 		 "Bytes that the daemon wrote for clients.", read_count(&fs->written_bytes));
+	prom_one(out, "batonfs_clones_total", PROM_COUNTER,
+		 "Copies of files that only share the content.", read_count(&fs->clones));
 	prom_one(out, "batonfs_refreshed_attributes_total", PROM_COUNTER,
 		 "Files whose attributes the kernel was made to fetch after a close.",
 		 read_count(&fs->refreshed));

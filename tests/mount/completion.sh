@@ -45,6 +45,10 @@ completes "$WORK/dir/file $WORK/dir/sub" ref "$WORK/dir/"
 completes "$WORK/dir/sub" -m "$WORK/dir/"
 completes "$WORK/dir/sub" doctor "$WORK/dir/"
 completes "unpin" help unp
+completes "fsck" fs
+completes "gc get" g
+completes "--now" gc --n
+completes "--repair" fsck ""
 for command in $("$BATON" --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
 	grep -q "^complete -c baton -n __fish_use_subcommand -a $command " <("$BATON" --completion fish) || fail "fish: no $command"
 	grep -q "'$command:" <("$BATON" --completion zsh) || fail "zsh: no $command"

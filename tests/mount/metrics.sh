@@ -165,6 +165,32 @@ os.close(moves(all_ends, *ended("released"), *ended("expired"), m("batonfs_relea
                m("batonfs_releases_total", reason="removed"), m("batonfs_trash_deleted_total"),
                m("batonfs_reaper_deferred_total"), m("batonfs_reaper_passes_total")))
 
+# ---- sharing ----
+def two_of_the_same():
+    data = os.urandom(3 << 20)
+    write(f"{d}/same", data)
+    write(f"{d}/twin", data)
+
+
+def copied_as_cp():
+    """On a busy machine there may be too much between the two opens: then the bytes are copied."""
+    before = value(read(), "batonfs_clones_total")
+    for _ in range(1000):
+        source = os.open(f"{d}/same", os.O_RDONLY)
+        target = os.open(f"{d}/clone", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        done = os.copy_file_range(source, target, 3 << 20)
+        os.close(source)
+        os.close(target)
+        if done == 3 << 20 and value(read(), "batonfs_clones_total") > before:
+            return
+        os.unlink(f"{d}/clone")
+
+
+moves(two_of_the_same, m("batonfs_shared_files_total"), m("batonfs_shared_saved_bytes_total"), m("batonfs_blobs_made_total"))
+assert value(read(), "batonfs_shared_files_total") == 2
+moves(copied_as_cp, m("batonfs_clones_total"))
+moves(lambda: [os.unlink(f"{d}/{name}") for name in ("same", "twin", "clone")], m("batonfs_blobs_removed_total"))
+
 # ---- sealing ----
 moves(lambda: write(f"{d}/hash", os.urandom(1 << 16)), m("batonfs_hashed_files_total"), m("batonfs_hashed_bytes_total"))
 if store.startswith("memory"):

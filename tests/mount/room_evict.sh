@@ -69,6 +69,13 @@ wait_until 20 test ! -e "$MNT/old.bin"
 [ -e "$MNT/lock" ] || fail "an empty file gives no room"
 expect_eq "evicted old.bin" "$(why _ '"%s %s" % (r["reason"], r["path"])')"
 
+# metric NAME: its value now.
+metric() {
+	sed -n "s/^$1 //p" "$MNT/.baton/metrics"
+}
+expect_eq "$(status 'd["room"]["evicted"] + d["room"]["evicted_files"]')" "$(metric 'batonfs_releases_total{reason="evicted"}')"
+[ "$(metric 'batonfs_released_bytes_total{reason="evicted"}')" -ge $((28 << 20)) ] || fail "$(cat "$MNT/.baton/metrics")"
+
 # Nothing is left: said once, and no more than that happens.
 for i in $(ls "$MNT"); do
 	[ -d "$MNT/$i" ] && echo 1 >"$MNT/.baton/executions/$i/pinned"
