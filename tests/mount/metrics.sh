@@ -205,7 +205,7 @@ if store.startswith("memory"):
 
     def too_many():
         with open(f"{d}/sparse", "wb") as f:
-            f.truncate(8 << 30)  # a hash that takes a while
+            f.truncate(64 << 30)  # a hash that takes longer than all the rest
         write(f"{d}/small", b"s" * 65536)
         for _ in range(12000):
             os.close(os.open(f"{d}/small", os.O_WRONLY))
