@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What batonfs is told on its command line, as batonfs itself, as mount(8)'s helper, or from fstab. One
- * table of options drives parsing, --help and the error messages. For main.c only.
+ * table of options drives parsing, --help and the error messages. For main.c and daemon.h.
  */
 #ifndef CONFIG_H
 #define CONFIG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the layers count, as the metrics of .baton/metrics: what is below the front, and the process. docs/metrics.md
- * describes each of them. For main.c.
+ * describes each of them. For daemon.c.
  */
 #ifndef METRICS_H
 #define METRICS_H

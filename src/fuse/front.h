@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The FUSE front from outside, for main.c: no FUSE types.
+ * The FUSE front from outside, for daemon.c: no FUSE types.
  */
 #ifndef FUSE_FRONT_H
 #define FUSE_FRONT_H

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything that can be refused is refused before the mount, and said where it is found out.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "baton/interface.h"
+#include "control/control.h"
+#include "exec/execution.h"
+#include "exec/reaper.h"
+#include "exec/recover.h"
+#include "fuse/front.h"
+#include "fuse/session.h"
+#include "metrics.h"
+#include "mountpoint_check.h"
+#include "seal/seal.h"
+#include "status.h"
+#include "store/reserve.h"
+#include "store/room.h"
+#include "store/stub.h"
+#include "store/trash.h"
+#include "unmount.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/mounttab.h"
+#include "util/sdnotify.h"
+
+/* How often the lock of a store is tried that a daemon which is going down still has. */
+#define STORE_POLL_NS (20 * NS_PER_MS)
+
+/* Threads that serve requests. Source: two for each CPU keep it busy while one waits for the store. */
+#define THREADS_MIN 4
+#define THREADS_MAX 16
+
+unsigned int daemon_threads(const struct config *c)
+{
+	unsigned int n = (unsigned int)get_nprocs() * 2;
+
+	if (c->threads)
+		return (unsigned int)c->threads;
+	return MIN_OF(MAX_OF(n, (unsigned int)THREADS_MIN), (unsigned int)THREADS_MAX);
+}
+
+/* ---- upcalls ---- */
+
+static void add_status(void *ctx, json_t *object)
+{
+	status_add(ctx, object);
+}
+
+static void add_metrics(void *ctx, FILE *out)
+{
+	struct daemon *d = ctx;
+	const struct metrics_sources sources = {
+		.store = &d->store,
+		.trash = d->trash,
+		.seal = d->seal,
+		.reaper = d->reaper,
+		.ttl_ns = d->config.ttl_ns,
+	};
+
+	fs_metrics(d->fs, out);
+	metrics_write(&sources, out);
+}
+
+static void root_changed(void *ctx)
+{
+	fs_root_changed(((struct daemon *)ctx)->fs);
+}
+
+static void mount_ended(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)pthread_kill(d->main_thread, SIGTERM);
+}
+
+/* ---- from the bottom up ---- */
+
+static int open_ledger(struct daemon *d)
+{
+	static const char *const texts[] = {
+		[LEDGER_UNCLEAN] =
+			"the last batonfs did not end cleanly; checking the ledger against the tree",
+		[LEDGER_REPLACED] =
+			"the ledger was damaged and is set aside; building it anew from the tree",
+	};
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (asprintf(&path, "%s/ledger.db", d->store.path) < 0)
+		return -ENOMEM;
+	r = ledger_open(path, &d->ledger, &d->ledger_state);
+	if (r == -EPROTONOSUPPORT)
+		log_error("store %s: its ledger was written by a newer batonfs; use that one",
+			  d->store.path);
+	else if (r < 0 && r != -ENOSPC)
+		log_error("store %s: cannot open ledger.db: %s", d->store.path, strerror(-r));
+	else if (d->ledger_state.state == LEDGER_REPLACED)
+		log_warning("%s set_aside=%s", texts[LEDGER_REPLACED], d->ledger_state.set_aside);
+	else if (d->ledger_state.state == LEDGER_UNCLEAN)
+		log_notice("%s", texts[LEDGER_UNCLEAN]);
+	return r;
+}
+
+/* Whether `path` is `dir` or below it; both absolute and resolved. */
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
+}
+
+/*
+ * One must not be inside the other. Asked before the store is touched; what does not exist is store_open()'s
+ * to tell.
+ */
+static int check_apart(const char *source, const char *mountpoint)
+{
+	_cleanup_free_ char *path = realpath(source, NULL);
+
+	if (!path || strcmp(source, "memory") == 0 ||
+	    strncmp(source, "memory:", strlen("memory:")) == 0)
+		return 0;
+	if (is_below(path, mountpoint))
+		log_error(
+			"store %s is below the mountpoint %s, which would hide it; give a directory elsewhere",
+			source, mountpoint);
+	else if (is_below(mountpoint, path))
+		log_error("mountpoint %s is inside the store %s; give a directory elsewhere",
+			  mountpoint, source);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+/* A daemon whose mount is gone gives its store back soon: umount X && mount X. */
+static int wait_for_store(struct daemon *d, struct store_error *error)
+{
+	_cleanup_free_ char *path = realpath(d->config.source, NULL);
+	int64_t end = clock_ns(CLOCK_MONOTONIC) + UNMOUNT_WAIT_NS;
+	struct timespec ts = { .tv_nsec = STORE_POLL_NS };
+	int r = -EBUSY;
+
+	if (!path || mounttab_has(BATON_FSTYPE, path))
+		return r;
+	log_notice("the batonfs that had store %s is going down; waiting for it", path);
+	sdnotify("STATUS=waiting for the store");
+	while (r == -EBUSY && clock_ns(CLOCK_MONOTONIC) < end) {
+		(void)nanosleep(&ts, NULL);
+		r = store_open(d->config.source, &d->store, error);
+	}
+	return r;
+}
+
+/* Only now its size is known. */
+static int check_marks(struct daemon *d)
+{
+	const struct room_marks *m = &d->config.marks;
+	char high[32], low[32];
+	struct room room;
+	int r;
+
+	if (!room_mark_is_set(&m->high))
+		return 0;
+	r = room_look(&d->store, &room);
+	if (r < 0 || room_marks_fit(&m->high, &m->low, room.bytes.total))
+		return r;
+	log_error(
+		"option low=%s leaves no more of this store free than high=%s does; give a lower one",
+		room_format_mark(&m->low, low, sizeof(low)),
+		room_format_mark(&m->high, high, sizeof(high)));
+	return -EINVAL;
+}
+
+static int open_store(struct daemon *d)
+{
+	struct store_error error;
+	int r;
+
+	r = check_apart(d->config.source, d->mountpoint);
+	if (r < 0)
+		return r;
+	r = store_open(d->config.source, &d->store, &error);
+	if (r == -EBUSY)
+		r = wait_for_store(d, &error);
+	if (r < 0)
+		log_error("%s", error.text);
+	return r < 0 ? r : check_marks(d);
+}
+
+/* What is left in the trash may be what the ledger has no room for. */
+static int open_trash_and_ledger(struct daemon *d)
+{
+	int r = trash_new(d->store.trash_fd, &d->trash);
+
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return r;
+	}
+	r = open_ledger(d);
+	if (r == -ENOSPC) { /* not before: a store that is refused is not changed */
+		reserve_release(&d->store);
+		r = open_ledger(d);
+	}
+	if (r == -ENOSPC && trash_empty(d->trash) == 0)
+		r = open_ledger(d);
+	if (r == -ENOSPC)
+		log_error(
+			"store %s: no room for its ledger; make some on that filesystem, or remove what is "
+			"not needed below %s/tree",
+			d->store.path, d->store.path);
+	else if (r == 0)
+		reserve_take(&d->store);
+	return r;
+}
+
+static struct exec_limits limits_of(const struct config *c)
+{
+	return (struct exec_limits){
+		.bytes = c->exec_bytes,
+		.files = c->exec_files,
+		.strict = c->limit == LIMIT_STRICT,
+	};
+}
+
+static int build_executions(struct daemon *d)
+{
+	struct exec_config config = {
+		.limits = limits_of(&d->config),
+		.ttl_ns = d->config.ttl_ns,
+		.autodir = d->config.autodir,
+		.dir_mode = d->config.dmask == UINT32_MAX ? 01777 : 0777 & ~d->config.dmask,
+	};
+	int r = exec_table_new(&d->store, d->trash, d->ledger, &config, d->ledger_state.next_number,
+			       &d->execs);
+
+	if (r == 0)
+		r = recover_executions(d->execs, &d->store, d->ledger,
+				       d->ledger_state.state == LEDGER_CLEAN);
+	if (r == 0)
+		r = reaper_new(d->execs, &d->store, d->ledger, &d->config.marks, &d->reaper);
+	if (r < 0)
+		log_error("store %s: cannot read its tree: %s", d->store.path, strerror(-r));
+	return r;
+}
+
+/* A ledger that cannot be relied on does not know which files have a ttl of their own. */
+static bool may_have_own_ttls(struct daemon *d)
+{
+	int64_t next;
+
+	if (d->ledger_state.state != LEDGER_CLEAN)
+		return exec_count(d->execs) > 0;
+	return ledger_next_file_expiry(d->ledger, d->config.ttl_ns, &next) < 0 || next != INT64_MAX;
+}
+
+_Static_assert(DEDUP_DEFAULT == SHARE_OWNER && DEDUP_MIN_LEAST == STUB_MIN, "see config.h");
+
+static int build_seal(struct daemon *d)
+{
+	struct seal_config config = {
+		.hugepages = (enum seal_hugepages)d->config.hugepages,
+		.hash = (enum seal_hash)d->config.hash,
+		.clean_ledger = d->ledger_state.state == LEDGER_CLEAN,
+		.dedup = (enum share_scope)d->config.dedup,
+		.dedup_min_bytes = d->config.dedup_min_bytes,
+	};
+	int r = seal_new(&d->store, d->ledger, &config, &d->seal);
+
+	if (r < 0)
+		log_error("cannot start: %s", strerror(-r));
+	return r;
+}
+
+/* A copy in another execution, of what only one may share, is none. */
+static enum fs_clone clone_scope(const struct daemon *d)
+{
+	switch ((enum share_scope)d->config.dedup) {
+	case SHARE_OWNER:
+		return FS_CLONE_OWN;
+	case SHARE_MOUNT:
+		return FS_CLONE_ALL;
+	default:
+		return FS_CLONE_NONE;
+	}
+}
+
+static int build_front(struct daemon *d)
+{
+	struct fs_config config = {
+		.passthrough = d->config.passthrough != PASSTHROUGH_OFF,
+		.uid = d->config.uid,
+		.gid = d->config.gid,
+		.fmask = d->config.fmask,
+		.dmask = d->config.dmask,
+		.limits = limits_of(&d->config),
+		.own_ttls = may_have_own_ttls(d),
+		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
+		.clone = clone_scope(d),
+		.threads = daemon_threads(&d->config),
+	};
+	struct control_upcalls control_up = { .ctx = d,
+					      .seal = d->seal,
+					      .status = add_status,
+					      .metrics = add_metrics,
+					      .root_changed = root_changed };
+	struct seal_upcalls seal_up;
+	struct exec_upcalls exec_up;
+	int r = fs_new(&config, &d->store, d->execs, d->ledger, d->seal, &d->fs);
+
+	if (r == 0)
+		r = control_new(d->execs, d->ledger, &control_up, &d->control);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return r;
+	}
+	fs_set_control(d->fs, d->control);
+	fs_set_reaper(d->fs, d->reaper);
+	exec_up = (struct exec_upcalls){ .ctx = d->fs, .gone = fs_exec_gone };
+	exec_table_set_upcalls(d->execs, &exec_up);
+	seal_up = (struct seal_upcalls){
+		.ctx = d->fs,
+		.is_closed = fs_is_closed,
+		.is_open = fs_is_open,
+		.claim = fs_claim,
+		.settle = fs_settle,
+		.make_stub = fs_make_stub,
+		.settle_stub = fs_settle_stub,
+	};
+	seal_set_upcalls(d->seal, &seal_up);
+	return 0;
+}
+
+static int mount_front(struct daemon *d)
+{
+	struct session_config config = {
+		.source = d->store.memory ? "memory" : d->store.path,
+		.mountpoint = d->mountpoint,
+		.options = d->options,
+		.threads = daemon_threads(&d->config),
+	};
+	int r = store_leave(&d->store);
+
+	if (r == 0 && d->mountpoint_hangs) {
+		log_warning("detaching a batonfs that does not answer mountpoint=%s",
+			    d->mountpoint);
+		r = mountpoint_detach(d->mountpoint);
+	}
+	if (r == 0)
+		r = session_mount(&config, d->fs, &d->session);
+	if (store_enter(&d->store) < 0 && r == 0)
+		r = -EIO;
+	if (r == -EPERM || r == -EACCES)
+		log_error("no privilege to mount at %s; run batonfs as root (CAP_SYS_ADMIN)",
+			  d->mountpoint);
+	else if (r < 0)
+		log_error("cannot mount at %s: %s", d->mountpoint, strerror(-r));
+	if (r < 0)
+		return r;
+	r = session_start(d->session, mount_ended, d);
+	if (r < 0)
+		log_error("cannot serve %s: %s", d->mountpoint, strerror(-r));
+	return r;
+}
+
+static int check_passthrough(struct daemon *d)
+{
+	const char *why;
+
+	if (fs_passthrough(d->fs, &why) || d->config.passthrough == PASSTHROUGH_OFF)
+		return 0;
+	if (d->config.passthrough == PASSTHROUGH_ON) {
+		log_error("passthrough=on: %s", why);
+		return -EOPNOTSUPP;
+	}
+	log_warning("no passthrough: %s; contents go through the daemon, which is slower", why);
+	return 0;
+}
+
+static int start_background(struct daemon *d)
+{
+	struct reaper_upcalls up = {
+		.ctx = d->fs,
+		.remove_file = fs_remove_file,
+		.is_lent = fs_is_lent,
+		.give_up = fs_give_up,
+		.collect = fs_collect,
+		.vanish = fs_exec_vanish,
+		.recover = { .ctx = d->fs, .settle_stub = fs_settle_stub, .settled = fs_settled }
+	};
+	enum recover_how how = d->ledger_state.state == LEDGER_CLEAN ? RECOVER_SUMS : RECOVER_FILES;
+	int r = reaper_start(d->reaper, &up);
+
+	if (r == 0)
+		r = recover_files_new(d->execs, &d->store, d->ledger, how, &up.recover,
+				      &d->recover);
+	if (r < 0)
+		log_error("cannot start threads: %s", strerror(-r));
+	return r;
+}
+
+int daemon_build(struct daemon *d)
+{
+	struct mountpoint_error error;
+	int r = mountpoint_check_device(&error);
+
+	if (r == 0)
+		r = mountpoint_check(d->config.mountpoint, &d->mountpoint, &d->mountpoint_hangs,
+				     &error);
+	if (r < 0) {
+		log_error("%s", error.text);
+		return r == -ENOENT && !d->mountpoint && access("/dev/fuse", F_OK) < 0 ? -ENXIO : r;
+	}
+	if (asprintf(&d->options, "%s,%s,%s%s%s", d->config.suid ? "suid" : "nosuid",
+		     d->config.dev ? "dev" : "nodev", d->config.exec ? "exec" : "noexec",
+		     d->config.readonly ? ",ro" : "", d->config.noatime ? ",noatime" : "") < 0)
+		return -ENOMEM;
+	r = open_store(d);
+	if (r == 0)
+		r = open_trash_and_ledger(d);
+	if (r == 0)
+		r = build_executions(d);
+	if (r == 0)
+		r = build_seal(d);
+	if (r == 0)
+		r = build_front(d);
+	if (r == 0)
+		r = mount_front(d);
+	if (r == 0)
+		r = check_passthrough(d);
+	if (r == 0)
+		r = start_background(d);
+	return r;
+}
+
+/* ---- and down again ---- */
+
+int daemon_take_down(struct daemon *d)
+{
+	int r = 0;
+
+	if (d->session) {
+		(void)!store_leave(
+			&d->store); /* what is mounted can be unmounted only where it is */
+		r = session_unmount(d->session);
+		(void)!store_enter(&d->store);
+	}
+	recover_files_free(d->recover);
+	reaper_stop(d->reaper);
+	seal_end(d->seal); /* answers requests, which end with the session */
+	session_free(d->session);
+	reaper_free(d->reaper);
+	seal_free(d->seal);
+	fs_free(d->fs);
+	control_free(d->control);
+	exec_table_free(d->execs);
+	trash_free(d->trash);
+	ledger_free(d->ledger);
+	if (d->store.path)
+		store_close(&d->store);
+	free(d->options);
+	free(d->mountpoint);
+	return r;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The layers of a mount, put together: built from the bottom up, taken down from the top. For main.c.
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "ledger/ledger.h"
+#include "store/store.h"
+#include "util/macro.h"
+
+/* Everything the process owns, in the order it is made. */
+struct daemon {
+	struct config config;
+	char *mountpoint;
+	char *options;
+	struct store store;
+	struct ledger *ledger;
+	struct ledger_open_result ledger_state;
+	struct trash *trash;
+	struct exec_table *execs;
+	struct seal *seal;
+	struct fs *fs;
+	struct control *control;
+	struct session *session;
+	struct reaper *reaper;
+	struct recover *recover;
+	bool mountpoint_hangs; /* a batonfs is there that does not answer, to be detached */
+	pthread_t main_thread; /* gets SIGTERM when the mount has ended */
+};
+
+/* Nothing is built yet: what daemon_take_down() leaves alone. */
+#define DAEMON_NONE                                                                                \
+	{                                                                                          \
+		.store = {                                                                         \
+			.ns = { MEMORY_NOWHERE, MEMORY_NOWHERE },                                  \
+			.fd = -1,                                                                  \
+			.lock_fd = -1,                                                             \
+			.tree_fd = -1,                                                             \
+			.trash_fd = -1,                                                            \
+			.blobs_fd = -1                                                             \
+		}                                                                                  \
+	}
+
+/*
+ * Build, mount and serve what d->config says; main_thread is set. 0, or -errno and it was said why (but for -ENOMEM);
+ * then, too, daemon_take_down() is to be called.
+ */
+int daemon_build(struct daemon *d) WARN_UNUSED;
+
+/* 0; -errno: the connection to the kernel was not ended by us. */
+int daemon_take_down(struct daemon *d);
+
+/* Threads that serve requests, at most. */
+unsigned int daemon_threads(const struct config *c);
+
+#endif
