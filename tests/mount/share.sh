@@ -44,7 +44,7 @@ cp "$WORK/b" "$MNT/1/other"
 for id in 2 3; do
 	cp "$WORK/a" "$MNT/$id/f"
 done
-wait_until 30 sharing_is 'd["stubs"], d["blobs"]' "(3, 1)"
+wait_until 60 sharing_is 'd["stubs"], d["blobs"]' "(3, 1)"
 expect_eq "$before" "$(about_file 1/f)" "what stat tells"
 expect_eq red "$(getfattr --absolute-names --only-values -n user.color "$MNT/1/f")"
 for f in 1/f 2/f 3/f; do
@@ -65,7 +65,7 @@ no_problems
 for id in 4 5; do
 	run_as 1000 tee "$MNT/$id/f" <"$WORK/a" >"$WORK/tee" || fail "tee"
 done
-wait_until 30 sharing_is 'd["stubs"], d["blobs"]' "(5, 2)"
+wait_until 60 sharing_is 'd["stubs"], d["blobs"]' "(5, 2)"
 
 # Who writes, or cuts, has a file of his own.
 echo more >>"$MNT/2/f"
@@ -82,7 +82,7 @@ expect_eq 2 "$(sharing 'd["stubs"]')"
 expect cmp "$WORK/a" "$MNT/5/g"
 rm "$MNT/5/g"
 cp "$WORK/a" "$MNT/1/g"
-wait_until 30 sharing_is 'd["stubs"]' 3
+wait_until 60 sharing_is 'd["stubs"]' 3
 rm "$MNT/1/g"
 no_problems
 
@@ -90,23 +90,23 @@ no_problems
 release 4
 expect cmp "$WORK/a" "$MNT/5/f"
 mv "$MNT/1/other" "$MNT/5/f" || fail "mv"
-wait_until 30 sharing_is 'd["blobs"]' 1
+wait_until 60 sharing_is 'd["blobs"]' 1
 exec 5<"$MNT/1/f"
 rm "$MNT/1/f"
 expect cmp "$WORK/a" /proc/self/fd/5
 exec 5<&-
-wait_until 30 sharing_is 'd["blobs"]' 0
+wait_until 60 sharing_is 'd["blobs"]' 0
 
 # A name in an execution that is released, and one in another: no row is left that would keep a blob.
 for id in 6 7; do
 	cp "$WORK/a" "$MNT/$id/f"
 done
-wait_until 30 sharing_is 'd["stubs"], d["blobs"]' "(2, 1)"
+wait_until 60 sharing_is 'd["stubs"], d["blobs"]' "(2, 1)"
 expect ln "$MNT/6/f" "$MNT/8/f"
 expect_eq 1 "$(sharing 'd["stubs"]')"
 rm "$MNT/7/f"
 release 8
-wait_until 30 sharing_is 'd["blobs"]' 0
+wait_until 60 sharing_is 'd["blobs"]' 0
 expect cmp "$WORK/a" "$MNT/6/f"
 no_problems
 unmount_batonfs
