@@ -98,6 +98,7 @@ is_rebuilt() {
 	grep -q "reconciled the ledger with the tree" <(tail -n 2 "$WORK/daemon.log")
 }
 wait_until 20 ledger_is_well
+lost=$(status 'd["ledger"]["lost"]') # some perhaps only now
 [ "$lost" = 0 ] || wait_until 20 is_rebuilt
 release 5
 expect_eq released "$(why 5 'r["reason"]')"
