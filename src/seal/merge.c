@@ -91,8 +91,10 @@ static int side_begin(const struct merge *m, struct side *s)
 
 static int note_busy(struct job *j, const struct side *s, int err)
 {
-	if (err == -EBUSY)
+	if (err == -EBUSY) {
 		j->result->busy_ino = s->ino;
+		j->result->busy = s->handle;
+	}
 	return err;
 }
 

@@ -39,12 +39,14 @@ struct merge_result {
 	uint32_t stubs;	      /* files that became stubs */
 	bool made;	      /* a blob was made */
 	bool wasted;	      /* and nobody became its stub */
-	uint64_t busy_ino;    /* whom somebody has open; 0: nobody */
+	uint64_t busy_ino;    /* whom somebody has open, the last one met; 0: nobody */
+	struct handle busy;   /* that file */
 	uint64_t saved_bytes; /* what they had and do not need any more, less the new blob */
 };
 
 /*
- * Share the content of a sealed file. 0: it is a stub now (*ret tells what was done, also after an error). -ENODATA: there is no
+ * Share the content of a sealed file. 0: it or another one is a stub now (*ret tells what was
+ * done, and who was busy, also after an error). -ENODATA: there is no
  * other like it in scope, or it was not sealed; -EBUSY: somebody has it open or mapped, or the other one; -ENOSPC:
  * no room for the blob at the moment; -ECANCELED: may() said no, or it was written to; -ESTALE: it is gone; -errno.
  */

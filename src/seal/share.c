@@ -78,15 +78,25 @@ static void count(struct share *s, const struct merge_result *result)
 	s->look |= result->wasted;
 }
 
-static void try_later(struct share *s, const struct work_item *item, uint64_t busy_ino)
+static void try_later(struct share *s, const struct work_item *item)
 {
 	struct work_item again = *item;
 
 	again.tries++;
-	if (busy_ino)
-		atomic_store(&s->waiting[busy_ino % WAITING], busy_ino);
 	if (again.tries <= TRIES)
 		(void)work_put_later(s->worker, &again, AGAIN_NS << item->tries);
+}
+
+/* The file it is about, or the other one, after the first became a stub: then that one has to come itself. */
+static void try_busy_later(struct share *s, const struct work_item *item,
+			   const struct merge_result *result)
+{
+	struct work_item other = { .ino = result->busy_ino,
+				   .handle = result->busy,
+				   .tries = item->tries };
+
+	atomic_store(&s->waiting[other.ino % WAITING], other.ino);
+	try_later(s, result->stubs > 0 ? &other : item);
 }
 
 static void share_one(struct share *s, const struct work_item *item)
@@ -104,8 +114,10 @@ static void share_one(struct share *s, const struct work_item *item)
 	int r = merge_file(&m, item->ino, &item->handle, &result);
 
 	count(s, &result);
-	if (r == -EBUSY || r == -ENOSPC || r == -EDQUOT)
-		try_later(s, item, result.busy_ino);
+	if (result.busy_ino)
+		try_busy_later(s, item, &result);
+	else if (r == -EBUSY || r == -ENOSPC || r == -EDQUOT)
+		try_later(s, item);
 	if (r < 0 && r != -ENODATA)
 		log_debug("share ino=%llu error=%s, not now", (unsigned long long)item->ino,
 			  log_errname(r));

@@ -30,6 +30,7 @@ static struct {
 	uint64_t ino;
 	_Atomic bool writer, reader;
 	_Atomic bool breaks; /* written to while it is claimed */
+	_Atomic int busy;    /* so many times it cannot be made a stub */
 	_Atomic int claims;
 } files[FILES];
 
@@ -98,6 +99,10 @@ static int make_stub(void *ctx, struct seal_claim *c, const struct blob_name *na
 			continue;
 		if (atomic_load(&files[i].breaks))
 			return -ECANCELED;
+		if (atomic_load(&files[i].busy) > 0) {
+			atomic_fetch_sub(&files[i].busy, 1);
+			return -EBUSY;
+		}
 		fd = open_file(i, O_RDWR);
 		ck_assert(blob_is_pinned(store.blobs, name));
 		r = stub_make(store.blobs, fd, name);
@@ -451,6 +456,23 @@ START_TEST(who_is_in_use_shares_later)
 }
 END_TEST
 
+/* Somebody of ours has it open, who does not close it by way of the mount. */
+START_TEST(busy_for_a_moment_is_tried_again)
+{
+	start(SHARE_OWNER);
+	add(0, 1, 1);
+	add(1, 1, 1);
+	atomic_store(&files[1].busy, 1);
+	offer(1);
+	EVENTUALLY(is_stub(0) && is_stub(1));
+	add(2, 2, 1);
+	add(3, 2, 1);
+	atomic_store(&files[2].busy, 1);
+	offer(3);
+	EVENTUALLY(is_stub(2) && is_stub(3));
+}
+END_TEST
+
 START_TEST(open_beside_the_mount_counts_too)
 {
 	int fd;
@@ -723,6 +745,7 @@ int main(void)
 		all_share_if_wanted,
 		small_files_and_off_share_nothing,
 		who_is_in_use_shares_later,
+		busy_for_a_moment_is_tried_again,
 		open_beside_the_mount_counts_too,
 		written_meanwhile_is_no_stub,
 		changed_since_it_was_hashed_is_no_stub,
