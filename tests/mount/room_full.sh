@@ -95,7 +95,8 @@ ledger_is_well() {
 	[ "$(status 'd["ledger"]["error"]')" = "" ] && [ "$(status 'd["trash"]')" = 0 ]
 }
 is_rebuilt() {
-	grep -q "reconciled the ledger with the tree" <(tail -n 2 "$WORK/daemon.log")
+	grep -E "ledger cannot be written|reconciled the ledger" "$WORK/daemon.log" | tail -n 1 | grep -q reconciled &&
+		grep -q '"ready": *true' "$MNT/.baton/sharing.json"
 }
 wait_until 20 ledger_is_well
 lost=$(status 'd["ledger"]["lost"]') # some perhaps only now
