@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # timeout: 120
-# variants: ext4-on xfs-on tmpfs-on ext4-off
+# variants: ext4-on xfs-on tmpfs-on
 # builds: ci asan
 # kill -9 at each step on which a file's content goes into a blob or comes back, and of the blob's removal: every
 # file reads whole at once and for ever after, the next start settles what was left, and nothing is left over.
