@@ -58,10 +58,15 @@ static int look(void *arg, const struct blob_info *info, const char *entry)
 		return 0; /* not ours to remove */
 	c->result->blobs++;
 	c->result->bytes += info->stored_bytes;
-	if (!c->agrees || blob_is_pinned(c->blobs, &info->name))
+	if (!c->agrees)
 		return 0;
 	r = ledger_blob_refs(c->ledger, info->name.text, &refs);
-	return r < 0 || refs > 0 ? r : suspect(c, info);
+	if (r < 0 || refs > 0)
+		return r;
+	if (!blob_is_pinned(c->blobs, &info->name))
+		return suspect(c, info);
+	c->result->pinned_blobs++;
+	return 0;
 }
 
 static int condemn(struct round *c, const struct suspect *s, bool remove)

@@ -20,6 +20,8 @@ struct garbage {
 	uint64_t garbage_blobs;
 	uint64_t garbage_bytes;
 	uint64_t removed_blobs;
+	uint64_t
+		pinned_blobs; /* that no row names, and that somebody has for the moment: look again */
 };
 
 /*

@@ -134,7 +134,8 @@ static void collect(struct share *s)
 
 	atomic_fetch_add(&s->blobs_removed, found.removed_blobs);
 	s->not_before_mono_ns = now + GARBAGE_PART * (now - begin);
-	s->look = r < 0 && r != -EAGAIN; /* when it agrees, stubs_gone rises */
+	/* When it agrees, stubs_gone rises. */
+	s->look = (r < 0 && r != -EAGAIN) || found.pinned_blobs > 0;
 	if (r < 0)
 		log_debug("garbage error=%s, later", log_errname(r));
 }
