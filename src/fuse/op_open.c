@@ -4,7 +4,7 @@
  *
  * An open in passthrough leaves nothing here but counts: fi->fh is 0, the kernel works on the backing file, or on the
  * blob if it is a stub (content.h). An open through the daemon has descriptors, which are in fi->fh (op.h). All
- * opens of an inode at a time are of one kind, as the kernel demands; only direct I/O may stand beside either.
+ * opens of an inode at a time are of one kind, as the kernel demands; only direct I/O may have been there first.
  */
 #include "fuse/op.h"
 
