@@ -372,8 +372,8 @@ void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char 
 		exec_activate(fs->execs, t->exec, &by);
 	if (r < 0)
 		log_warning(
-			"op=create name=%s error=%s; it will not be released with its execution, ignoring",
-			name, log_errname(r));
+			"op=create ino=%llu execution=%s error=%s; it will not be released with that, ignoring",
+			(unsigned long long)inode->ino, t->exec->id, log_errname(r));
 	if (S_ISREG(inode->mode)) {
 		/* A charge is lost if the execution has become virtual in between, its last name gone. */
 		if (!t->charged || (int64_t)atomic_load(&t->exec->files) <= 0)

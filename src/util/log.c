@@ -13,6 +13,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "util/printable.h"
+
 /* Longest line, bytes; a longer one is cut. Source: below PIPE_BUF (4096), so write(2) is atomic. */
 #define LINE_MAX_BYTES 2048
 
@@ -62,6 +64,16 @@ bool log_enabled(enum log_level level)
 	return level <= max_level && !muted;
 }
 
+/* What goes before a line: nothing, the journal's priority, or who we are. */
+static int put_head(enum log_level level, char *line, size_t size)
+{
+	line[0] = '\0';
+	if (to_syslog)
+		return 0;
+	return to_journal ? snprintf(line, size, "<%d>", level)
+			  : snprintf(line, size, "batonfs: %s", level_word(level));
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	char line[LINE_MAX_BYTES];
@@ -72,22 +84,19 @@ void log_line(enum log_level level, const char *fmt, ...)
 
 	if (!log_enabled(level))
 		return;
-	if (to_syslog) {
-		va_start(args, fmt);
-		vsyslog((int)level, fmt, args);
-		va_end(args);
-		errno = saved;
-		return;
-	}
-	len = to_journal ? snprintf(line, sizeof(line), "<%d>", level)
-			 : snprintf(line, sizeof(line), "batonfs: %s", level_word(level));
+	len = put_head(level, line, sizeof(line));
 	va_start(args, fmt);
 	n = vsnprintf(line + len, sizeof(line) - (size_t)len - 1, fmt, args);
 	va_end(args);
 	if (n > 0)
 		len = (int)MIN_OF((size_t)(len + n), sizeof(line) - 2);
-	line[len++] = '\n';
-	(void)!write(STDERR_FILENO, line, (size_t)len); /* nowhere left to report to */
+	(void)printable(line);
+	if (to_syslog) {
+		syslog((int)level, "%s", line);
+	} else {
+		line[len++] = '\n';
+		(void)!write(STDERR_FILENO, line, (size_t)len); /* nowhere left to report to */
+	}
 	errno = saved;
 }
 

@@ -118,6 +118,17 @@ START_TEST(a_long_line_is_cut_and_ends)
 }
 END_TEST
 
+START_TEST(nobody_forges_a_line)
+{
+	log_setup(LOG_LEVEL_INFO);
+	log_info("name=%s", "x\nbatonfs: error: all is lost\r\x1b]0;title\x07\x7f\t\xc2\x9b"
+			    "2J\xc3\xa4\xff");
+	ck_assert_str_eq(caught_text(),
+			 "batonfs: name=x?batonfs: error: all is lost??]0;title????\x3f"
+			 "2J\xc3\xa4\xff\n");
+}
+END_TEST
+
 START_TEST(errno_survives)
 {
 	log_setup(LOG_LEVEL_INFO);
@@ -150,6 +161,7 @@ int main(void)
 	tcase_add_test(tcase, the_journal_gets_priorities);
 	tcase_add_test(tcase, a_journal_that_stderr_is_not_changes_nothing);
 	tcase_add_test(tcase, a_long_line_is_cut_and_ends);
+	tcase_add_test(tcase, nobody_forges_a_line);
 	tcase_add_test(tcase, errno_survives);
 	tcase_add_test(tcase, errnos_have_names);
 	suite_add_tcase(suite, tcase);
