@@ -12,7 +12,9 @@
 #include "client.h"
 #include "field.h"
 #include "say.h"
+#include "util/cleanup.h"
 #include "util/macro.h"
+#include "util/printable.h"
 
 #define FILE_NAME "check.json"
 
@@ -46,7 +48,9 @@ static void print_check(const json_t *check)
 
 	json_array_foreach(list, i, p)
 	{
-		(void)printf("%s: %s\n", field_text(p, "path"),
+		_cleanup_free_ char *path = strdup(field_text(p, "path"));
+
+		(void)printf("%s: %s\n", path ? printable(path) : "?",
 			     say_problem(field_text(p, "problem")));
 	}
 	if ((size_t)field_int(check, "problems") > json_array_size(list))

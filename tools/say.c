@@ -4,7 +4,6 @@
  */
 #include "say.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -14,6 +13,7 @@
 
 #include "field.h"
 #include "util/parse.h"
+#include "util/printable.h"
 
 void say_error(const char *fmt, ...)
 {
@@ -23,11 +23,7 @@ void say_error(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	for (char *p = line; *p; p++) {
-		if (iscntrl((unsigned char)*p))
-			*p = '?';
-	}
-	(void)fprintf(stderr, "baton: %s\n", line);
+	(void)fprintf(stderr, "baton: %s\n", printable(line));
 }
 
 const char *say_duration(double seconds, char *buf, size_t len)
@@ -114,5 +110,5 @@ const char *say_owner(const json_t *owner, char *buf, size_t len)
 	else if (pid > 0)
 		(void)snprintf(who, sizeof(who), " (pid %" PRId64 ")", pid);
 	(void)snprintf(buf, len, "uid %" PRId64 "%s", field_int(owner, "uid"), who);
-	return buf;
+	return printable(buf);
 }

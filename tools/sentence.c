@@ -4,24 +4,26 @@
  */
 #include "sentence.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "field.h"
 #include "say.h"
+#include "util/cleanup.h"
+#include "util/printable.h"
 
 static void print_plain(FILE *out, const char *s)
 {
-	for (; *s; s++)
-		(void)fputc(iscntrl((unsigned char)*s) ? '?' : *s, out);
+	_cleanup_free_ char *text = strdup(s);
+
+	(void)fputs(text ? printable(text) : "?", out);
 }
 
 static void print_owner(FILE *out, const json_t *owner)
 {
 	char text[SAY_MAX];
 
-	print_plain(out, say_owner(owner, text, sizeof(text)));
+	(void)fputs(say_owner(owner, text, sizeof(text)), out);
 }
 
 /* "last active 2026-... (12 s ago), owned by uid 1000 (node, pid 77), 3 files, 120 MiB" */

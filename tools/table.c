@@ -4,10 +4,11 @@
  */
 #include "table.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "util/printable.h"
 
 #define COLUMN_GAP 2
 
@@ -71,14 +72,6 @@ void table_free(struct table *t)
 	free(t);
 }
 
-static void make_printable(char *s)
-{
-	for (; *s; s++) {
-		if (iscntrl((unsigned char)*s))
-			*s = '?';
-	}
-}
-
 int table_row(struct table *t, const char *const *cells)
 {
 	size_t first = t->ncells;
@@ -95,7 +88,7 @@ int table_row(struct table *t, const char *const *cells)
 				free(t->cells[--t->ncells]);
 			return -ENOMEM;
 		}
-		make_printable(cell);
+		(void)printable(cell);
 		t->cells[t->ncells++] = cell;
 		t->widths[i] = MAX_OF(t->widths[i], text_width(cell));
 	}

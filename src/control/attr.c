@@ -16,6 +16,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/parse.h"
+#include "util/printable.h"
 
 /* Longest value that means something, with its NUL. Source: a duration of all units is shorter. */
 #define VALUE_MAX 64
@@ -89,11 +90,8 @@ static int get_owner(const struct attr_target *t, char **ret)
 	comm = json_utf8_dup(o->comm, sizeof(o->comm));
 	if (!comm)
 		return -ENOMEM;
-	for (char *p = comm; *p; p++) {
-		if (iscntrl((unsigned char)*p)) /* a newline would make it two lines */
-			*p = '?';
-	}
-	return say(ret, "%" PRIu32 " %" PRIu32 " %" PRId32 " %s", o->uid, o->gid, o->pid, comm);
+	return say(ret, "%" PRIu32 " %" PRIu32 " %" PRId32 " %s", o->uid, o->gid, o->pid,
+		   printable(comm)); /* a newline would make it two lines */
 }
 
 /* Up to three decimals: "3600", "0.25". */

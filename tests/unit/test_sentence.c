@@ -115,6 +115,19 @@ static const struct {
 	{ 1e300, "11574074074d 1h" },
 };
 
+/* A process has the name that it gives itself. */
+START_TEST(an_owner_commands_no_terminal)
+{
+	char buf[SAY_MAX];
+	json_t *owner = json_pack("{s:i,s:i,s:s}", "uid", 5, "pid", 77, "comm",
+				  "\x1b]0;x\x07\xc2\x9b"
+				  "2J");
+
+	ck_assert_str_eq(say_owner(owner, buf, sizeof(buf)), "uid 5 (?]0;x???2J, pid 77)");
+	json_decref(owner);
+}
+END_TEST
+
 START_TEST(durations_are_short)
 {
 	char buf[SAY_MAX];
@@ -135,6 +148,7 @@ int main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, every_state_has_its_sentence, 0, ARRAY_SIZE(cases));
 	tcase_add_test(tc, missing_fields_are_survived);
+	tcase_add_test(tc, an_owner_commands_no_terminal);
 	tcase_add_loop_test(tc, durations_are_short, 0, ARRAY_SIZE(durations));
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
