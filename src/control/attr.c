@@ -385,7 +385,7 @@ int attr_set(const struct attr *a, const struct attr_target *t, struct attr_chan
 		return -EPERM;
 	if (change->len > CONTROL_WRITE_MAX)
 		return -EINVAL;
-	if (!may_set(a, t, change->by->uid))
+	if (!may_set(a, t, change->by->uid) || !may_set(a, t, change->opener))
 		return -EACCES;
 	if (!is_ours(a, t))
 		return -EPERM;

@@ -39,6 +39,7 @@ struct attr_target {
 /* A client's wish. */
 struct attr_change {
 	const struct ledger_owner *by; /* borrowed */
+	uid_t opener;		       /* see struct control_caller */
 	const char *text;	       /* borrowed; not NUL-terminated */
 	size_t len;
 	bool root_changed; /* out: a directory was made at the top; also if it then failed */

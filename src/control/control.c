@@ -381,7 +381,10 @@ int control_write(struct control *c, uint64_t node, const struct control_caller 
 		  const char *text, size_t len)
 {
 	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
-	struct attr_change ch = { .by = &caller->who, .text = text, .len = len };
+	struct attr_change ch = {
+		.by = &caller->who, .opener = caller->opener, .text = text, .len = len
+	};
+	bool is_root = caller->who.uid == 0 && caller->opener == 0;
 	struct attr_target target;
 	struct ctlnode_key key;
 	int r = ctlnode_find(c->nodes, node, &key);
@@ -393,7 +396,7 @@ int control_write(struct control *c, uint64_t node, const struct control_caller 
 	if (!(mode_of(&key) & 0222))
 		return -EACCES;
 	if (kinds[key.kind].write)
-		return caller->who.uid == 0 ? kinds[key.kind].write(&c->view, text, len) : -EACCES;
+		return is_root ? kinds[key.kind].write(&c->view, text, len) : -EACCES;
 	r = view_one(&c->view, key.id, &one);
 	if (r < 0)
 		return r;
@@ -436,7 +439,9 @@ int control_xattr_set(struct control *c, const struct control_subject *s,
 		      const struct control_caller *caller, const char *name, const char *value,
 		      size_t len)
 {
-	struct attr_change ch = { .by = &caller->who, .text = value, .len = len };
+	struct attr_change ch = {
+		.by = &caller->who, .opener = caller->opener, .text = value, .len = len
+	};
 	int i = attr_index(name, ATTR_XATTR);
 	struct attr_target t;
 

@@ -65,6 +65,11 @@ void control_free(struct control *c);
 /* Who asks. */
 struct control_caller {
 	struct ledger_owner who; /* uid 0 may everything */
+	/*
+	 * Who opened the file that is written to: the descriptor may have been passed on, even to a program of root's that
+	 * takes it for its standard output. Both must be permitted what is done.
+	 */
+	uid_t opener;
 };
 
 /*

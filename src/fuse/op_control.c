@@ -23,6 +23,7 @@
 /* An open control file. A reader holds it until its reply is out: the client may close before that returns. */
 struct text {
 	_Atomic uint32_t refs;
+	uid_t opener;
 	char *bytes; /* owned; NULL: opened for writing only */
 	size_t len;
 };
@@ -32,6 +33,7 @@ static struct control_caller caller_of(fuse_req_t req)
 	struct control_caller c;
 
 	node_caller(req, &c.who);
+	c.opener = c.who.uid;
 	return c;
 }
 
@@ -83,8 +85,10 @@ void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	struct text *t = calloc(1, sizeof(*t));
 	int r = t ? 0 : -ENOMEM;
 
-	if (t)
+	if (t) {
 		atomic_init(&t->refs, 1);
+		t->opener = caller.who.uid;
+	}
 	if (r == 0 && (fi->flags & O_ACCMODE) != O_WRONLY)
 		r = control_read(fs->control, nodeid, &caller, &t->bytes, &t->len);
 	if (r < 0) {
@@ -157,7 +161,7 @@ void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct
 	ssize_t n;
 	int r;
 
-	(void)fi;
+	caller.opener = ((struct text *)(uintptr_t)fi->fh)->opener;
 	if (len > CONTROL_WRITE_MAX) {
 		reply_err(req, -EINVAL);
 		return;

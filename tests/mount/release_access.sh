@@ -28,6 +28,33 @@ expect_eq "released 1000 sh" "$(why 1 '"%s %d %s" % (r["reason"], r["by"]["uid"]
 expect sh -c "echo 1 >$MNT/.baton/executions/2/release"
 expect_eq "released 0" "$(why 2 '"%s %d" % (r["reason"], r["by"]["uid"])')"
 
+# What was opened while the ID was his own is of no use to him later, nor in the hands of who may do everything: a
+# set-uid program writes what it has to say where he sends it.
+python3 - "$MNT" <<'END' || fail "a descriptor that was passed on"
+import os, sys
+control = sys.argv[1] + "/.baton/executions/5/release"
+
+def make(uid):
+    os.seteuid(uid)
+    with open(sys.argv[1] + "/5/file", "x"):
+        pass
+
+def refused():
+    try:
+        os.write(fd, b"usage: su")
+    except PermissionError:
+        return True
+
+make(1001)
+fd = os.open(control, os.O_WRONLY)
+os.write(fd, b"1")
+os.seteuid(0)
+make(1000)
+os.seteuid(0)
+sys.exit(not refused())
+END
+expect test -e "$MNT/5/file"
+
 # Again, and of what never was: ENOENT.
 expect_errno ENOENT bash -c "echo 1 >$MNT/.baton/executions/1/release"
 expect_errno ENOENT bash -c "echo 1 >$MNT/.baton/executions/nobody/release"

@@ -117,6 +117,25 @@ START_TEST(only_the_owner_and_root_may_write)
 }
 END_TEST
 
+/* A descriptor may be passed on: to a program of root's as its standard output, to the owner of who came later. */
+START_TEST(who_opened_it_must_be_permitted_too)
+{
+	static const struct control_caller root_by_bob = { .who = { .comm = "su" },
+							   .opener = 1001 };
+	struct control_caller alice_by_bob = alice;
+	struct control_caller alice_herself = alice;
+
+	alice_by_bob.opener = bob.who.uid;
+	alice_herself.opener = alice.who.uid;
+	add_execution("4711", &alice);
+	ck_assert_int_eq(write_to("executions/4711/release", &root_by_bob, "usage: su"), -EACCES);
+	ck_assert_int_eq(write_to("executions/4711/release", &alice_by_bob, "hello"), -EACCES);
+	ck_assert_int_eq(write_to("executions/4711/ttl", &root_by_bob, "1"), -EACCES);
+	ck_assert_int_eq(write_to("sharing.json", &root_by_bob, "remove"), -EACCES);
+	ck_assert_int_eq(write_to("executions/4711/release", &alice_herself, "1"), 0);
+}
+END_TEST
+
 START_TEST(the_wrong_direction_is_refused)
 {
 	uint64_t node = 0;
@@ -411,6 +430,7 @@ int main(void)
 		values_with_a_nul_or_too_long_are_refused,
 		pinned_or_never_does_not_expire,
 		only_the_owner_and_root_may_write,
+		who_opened_it_must_be_permitted_too,
 		the_wrong_direction_is_refused,
 		others_and_n8n_have_no_lifetime_to_set,
 		release_moves_the_directory_and_says_who,
