@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "baton/interface.h"
 #include "exec/recover.h"
 #include "fuse/content.h"
 #include "store/mark.h"
@@ -83,6 +84,8 @@ int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 	*ret = (struct target){ .dir = node_find(fs, parent), .ref = { .fd = -1, .slot = -1 } };
 	if (!ret->dir)
 		return -ESTALE;
+	if (parent == FUSE_ROOT_ID && strcmp(name, BATON_DIR) == 0)
+		return -EPERM; /* nothing takes its place, nor takes it away */
 	ret->epoch = atomic_load(&fs->exec_epoch);
 	r = open_parent(fs, req, ret, flags);
 	if (r == 0)

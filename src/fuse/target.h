@@ -28,7 +28,7 @@ enum target_flag {
 
 /*
  * Enter `name` in the directory `parent`. flags: enum target_flag. 0; -ESTALE, -ENOENT (directory gone; or
- * virtual and not to be made), -errno.
+ * virtual and not to be made), -EPERM (.baton), -errno.
  */
 int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name,
 		 unsigned int flags, struct target *ret) WARN_UNUSED;
