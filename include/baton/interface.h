@@ -78,7 +78,7 @@
  *   user.baton.sealed     r     of a regular file: 1 if nobody can write to it, by an open or a mapping, else 0
  *   user.baton.xxh3       r     of a regular file: the hash of its content, XXH3-128 in 32 hexadecimal digits, as
  *                               `xxhsum -H2` prints it. Asking waits until it is known; ENODATA if somebody can
- *                               write to the file, or writes all the time
+ *                               write to the file, or writes all the time; EFBIG if it has more than 64 GiB of holes
  */
 #ifndef BATON_INTERFACE_H
 #define BATON_INTERFACE_H

@@ -14,7 +14,8 @@
  * Who asks right behind his close may be faster than the news of it, so a file that is open is looked at again for a
  * quarter of a second before that is the answer.
  *
- * Files below SEALER_MIN are hashed only if asked for: that takes less than remembering would.
+ * Files below SEALER_MIN are hashed only if asked for: that takes less than remembering would. One that is little but
+ * holes, more than can be read in some seconds, is not hashed at all.
  */
 #ifndef SEAL_SEALER_H
 #define SEAL_SEALER_H
@@ -46,7 +47,7 @@ struct sealer_counts {
 
 /* Who waits for a hash. */
 struct sealer_asker {
-	/* err: 0, -EBUSY (somebody can write to it), -ESTALE, -EINTR (not wanted), -ECANCELED (at the end), -errno. */
+	/* err: 0, -EBUSY (somebody can write to it), -ESTALE, -EFBIG (holes), -EINTR (not wanted), -ECANCELED (at the end), -errno. */
 	void (*done)(void *arg, int err, const uint8_t *hash);
 	/* Whether he still waits. From any thread, with a lock held, until done() is called. NULL: yes. */
 	bool (*wanted)(void *arg);

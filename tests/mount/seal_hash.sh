@@ -57,10 +57,13 @@ hash_is "$f"
 expect dd if=/dev/urandom of="$f" bs=64K count=80 status=none
 hash_is "$f"
 
-# Hashed by itself behind its close.
+# Hashed by itself behind its close; also behind one of holes nearly without end, which is not.
 before=$(hashed)
+expect truncate -s 4T "$MNT/4711/holes"
 expect cp "$f" "$MNT/4711/copy"
 wait_until 60 has_hashed $((before + 1))
+expect_errno EFBIG getfattr -n user.baton.xxh3 "$MNT/4711/holes"
+expect rm "$MNT/4711/holes"
 hash_is "$MNT/4711/copy"
 
 # What changes no content changes no hash, and costs none.

@@ -30,7 +30,7 @@ hashed() {
 
 mount_batonfs -o hash=asked
 for name in first second; do
-	expect truncate -s 1T "$MNT/4711/$name" # minutes
+	expect truncate -s 60G "$MNT/4711/$name" # seconds
 done
 echo hello >"$MNT/4711/small"
 ask "$MNT/4711/first"

@@ -24,6 +24,7 @@ static _Atomic int refused; /* claims, for that reason */
 static _Atomic bool sealed;
 static _Atomic int broken; /* so many claims are broken before they are settled */
 static _Atomic int claims; /* not settled */
+static _Atomic int claimed;
 
 static _Atomic int answers;
 static int answer;
@@ -45,6 +46,7 @@ static int claim(void *ctx, uint64_t n, const struct handle *h, struct seal_clai
 		return atomic_load(&claim_error);
 	}
 	atomic_fetch_add(&claims, 1);
+	atomic_fetch_add(&claimed, 1);
 	*ret = (struct seal_claim){ .sealed = atomic_load(&sealed) };
 	return 0;
 }
@@ -103,6 +105,14 @@ static void write_file(const char *text, size_t times)
 
 	for (size_t i = 0; i < times; i++)
 		ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	(void)close(fd);
+}
+
+static void resize_file(off_t size)
+{
+	int fd = openat(scratch.fd, "f", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(ftruncate(fd, size), 0);
 	(void)close(fd);
 }
 
@@ -363,7 +373,7 @@ START_TEST(who_gives_up_is_told_at_once)
 	int before = atomic_load(&answers);
 	int fd = openat(scratch.fd, "f", O_WRONLY | O_CLOEXEC);
 
-	ck_assert_int_eq(ftruncate(fd, INT64_C(1) << 40), 0); /* takes minutes */
+	ck_assert_int_eq(ftruncate(fd, INT64_C(60) << 30), 0); /* takes seconds */
 	(void)close(fd);
 	start(false);
 	for (size_t i = 0; i < ARRAY_SIZE(askers); i++)
@@ -375,6 +385,25 @@ START_TEST(who_gives_up_is_told_at_once)
 	EVENTUALLY(atomic_load(&answers) == before + 2);
 	ck_assert_int_eq(answer, -EINTR);
 	ck_assert_uint_eq(hashed(), 0);
+	stop(false);
+}
+END_TEST
+
+/* Else one file of some EiB would keep the thread from all others, for ever. */
+START_TEST(what_is_little_but_holes_is_not_hashed)
+{
+	int before;
+
+	start(true);
+	resize_file(INT64_C(1) << 43);
+	ck_assert_int_eq(ask(), -EFBIG);
+	resize_file(INT64_C(1) << 32); /* worth it only if somebody asks */
+	before = atomic_load(&claimed);
+	sealer_closed(sealer, ino, &file, UINT64_C(1) << 32);
+	EVENTUALLY(atomic_load(&claimed) > before && atomic_load(&claims) == 0);
+	ck_assert_uint_eq(hashed(), 0);
+	resize_file(INT64_C(8) << 20);
+	ck_assert_int_eq(ask(), 0);
 	stop(false);
 }
 END_TEST
@@ -410,6 +439,7 @@ int main(void)
 		not_known_after_a_crash,
 		not_known_where_mappings_do_not_change_times,
 		who_gives_up_is_told_at_once,
+		what_is_little_but_holes_is_not_hashed,
 		end_tells_who_waits,
 		closed_file_that_is_busy_is_tried_again,
 	};
