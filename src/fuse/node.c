@@ -25,9 +25,23 @@
 
 /* ---- the execution ---- */
 
-int node_path(struct fs *fs, int fd, char *buf, size_t len)
+/* What the kernel puts behind the path of what has gone may be the end of a name, too. */
+static bool is_deleted(struct fs *fs, int fd, const char *path)
 {
 	static const char deleted[] = " (deleted)";
+	size_t n = strlen(path);
+	struct stat a;
+	struct stat b;
+
+	if (n < sizeof(deleted) || strcmp(path + n - (sizeof(deleted) - 1), deleted) != 0)
+		return false;
+	if (fstatat(fs->store->tree_fd, path, &a, AT_SYMLINK_NOFOLLOW) < 0 || fstat(fd, &b) < 0)
+		return true;
+	return a.st_ino != b.st_ino;
+}
+
+int node_path(struct fs *fs, int fd, char *buf, size_t len)
+{
 	char root[PATH_MAX];
 	char path[PATH_MAX];
 	struct procfd link = procfd(fs->store->tree_fd);
@@ -41,7 +55,7 @@ int node_path(struct fs *fs, int fd, char *buf, size_t len)
 	path[n] = '\0';
 	if (n <= nroot + 1 || memcmp(path, root, (size_t)nroot) != 0 || path[nroot] != '/')
 		return -ENOENT; /* in the trash, or the tree itself */
-	if ((size_t)n > sizeof(deleted) && strcmp(path + n - (sizeof(deleted) - 1), deleted) == 0)
+	if (is_deleted(fs, fd, path + nroot + 1))
 		return -ENOENT;
 	if ((size_t)(n - nroot) > len)
 		return -ENAMETOOLONG;

@@ -15,11 +15,13 @@ expect setfattr -n user.baton.ttl -v never "$MNT/never.bin"
 expect setfattr -n user.baton.ttl -v 1h "$MNT/b.bin"
 exec 5<"$MNT/a.bin"
 echo c >"$MNT/c.bin"
+echo e >"$MNT/e (deleted)" # what the kernel writes behind the path of what has gone
 mkdir "$MNT/two words" && echo d >"$MNT/two words/d"
 expect_eq never "$(about "$MNT/never.bin" expires)"
 expect_eq 3600 "$(about "$MNT/b.bin" ttl)"
 expect_eq 2 "$(about "$MNT/c.bin" ttl)"
 wait_until 20 test ! -e "$MNT/c.bin"
+wait_until 20 test ! -e "$MNT/e (deleted)"
 wait_until 20 test ! -e "$MNT/two words/d"
 [[ " $(ls "$MNT" | tr '\n' ' ') " != *" c.bin "* ]] || fail "listed"
 expect_eq a "$(cat <&5)" "an open file"
@@ -28,7 +30,7 @@ exec 5<&-
 wait_until 30 test ! -e "$MNT/a.bin"
 [ -e "$MNT/b.bin" ] && [ -e "$MNT/never.bin" ] || fail "gone before their time"
 expect_eq "expired" "$(why _ 'set(r["reason"] for r in d["releases"]).pop()')"
-expect_eq "['a.bin', 'c.bin', 'two words/d']" "$(why _ 'sorted(r["path"] for r in d["releases"])')"
+expect_eq "['a.bin', 'c.bin', 'e (deleted)', 'two words/d']" "$(why _ 'sorted(r["path"] for r in d["releases"])')"
 expect_eq "b.bin never.bin two words" "$(ls "$MNT" | tr '\n' ' ' | sed 's/ $//')"
 expect_sums _ 2 8
 
