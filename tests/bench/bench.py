@@ -130,7 +130,8 @@ def grow(args):
 def measure(args, mode, work, who):
     measurement = Measurement(args, mode.name, args.rounds or mode.rounds)
     with measurement.arena as arena:
-        run = session.Session(arena, measurement.program, work, measurement.facts["rounds"], mode.gap_s, say)
+        run = session.Session(arena, measurement.program, work, measurement.facts["rounds"], mode.gap_s, say,
+                              touch=not args.smoke)
         run.mount_all(who)
         run.run()
     return run, measurement.finish(run.steal)

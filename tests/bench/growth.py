@@ -232,7 +232,8 @@ def release(many):
 
 def run(arena, program, scale, say):
     """(findings, the session of the crowds)."""
-    crowds = session.Session(arena, program, crowd_workloads(scale), scale.rounds, 0.05, say)
+    crowds = session.Session(arena, program, crowd_workloads(scale), scale.rounds, 0.05, say,
+                             touch=scale is FULL)
     crowds.mount_all([contestants.BY_NAME[name] for name in ("batonfs", "bare", "hp")])
     crowds.run()
     findings = crowd_findings(crowds.results)

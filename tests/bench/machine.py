@@ -10,6 +10,7 @@ from pathlib import Path
 import figures
 
 CPU_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+MADV_POPULATE_WRITE = 23  # Linux 5.14; Python has no name for it
 
 
 def read(path, default=""):
@@ -73,10 +74,12 @@ def describe():
 def touch_memory(size):
     """
     Have the host give this machine its memory before anything is measured: the first use of a page of a
-    virtual machine costs much more than any later one.
+    virtual machine costs much more than any later one. In huge pages, for what is free in blocks of that size is
+    what a host asks back (free page reporting), 2 s after it was freed: 200 MiB are then touched in 450 ms, not 20.
     """
     try:
-        with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE):
-            pass
+        with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+            memory.madvise(mmap.MADV_HUGEPAGE)
+            memory.madvise(MADV_POPULATE_WRITE)
     except (OSError, ValueError):
         pass

@@ -15,17 +15,20 @@ import progress
 
 # How many times the size of a file must be free: its pages, below a daemon and above, and its disk's image.
 ROOM = 4
+# Of its memory the host gives that much back before each run: the pages of a file of its size, and a copy of them.
+TOUCH, TOUCH_MIN, TOUCH_MAX = 2, 64 << 20, 1 << 30
 TRIM_BYTES = 64 << 20
 
 
 class Session:
-    def __init__(self, arena, program, workloads, rounds, gap_s, say):
+    def __init__(self, arena, program, workloads, rounds, gap_s, say, touch=True):
         self.arena = arena
         self.program = program
         self.workloads = [w for w in workloads if not executors.missing(w)]
         self.rounds = rounds
         self.gap_s = gap_s
         self.say = say
+        self.touch = touch
         self.results = {}
         self.failures = []  # (workload, contestant, why)
         self.missing = {executors.missing(w): "not installed" for w in workloads if executors.missing(w)}
@@ -103,6 +106,8 @@ class Session:
         size = workload.params.get("size", 0)
         if size * ROOM > machine.memory_available_bytes():
             raise executors.Failed("too little memory is free")
+        if self.touch:
+            machine.touch_memory(min(max(size * TOUCH, TOUCH_MIN), TOUCH_MAX))
         self.serial += 1
         # Digits: on batonfs, an execution of its own, which is there without being made.
         series = executors.execute(self.program, f"{mounted.directory}/{self.serial}", workload)
