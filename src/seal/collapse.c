@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "util/fault.h"
+
 /* Linux 6.1; missing in older headers. Source: asm-generic/mman-common.h */
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -33,7 +35,7 @@ static int collapse_piece(int fd, uint64_t at, uint64_t len)
 	if (mmap(map, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)at) == MAP_FAILED)
 		r = -errno;
 	for (int i = 0; r == 0 && i < TRIES; i++) {
-		if (madvise(map, len, MADV_COLLAPSE) == 0)
+		if (FAULT_CALL("collapse", madvise(map, len, MADV_COLLAPSE)) == 0)
 			break;
 		r = errno == EAGAIN && i + 1 < TRIES ? 0 : -errno;
 	}

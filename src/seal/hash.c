@@ -24,7 +24,7 @@ static int hash_piece(int fd, XXH3_state_t *state, void *buffer, uint64_t at, ui
 	uint64_t done = 0;
 
 	while (done < HASH_PIECE) {
-		ssize_t n = pread(fd, buffer, BUFFER_SIZE, (off_t)(at + done));
+		ssize_t n = FAULT_CALL("hash", pread(fd, buffer, BUFFER_SIZE, (off_t)(at + done)));
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -182,7 +182,7 @@ int blob_remove_doomed(struct blobs *b, const struct blob_name *name)
 		return -EBUSY;
 	let_go_locked(at);
 	FAULT_POINT("blob-doomed");
-	return unlinkat(b->dirfd, name->text, 0) < 0 ? -errno : 0;
+	return FAULT_CALL("blob-unlink", unlinkat(b->dirfd, name->text, 0)) < 0 ? -errno : 0;
 }
 
 void blob_spare(struct blobs *b, const struct blob_name *name)
@@ -207,7 +207,8 @@ static int fill(int fd, const struct blob_source *source)
 	if ((uint64_t)st.st_size != source->bytes)
 		return -EUCLEAN;
 	/* Its size first, so that a tmpfs gives huge pages; and whoever runs this may have another's identity. */
-	if (ftruncate(fd, st.st_size) < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0400) < 0)
+	if (FAULT_CALL("blob-size", ftruncate(fd, st.st_size)) < 0 || fchown(fd, 0, 0) < 0 ||
+	    fchmod(fd, 0400) < 0)
 		return -errno;
 	r = copy_content(source->fd, fd, source->bytes, source->may, source->ctx);
 	if (r < 0)
@@ -223,7 +224,7 @@ static int finish(struct blobs *b, int fd, const struct blob_source *source)
 	int r = source->check ? source->check(source->ctx, fd) : 0;
 
 	FAULT_POINT("blob-filled");
-	return r == 0 && b->durable && fsync(fd) < 0 ? -errno : r;
+	return r == 0 && b->durable && FAULT_CALL("blob-sync", fsync(fd)) < 0 ? -errno : r;
 }
 
 static void write_name(const struct blob_source *source, uint32_t number, struct blob_name *ret)
@@ -240,7 +241,8 @@ static int link_as(struct blobs *b, int fd, const struct blob_name *name)
 {
 	int r = blob_pin(b, name);
 
-	if (r == 0 && linkat(fd, "", b->dirfd, name->text, AT_EMPTY_PATH) < 0) {
+	if (r == 0 &&
+	    FAULT_CALL("blob-link", linkat(fd, "", b->dirfd, name->text, AT_EMPTY_PATH)) < 0) {
 		r = -errno;
 		blob_unpin(b, name);
 	}
@@ -260,7 +262,7 @@ static int give_name(struct blobs *b, int fd, const struct blob_source *source,
 	if (r < 0)
 		return r;
 	FAULT_POINT("blob-linked");
-	if (b->durable && fsync(b->dirfd) < 0) {
+	if (b->durable && FAULT_CALL("blob-linked-sync", fsync(b->dirfd)) < 0) {
 		r = -errno;
 		(void)unlinkat(b->dirfd, name.text, 0);
 		blob_unpin(b, &name);
@@ -272,7 +274,9 @@ static int give_name(struct blobs *b, int fd, const struct blob_source *source,
 
 int blob_make(struct blobs *b, const struct blob_source *source, struct blob_name *ret)
 {
-	_cleanup_close_ int fd = openat(b->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0400);
+	_cleanup_close_ int fd =
+		FAULT_CALL("blob-make",
+			   openat(b->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0400));
 	int r = fd < 0 ? -errno : fill(fd, source);
 
 	if (r == 0)

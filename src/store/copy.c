@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 /* Compared at once. Source: two of them fit the second-level cache. */
 #define COMPARE_SIZE (UINT64_C(256) << 10)
@@ -21,7 +22,8 @@
 static int write_all(int to, const char *data, uint64_t len, uint64_t at)
 {
 	for (uint64_t done = 0; done < len;) {
-		ssize_t n = pwrite(to, data + done, len - done, (off_t)(at + done));
+		ssize_t n =
+			FAULT_CALL("copy", pwrite(to, data + done, len - done, (off_t)(at + done)));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -63,7 +65,7 @@ int copy_content(int from, int to, uint64_t bytes, copy_may_fn *may, void *ctx)
 {
 	off_t at = 0;
 
-	if (ioctl(to, FICLONE, from) == 0)
+	if (FAULT_CALL("reflink", ioctl(to, FICLONE, from)) == 0)
 		return 0;
 	if (errno == ENOSPC || errno == EDQUOT || errno == EIO)
 		return -errno;
@@ -89,7 +91,8 @@ static int64_t read_at(int fd, char *buffer, uint64_t len, uint64_t at)
 	uint64_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pread(fd, buffer + done, len - done, (off_t)(at + done));
+		ssize_t n = FAULT_CALL("compare",
+				       pread(fd, buffer + done, len - done, (off_t)(at + done)));
 
 		if (n < 0 && errno == EINTR)
 			continue;
