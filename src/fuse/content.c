@@ -44,6 +44,11 @@ void content_learn_again_locked(struct inode *inode, int fd)
 		set_chattr_locked(inode, &stx);
 }
 
+static bool is_unsettled(struct fs *fs)
+{
+	return atomic_load(&fs->unsettled) || atomic_load(&fs->hidden);
+}
+
 /* A mark that a crash left, and that would mean something again if the file got its old size. */
 static int remove_stale_mark(int fd)
 {
@@ -65,7 +70,7 @@ static int learn_stub_locked(struct fs *fs, struct inode *inode, int fd, const s
 	struct blob_name name;
 	int r;
 
-	if (!stub_maybe(&st, atomic_load(&fs->unsettled)))
+	if (!stub_maybe(&st, is_unsettled(fs)))
 		return 0;
 	r = stub_get(fd, stx->stx_size, &name);
 	if (r == 0)
@@ -127,6 +132,19 @@ int content_learn_locked(struct fs *fs, struct inode *inode, int fd)
 	return 0;
 }
 
+int content_is_stub(struct fs *fs, struct inode *inode)
+{
+	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
+	int r;
+
+	if (atomic_load(&inode->flags) & INODE_SPLIT)
+		return 0; /* the file is its own by now, whatever who has this one open reads */
+	r = content_learn_locked(fs, inode, -1);
+	if (r < 0)
+		return r;
+	return atomic_load(&inode->flags) & INODE_STUB ? 1 : 0;
+}
+
 static int get_name(int fd, struct blob_name *ret)
 {
 	struct stat st;
@@ -147,16 +165,53 @@ int content_open_blob(struct fs *fs, int fd, bool path)
 
 /* ---- from the blob into the file ---- */
 
+/*
+ * A step failed, and what should have undone it: a stub that the disk would not let go of its blocks, or a mark that it
+ * keeps of a file of another size, is seen by the mark only, for which other files are not looked at. From now on they
+ * are, as after a crash; and a walk tries again to settle it, now or at the next start. Returns whether there is one.
+ */
+static bool note_hidden(struct fs *fs, int fd)
+{
+	struct blob_name name;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0 || stub_maybe(&st, false))
+		return false;
+	r = stub_get(fd, (uint64_t)st.st_size, &name);
+	if (r < 0 && r != -ESTALE)
+		return false;
+	log_warning("ino=%llu: the disk would not let a stub's %s go, going on",
+		    (unsigned long long)st.st_ino, r == 0 ? "blocks" : "mark");
+	atomic_store(&fs->hidden, true);
+	ledger_doubt(fs->ledger);
+	return true;
+}
+
+/* Its blob. A mark that means nothing goes; if it cannot, nobody may write, for it might come to mean something. */
+static int get_own(int fd, struct blob_name *ret)
+{
+	struct stat st;
+	int r = fstat(fd, &st) < 0 ? -errno : stub_get(fd, (uint64_t)st.st_size, ret);
+
+	if (r != -ESTALE)
+		return r;
+	r = stub_settle(fd, ret);
+	return r < 0 ? r : -ENODATA;
+}
+
 /* Nothing is opened or closed of the file itself but by us. */
 static int take_home(struct fs *fs, struct inode *inode, bool wanted)
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_RDWR | O_NONBLOCK);
 	struct blob_name name;
-	int r = fd < 0 ? fd : get_name(fd, &name);
+	int r = fd < 0 ? fd : get_own(fd, &name);
 
 	if (r < 0)
 		return r == -ENODATA ? 0 : r;
 	r = wanted ? stub_home(fs->store->blobs, fd, &name) : stub_drop(fd);
+	if (r < 0)
+		(void)note_hidden(fs, fd);
 	if (r == 0 && atomic_load(&inode->flags) & INODE_PINNED)
 		blob_unpin(fs->store->blobs, &name);
 	if (r == -ENOENT) {
@@ -273,28 +328,23 @@ static int give_away(struct fs *fs, struct inode *inode, const struct blob_name 
 
 	if (r == 0)
 		r = stub_make(fs->store->blobs, fd, name);
-	if (r == 0) /* with blocks it would not be known for one again: none must be left */
-		(void)!stub_settle(fd, &again);
+	if (r == 0 && stub_settle(fd, &again) < 0) /* none of its blocks must be left */
+		(void)note_hidden(fs, fd);
 	return r;
 }
 
-/* A hole of that size first, which is what a copy of nothing is; nobody has been told of it if we die now. */
-static int give_size(struct fs *fs, struct inode *inode, const struct blob_name *name)
+/* It is empty, and gets the size of the blob; or it keeps a mark that means nothing, and goes on being empty. */
+static int give_size(struct fs *fs, struct inode *inode, const struct blob_name *name,
+		     bool *ret_hidden)
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_RDWR | O_NONBLOCK);
-	struct stat st;
-	int r;
+	int r = fd < 0 ? fd : check_names(fd);
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size != 0 || st.st_nlink != 1)
-		return -EOPNOTSUPP;
-	r = ftruncate(fd, (off_t)blob_name_bytes(name)) < 0 ? -errno
-							    : stub_make(fs->store->blobs, fd, name);
 	if (r < 0)
-		(void)!ftruncate(fd, 0); /* as it was; it was a hole all the same */
+		return r;
+	r = stub_make_empty(fd, name);
+	if (r < 0)
+		*ret_hidden = note_hidden(fs, fd);
 	return r;
 }
 
@@ -313,6 +363,7 @@ static int check_unused(struct fs *fs, struct inode *inode)
 int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 			const struct blob_name *name, bool empty)
 {
+	bool hidden = false;
 	struct move move;
 	int r;
 
@@ -324,7 +375,7 @@ int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 		return r;
 	}
 	lock_drop(lock);
-	r = empty ? give_size(fs, inode, name) : give_away(fs, inode, name);
+	r = empty ? give_size(fs, inode, name, &hidden) : give_away(fs, inode, name);
 	lock_take(lock);
 	if (r == 0) {
 		atomic_fetch_or(&inode->flags, INODE_STUB);
@@ -332,8 +383,22 @@ int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 		backing_unregister(fs->backing, inode->backing_id); /* its own */
 		inode->backing_id = 0;
 	}
+	if (hidden) /* the mark must go before it is written to: get_own() */
+		atomic_fetch_or(&inode->flags, INODE_STUB);
 	move_end(fs, &move);
 	return r;
+}
+
+void content_settle_locked(struct fs *fs, struct inode *inode)
+{
+	_cleanup_close_ int fd = -1;
+	struct blob_name name;
+
+	if (!is_unsettled(fs))
+		return;
+	fd = node_open_locked(fs, inode, O_RDWR | O_NONBLOCK);
+	if (fd >= 0)
+		(void)!stub_settle(fd, &name); /* else the walk does */
 }
 
 int fs_settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_name *ret_name)
@@ -427,8 +492,7 @@ void content_pin_locked(struct fs *fs, struct inode *inode, int fd, const struct
 	struct blob_name name;
 
 	if (flags & INODE_PINNED ||
-	    !(flags & INODE_LEARNED ? flags & INODE_STUB
-				    : stub_maybe(st, atomic_load(&fs->unsettled))))
+	    !(flags & INODE_LEARNED ? flags & INODE_STUB : stub_maybe(st, is_unsettled(fs))))
 		return;
 	if (get_name(fd, &name) == 0 && blob_pin(fs->store->blobs, &name) == 0)
 		atomic_fetch_or(&inode->flags, INODE_PINNED);

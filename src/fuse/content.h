@@ -74,6 +74,12 @@ int content_stub_locked(struct fs *fs, struct inode *inode, struct lock *lock,
  */
 int content_open_blob(struct fs *fs, int fd, bool path) WARN_UNUSED;
 
+/* Times are about to be set: what a crash left is settled first, which would set them back. */
+void content_settle_locked(struct fs *fs, struct inode *inode);
+
+/* Whether it is a stub, for one that need not be learned yet; takes the lock. 1, 0, -errno. */
+int content_is_stub(struct fs *fs, struct inode *inode) WARN_UNUSED;
+
 /* It lost its last name; fd as before. Its blob stays until it is forgotten, for whoever has it open. */
 void content_pin_locked(struct fs *fs, struct inode *inode, int fd, const struct stat *st);
 void content_evict(struct fs *fs, struct inode *inode);

@@ -90,6 +90,7 @@ struct fs {
 	struct lock claims_lock;      /* rank LOCK_CLAIMS */
 	struct seal_claim *claims;    /* claims_lock; each its claimant's */
 	_Atomic bool unsettled;	      /* files may be in the middle of what a crash left (stub.h) */
+	_Atomic bool hidden;	      /* likewise, of what the disk refused; for ever */
 	struct lock moves_lock;	      /* rank LOCK_MOVES */
 	pthread_cond_t moved;	      /* moves_lock */
 	struct move *moves;	      /* moves_lock; each its mover's */

@@ -63,6 +63,23 @@ static int open_blob(struct fs *fs, struct inode *inode, const struct fuse_file_
 }
 
 /*
+ * The mark is gone: whoever takes it away is almost through. True: its content is its own by now, or it is a stub again.
+ * False: it is taken for one, but cannot be.
+ */
+static bool await_own(struct fs *fs, struct inode *inode)
+{
+	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
+	_cleanup_close_ int own = -1;
+	_cleanup_close_ int blob = -1;
+
+	if (!(atomic_load(&inode->flags) & INODE_STUB))
+		return true;
+	own = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
+	blob = own < 0 ? own : content_open_blob(fs, own, true);
+	return blob != -ENODATA;
+}
+
+/*
  * A descriptor to read the content from, wherever it is: nothing that is open becomes a stub, but one may cease to
  * be one at any moment, and then the file itself has the same. -EXDEV: the open still has what was before somebody
  * wrote, and only the kernel can read that.
@@ -81,9 +98,8 @@ static int data_open_content(fuse_req_t req, fuse_ino_t nodeid, const struct fus
 		ret->owned = false;
 		if (ret->fd != -ENODATA)
 			return ret->fd;
-		lock_drop(
-			move_lock_still(fs,
-					inode)); /* whoever takes the mark away is almost through */
+		if (!await_own(fs, inode))
+			break;
 	}
 	if (inode && !fi->fh && atomic_load(&inode->flags) & INODE_SPLIT)
 		return -EXDEV;

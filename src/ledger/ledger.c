@@ -243,6 +243,11 @@ void ledger_free(struct ledger *l)
 	free(l);
 }
 
+void ledger_doubt(struct ledger *l)
+{
+	queue_doubt(l->queue);
+}
+
 int ledger_sync(struct ledger *l)
 {
 	return queue_sync(l->queue);

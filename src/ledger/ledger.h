@@ -77,6 +77,12 @@ int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result
 void ledger_free(struct ledger *l);
 
 /*
+ * What the tree has is not known for sure: as after a lost event, it does not agree until a reconcile that begins after
+ * this has ended. Does not block.
+ */
+void ledger_doubt(struct ledger *l);
+
+/*
  * Wait until everything queued before this call is committed. Returns 0, or the error that keeps
  * the writer from committing: -ENOSPC, -EIO, -ENOMEM, -EBUSY (another program writes to the
  * database), -EUCLEAN (it was damaged since it was opened). The writer goes on retrying, and the

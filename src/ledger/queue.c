@@ -264,6 +264,12 @@ static void consumer_wait_locked(struct queue *q, enum consumer_state state,
 	q->consumer = CONSUMER_BUSY;
 }
 
+void queue_doubt(struct queue *q)
+{
+	LOCK_SCOPE(&q->lock);
+	q->stats.lost++;
+}
+
 uint64_t queue_lost(struct queue *q)
 {
 	LOCK_SCOPE(&q->lock);

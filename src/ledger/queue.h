@@ -88,6 +88,9 @@ void queue_stop(struct queue *q);
 
 void queue_stats(struct queue *q, struct queue_stats *ret);
 
+/* As if an event had been dropped. */
+void queue_doubt(struct queue *q);
+
 /* Events dropped so far. */
 uint64_t queue_lost(struct queue *q);
 

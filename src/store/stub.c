@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The order of the steps is all there is to it: the mark comes before the content goes, and goes after the content
- * has come back. A fault point (util/fault.h) stands between any two.
+ * has come back. A fault point (util/fault.h) stands between any two, and each may be made to fail.
+ *
+ * While blocks come or go the mark has the time of the file's content, too, which the filesystem moves with them.
  */
 #include "store/stub.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/falloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +23,10 @@
 
 #define STUB_MARK MARK_PREFIX "blob"
 #define CAPABILITY "security.capability"
+
+/* Between the name and the time, which is SECONDS.NANOSECONDS in hexadecimal: short, to fit into ext4's inode. */
+#define TIME_SIGN '@'
+#define TIME_SIZE 40
 
 /* Sectors of st_blocks, bytes. Source: stat(2). */
 #define SECTOR UINT64_C(512)
@@ -41,42 +48,90 @@ bool stub_maybe(const struct stat *st, bool unsettled)
 	return unsettled || (size >= STUB_MIN && (uint64_t)st->st_blocks * SECTOR < size);
 }
 
-static int read_mark(int fd, struct blob_name *ret)
+/* What the mark says. */
+struct mark_value {
+	struct blob_name name;
+	bool moving; /* blocks come or go, or were about to when somebody died */
+	struct timespec mtime;
+};
+
+static int parse_time(const char *text, struct timespec *ret)
+{
+	int64_t seconds;
+	uint32_t ns;
+	int end = 0;
+
+	if (sscanf(text, "%" SCNx64 ".%" SCNx32 "%n", (uint64_t *)&seconds, &ns, &end) != 2 ||
+	    text[end] || ns >= 1000000000)
+		return -EINVAL;
+	*ret = (struct timespec){ .tv_sec = seconds, .tv_nsec = ns };
+	return 0;
+}
+
+static int read_mark(int fd, struct mark_value *ret)
 {
 	struct procfd path = procfd(fd);
-	char text[BLOB_NAME_SIZE];
+	char text[BLOB_NAME_SIZE + TIME_SIZE];
 	ssize_t n = getxattr(path.name, STUB_MARK, text, sizeof(text) - 1);
+	char *sign;
 
 	if (n < 0)
 		return errno == ERANGE ? -EINVAL : -errno;
 	text[n] = '\0';
-	return blob_name_parse(text, ret);
+	sign = strchr(text, TIME_SIGN);
+	ret->moving = sign;
+	if (sign) {
+		*sign = '\0';
+		if (parse_time(sign + 1, &ret->mtime) < 0)
+			return -EINVAL;
+	}
+	return blob_name_parse(text, &ret->name);
 }
 
 int stub_get(int fd, uint64_t size_bytes, struct blob_name *ret)
 {
-	struct blob_name name;
-	int r = read_mark(fd, &name);
+	struct mark_value mark;
+	int r = read_mark(fd, &mark);
 
 	if (r < 0)
 		return r;
-	if (blob_name_bytes(&name) != size_bytes)
+	if (blob_name_bytes(&mark.name) != size_bytes)
 		return -ESTALE;
-	*ret = name;
+	*ret = mark.name;
 	return 0;
+}
+
+static int write_mark(int fd, const char *text)
+{
+	return FAULT_CALL("mark", fsetxattr(fd, STUB_MARK, text, strlen(text), 0)) < 0 ? -errno : 0;
+}
+
+static int mark_at_rest(int fd, const struct blob_name *name)
+{
+	return write_mark(fd, name->text);
+}
+
+static int mark_moving(int fd, const struct blob_name *name, const struct timespec *mtime)
+{
+	char text[BLOB_NAME_SIZE + TIME_SIZE];
+
+	(void)snprintf(text, sizeof(text), "%s%c%" PRIx64 ".%" PRIx32, name->text, TIME_SIGN,
+		       (uint64_t)mtime->tv_sec, (uint32_t)mtime->tv_nsec);
+	return write_mark(fd, text);
 }
 
 static int remove_mark(int fd)
 {
-	return fremovexattr(fd, STUB_MARK) < 0 && errno != ENODATA ? -errno : 0;
+	return FAULT_CALL("unmark", fremovexattr(fd, STUB_MARK)) < 0 && errno != ENODATA ? -errno
+											 : 0;
 }
 
 /* The time of the content is not that of its layout. */
-static void restore_mtime(int fd, const struct stat *st)
+static int restore_mtime(int fd, const struct timespec *mtime)
 {
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, st->st_mtim };
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, *mtime };
 
-	(void)futimens(fd, times); /* its content is the same all the same */
+	return FAULT_CALL("times", futimens(fd, times)) < 0 ? -errno : 0;
 }
 
 /*
@@ -84,17 +139,28 @@ static void restore_mtime(int fd, const struct stat *st)
  * not punch beyond the end at all, and XFS may have allocated ahead there, but cutting a file to the size it has takes
  * those away.
  */
-static int punch(int fd, const struct stat *st)
+static int punch(int fd, uint64_t bytes)
 {
-	off_t len = (st->st_size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	off_t size = (off_t)bytes;
+	off_t len = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
 
-	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, len) < 0)
+	if (FAULT_CALL("punch", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, len)) <
+	    0)
 		return -errno;
 	FAULT_POINT("punched");
-	if (ftruncate(fd, st->st_size) < 0)
-		return -errno;
-	restore_mtime(fd, st);
-	return 0;
+	return FAULT_CALL("cut", ftruncate(fd, size)) < 0 ? -errno : 0;
+}
+
+/* A stub whose mark says that it is moving, and how: it is at rest afterwards, if all goes well. */
+static int rest(int fd, const struct mark_value *mark)
+{
+	int r = punch(fd, blob_name_bytes(&mark->name));
+	int times = restore_mtime(fd, &mark->mtime);
+
+	FAULT_POINT("restored");
+	if (r == 0 && times == 0)
+		(void)!mark_at_rest(fd, &mark->name); /* else whoever settles it does */
+	return r;
 }
 
 /* What any change of the content takes away from a file, on the kernel's own account. */
@@ -103,16 +169,23 @@ static bool has_capability(int fd)
 	return fgetxattr(fd, CAPABILITY, NULL, 0) >= 0;
 }
 
-static int set_mark(struct blobs *b, int fd, const struct blob_name *name)
+static int sync_mark(struct blobs *b, int fd)
 {
-	if (fsetxattr(fd, STUB_MARK, name->text, strlen(name->text), 0) < 0)
-		return -errno;
 	FAULT_POINT("marked");
-	return blobs_durable(b) && fsync(fd) < 0 ? -errno : 0;
+	return blobs_durable(b) && FAULT_CALL("mark-sync", fsync(fd)) < 0 ? -errno : 0;
+}
+
+/* Not a stub after all, nothing was punched. But if the mark stays, it is one. */
+static int give_up(int fd, int err)
+{
+	struct mark_value mark;
+
+	return remove_mark(fd) < 0 && read_mark(fd, &mark) == 0 ? 0 : err;
 }
 
 int stub_make(struct blobs *b, int fd, const struct blob_name *name)
 {
+	struct mark_value mark = { .name = *name, .moving = true };
 	struct stat st;
 	int r;
 
@@ -122,81 +195,129 @@ int stub_make(struct blobs *b, int fd, const struct blob_name *name)
 		return -EUCLEAN;
 	if (has_capability(fd))
 		return -EPERM;
-	r = set_mark(b, fd, name);
-	if (r < 0) {
-		(void)remove_mark(
-			fd); /* nothing punched yet: with or without it the content is the same */
-		return r;
-	}
-	r = punch(fd, &st);
+	mark.mtime = st.st_mtim;
+	r = mark_moving(fd, name, &mark.mtime);
+	if (r == 0)
+		r = sync_mark(b, fd);
+	if (r < 0)
+		return give_up(fd, r);
+	r = rest(fd, &mark);
 	FAULT_POINT("stubbed");
 	if (r < 0 && stub_home(b, fd, name) < 0)
 		return 0; /* part of it is punched, and cannot be filled again: a stub */
 	return r;
 }
 
+int stub_make_empty(int fd, const struct blob_name *name)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != 0 || st.st_blocks * SECTOR >= STUB_MIN || has_capability(fd))
+		return -EUCLEAN;
+	r = mark_at_rest(fd, name); /* of another size so far: it means nothing yet */
+	FAULT_POINT("marked-empty");
+	if (r == 0 && FAULT_CALL("grow", ftruncate(fd, (off_t)blob_name_bytes(name))) < 0)
+		r = -errno;
+	FAULT_POINT("grown");
+	if (r < 0)
+		(void)!remove_mark(fd);
+	return r;
+}
+
 /* The capability goes with the first byte written. */
-static int copy_home(struct blobs *b, int fd, int blob, const struct stat *st)
+static int copy_home(struct blobs *b, int fd, int blob, const struct mark_value *mark)
 {
 	char capability[64]; /* struct vfs_ns_cap_data has 24 bytes */
 	ssize_t n = fgetxattr(fd, CAPABILITY, capability, sizeof(capability));
-	int r = copy_content(blob, fd, (uint64_t)st->st_size, NULL, NULL);
+	int r = copy_content(blob, fd, blob_name_bytes(&mark->name), NULL, NULL);
 
 	if (r == 0 && n > 0 && fsetxattr(fd, CAPABILITY, capability, (size_t)n, 0) < 0)
 		r = -errno;
-	restore_mtime(fd, st);
+	if (r == 0) /* a failure's blocks go again, and then the time comes back */
+		r = restore_mtime(fd, &mark->mtime);
 	FAULT_POINT("copied");
-	if (r == 0 && blobs_durable(b) && fdatasync(fd) < 0)
+	if (r == 0 && blobs_durable(b) && FAULT_CALL("home-sync", fdatasync(fd)) < 0)
 		r = -errno;
 	return r;
+}
+
+/* Its mark, saying that it is moving: as it was left by who could not finish, or from now on. */
+static int begin_home(int fd, const struct blob_name *name, struct mark_value *ret)
+{
+	struct stat st;
+	int r = read_mark(fd, ret);
+
+	if (r < 0 || ret->moving)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	ret->moving = true;
+	ret->mtime = st.st_mtim;
+	return mark_moving(fd, name, &ret->mtime);
 }
 
 int stub_home(struct blobs *b, int fd, const struct blob_name *name)
 {
 	_cleanup_close_ int blob = blob_open(b, name);
-	struct stat st;
-	int r;
+	struct mark_value mark;
+	int r = blob < 0 ? blob : begin_home(fd, name, &mark);
 
-	if (blob < 0)
-		return blob;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	r = copy_home(b, fd, blob, &st);
+	if (r < 0)
+		return r;
+	FAULT_POINT("homeward");
+	r = copy_home(b, fd, blob, &mark);
 	if (r == 0) {
 		FAULT_POINT("home");
 		r = remove_mark(fd);
 		FAULT_POINT("unmarked");
 	}
 	if (r < 0)
-		(void)punch(fd, &st); /* a stub whatever blocks it has; the space is wanted back */
+		(void)!rest(fd, &mark); /* a stub all the same; the space is wanted back */
 	return r;
 }
 
 int stub_drop(int fd)
 {
-	if (ftruncate(fd, 0) < 0)
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (FAULT_CALL("drop", ftruncate(fd, 0)) < 0)
 		return -errno;
 	FAULT_POINT("cut");
-	return remove_mark(fd);
+	r = remove_mark(fd);
+	if (r < 0 && ftruncate(fd, st.st_size) == 0) /* the stub again that it was */
+		(void)!restore_mtime(fd, &st.st_mtim);
+	return r;
 }
 
 int stub_settle(int fd, struct blob_name *ret_name)
 {
+	struct mark_value mark;
 	struct stat st;
 	int r;
 
 	ret_name->text[0] = '\0';
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	r = stub_get(fd, (uint64_t)st.st_size, ret_name);
+	r = read_mark(fd, &mark);
 	if (r == -ENODATA)
 		return 0;
-	if (r == -ESTALE) {
+	if (r < 0)
+		return r;
+	if (blob_name_bytes(&mark.name) != (uint64_t)st.st_size) {
 		r = remove_mark(fd);
 		return r < 0 ? r : 1;
 	}
-	if (r < 0 || !stub_has_blocks(&st))
-		return r;
-	r = punch(fd, &st);
+	*ret_name = mark.name;
+	if (!mark.moving && !stub_has_blocks(&st))
+		return 0;
+	if (!mark.moving)
+		mark.mtime = st.st_mtim;
+	r = rest(fd, &mark);
 	return r < 0 ? r : 1;
 }

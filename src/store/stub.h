@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Stubs: files of the tree whose content is a blob's. A stub keeps its inode, size, times, owner, mode, attributes
- * and links, but has no blocks of its own; `trusted.batonfs.blob` names the blob.
+ * and links, but has no blocks of its own; `trusted.batonfs.blob` names the blob: its NAME, or while blocks come or go
+ * NAME@SECONDS.NANOSECONDS, hexadecimal, with the time that the file's content was modified.
  *
  *     file --mark set--> stub --punched--> stub without blocks --content copied in--> stub --mark gone--> file
  *              ^----------- a crash here leaves a stub with blocks; stub_settle() punches it -----------^
@@ -42,22 +43,31 @@ int stub_get(int fd, uint64_t size_bytes, struct blob_name *ret) WARN_UNUSED;
  * Make the file behind fd (open for writing, by handle) a stub of a blob that has been seen to have the same content,
  * and is pinned. Nobody else may have it open, mapped, or be about to. -EPERM: it has a capability, or cannot
  * be changed; -EUCLEAN: sizes differ; -ENOSPC: no room for the mark; -errno. After an error it is the file that it was.
+ * 0: it is a stub; if the disk refused more than one step it may have kept its blocks, so that stub_maybe() does not
+ * tell.
  */
 int stub_make(struct blobs *b, int fd, const struct blob_name *name) WARN_UNUSED;
 
 /*
+ * Make an empty file such a stub, as a copy of the blob. Its mark comes first, and its size says that it is one: at no
+ * moment it has another content than none or the blob's. -EUCLEAN: it is not empty, or has blocks; -errno. After an
+ * error it is empty.
+ */
+int stub_make_empty(int fd, const struct blob_name *name) WARN_UNUSED;
+
+/*
  * Bring the content of a stub home: afterwards it is an ordinary file. fd open for reading and writing. Takes a reflink
  * or the copying, and a disk store's fdatasync. After an error (-ENOSPC, -ENOENT: no such blob, -EIO, ...) it is a
- * stub as before. Whoever has the blob itself open goes on reading that.
+ * stub as before, perhaps with blocks, as above. Whoever has the blob itself open goes on reading that.
  */
 int stub_home(struct blobs *b, int fd, const struct blob_name *name) WARN_UNUSED;
 
-/* The content is not wanted: cut the file to 0 and make it an ordinary one. -errno: then it is a stub, or empty. */
+/* The content is not wanted: cut the file to 0 and make it an ordinary one. -errno: then it is a stub as before. */
 int stub_drop(int fd) WARN_UNUSED;
 
 /*
- * Finish or undo what a crash left of a file that nobody else is at work on: blocks of a stub are punched, the
- * mark of a file of another size is removed. fd open for reading and writing. 1 if there was something to do, 0 if
+ * Finish or undo what a crash left of a file that nobody else is at work on: blocks of a stub are punched, its time is set
+ * back, the mark of a file of another size is removed. fd open for reading and writing. 1 if there was something to do, 0 if
  * not, -EINVAL: the mark is damaged, -errno. *ret_name: the blob, or "".
  */
 int stub_settle(int fd, struct blob_name *ret_name) WARN_UNUSED;
