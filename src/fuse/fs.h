@@ -11,7 +11,7 @@
  *     spin.c       how one of them waits          refresh.c   attributes after a close
  *     prune.c      a large execution's names      sealing.c   closed and written again
  *     content.c    where a file's content is      move.c      on its way
- *     clone.c      copied without copying
+ *     clone.c      copied without copying         forgotten.c  not known to the kernel
  *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
  */
 #ifndef FUSE_FS_H

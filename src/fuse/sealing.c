@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "fuse/content.h"
+#include "fuse/forgotten.h"
 #include "fuse/fs.h"
 #include "fuse/node.h"
 #include "store/lease.h"
@@ -150,11 +151,11 @@ static int claim_locked(struct fs *fs, struct inode *inode, struct seal_claim *r
 int fs_claim(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret)
 {
 	struct fs *fs = ctx;
-	struct inode *inode = itable_peek(fs->itable, ino, h);
-	int r;
+	struct inode *inode;
+	int r = forgotten_find(fs, ino, h, &inode);
 
-	if (!inode)
-		return -ESTALE;
+	if (r < 0)
+		return r;
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		r = claim_locked(fs, inode, ret);

@@ -356,11 +356,8 @@ static int recall(struct job *j)
 
 static int merge_claimed(struct job *j)
 {
-	int r;
+	int r = recall(j);
 
-	if (!j->file.claim.sealed)
-		return -ECANCELED; /* it will be sealed again, and come here again */
-	r = recall(j);
 	if (r == 0 && j->seal.size_bytes != j->file.bytes)
 		r = -ECANCELED;
 	if (r == 0)
