@@ -116,8 +116,9 @@ static void share_one(struct share *s, const struct work_item *item)
 	count(s, &result);
 	if (result.busy_ino)
 		try_busy_later(s, item, &result);
-	else if (r == -EBUSY || r == -ENOSPC || r == -EDQUOT)
+	else if (r == -EBUSY || r == -ENOSPC || r == -EDQUOT || r == -ENOMEM || r == -EIO)
 		try_later(s, item);
+	s->look |= result.made && r < 0; /* it may be left */
 	if (r < 0 && r != -ENODATA)
 		log_debug("share ino=%llu error=%s, not now", (unsigned long long)item->ino,
 			  log_errname(r));

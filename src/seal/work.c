@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queue is a ring of entries under one lock, which is held for the copying of one only. If all of them have the
- * same delay, the first is always the next that is due; else it is looked for and put there, once for each that is taken
- * out or that overtakes the one that is waited for: 5 us for 4096 of them.
+ * The queue is a heap of entries under one lock, the one that is due next at its top; of those that are due at the same
+ * time the one that came first.
  */
 #include "seal/work.h"
 
@@ -21,6 +20,7 @@
 struct entry {
 	struct work_item item;
 	int64_t due_mono_ns;
+	uint64_t serial;
 };
 
 struct work {
@@ -31,8 +31,8 @@ struct work {
 	struct lock lock;      /* rank LOCK_SEAL */
 	pthread_cond_t wake;   /* work.lock */
 	struct entry *entries; /* work.lock; owned, config.capacity of them */
-	uint32_t first;	       /* work.lock */
 	uint32_t count;	       /* work.lock */
+	uint64_t serial;       /* work.lock: of the next that comes */
 	int64_t until_mono_ns; /* work.lock: the thread sleeps until then, and is woken for what is due sooner */
 	bool joined;  /* of whoever ends it */
 	bool hurries; /* the thread's own */
@@ -56,32 +56,38 @@ void work_hurry(struct work *w, bool hurry)
 	w->hurries = hurry;
 }
 
-static struct entry *entry_locked(struct work *w, uint32_t i)
+static bool is_before(const struct entry *a, const struct entry *b)
 {
-	return &w->entries[(w->first + i) % w->config.capacity];
+	if (a->due_mono_ns != b->due_mono_ns)
+		return a->due_mono_ns < b->due_mono_ns;
+	return a->serial < b->serial;
 }
 
-static void pop_locked(struct work *w, struct work_item *ret)
+/* Put an entry where place i is free, or above that. */
+static void rise_locked(struct work *w, uint32_t i, const struct entry *e)
 {
-	*ret = entry_locked(w, 0)->item;
-	w->first = (w->first + 1) % w->config.capacity;
-	w->count--;
-}
-
-/* Exchange the first with the next that is due. */
-static void bring_forward_locked(struct work *w)
-{
-	struct entry *first = entry_locked(w, 0);
-	struct entry *due = first;
-	struct entry other;
-
-	for (uint32_t i = 1; i < w->count; i++) {
-		if (entry_locked(w, i)->due_mono_ns < due->due_mono_ns)
-			due = entry_locked(w, i);
+	while (i > 0 && is_before(e, &w->entries[(i - 1) / 2])) {
+		w->entries[i] = w->entries[(i - 1) / 2];
+		i = (i - 1) / 2;
 	}
-	other = *first;
-	*first = *due;
-	*due = other;
+	w->entries[i] = *e;
+}
+
+static void take_locked(struct work *w, uint32_t i, struct work_item *ret)
+{
+	struct entry last = w->entries[--w->count];
+	uint32_t child;
+
+	*ret = w->entries[i].item;
+	if (i == w->count)
+		return;
+	while ((child = 2 * i + 1) < w->count) {
+		if (child + 1 < w->count && is_before(&w->entries[child + 1], &w->entries[child]))
+			child++;
+		w->entries[i] = w->entries[child];
+		i = child;
+	}
+	rise_locked(w, i, &last);
 }
 
 /* The next file, when there is one and it is due. False at the end. */
@@ -96,12 +102,10 @@ static bool next(struct work *w, struct work_item *ret)
 			lock_wait(&w->lock, &w->wake);
 			continue;
 		}
-		if (w->config.delay_ns == 0)
-			bring_forward_locked(w);
-		due = entry_locked(w, 0)->due_mono_ns;
+		due = w->entries[0].due_mono_ns;
 		w->until_mono_ns = 0;
 		if (due <= clock_mono_ns()) {
-			pop_locked(w, ret);
+			take_locked(w, 0, ret);
 			return true;
 		}
 		w->until_mono_ns = due;
@@ -156,7 +160,7 @@ static bool take_left(struct work *w, struct work_item *ret)
 	LOCK_SCOPE(&w->lock);
 	if (w->count == 0)
 		return false;
-	pop_locked(w, ret);
+	take_locked(w, 0, ret);
 	return true;
 }
 
@@ -197,8 +201,8 @@ bool work_put_later(struct work *w, const struct work_item *item, int64_t delay_
 	LOCK_SCOPE(&w->lock);
 	if (w->count == w->config.capacity || atomic_load(&w->ending))
 		return false;
-	*entry_locked(w, w->count) = entry;
-	w->count++;
+	entry.serial = w->serial++;
+	rise_locked(w, w->count++, &entry);
 	if (entry.due_mono_ns < w->until_mono_ns) {
 		w->until_mono_ns = 0; /* one wake-up is enough */
 		(void)pthread_cond_signal(&w->wake);
@@ -215,13 +219,11 @@ bool work_take_unwanted(struct work *w, struct work_item *ret)
 {
 	LOCK_SCOPE(&w->lock);
 	for (uint32_t i = 0; i < w->count; i++) {
-		struct entry *e = entry_locked(w, i);
+		const struct work_item *item = &w->entries[i].item;
 
-		if (!e->item.wanted || e->item.wanted(e->item.arg))
+		if (!item->wanted || item->wanted(item->arg))
 			continue;
-		*ret = e->item;
-		*e = *entry_locked(w, w->count - 1); /* in which order they wait does not matter */
-		w->count--;
+		take_locked(w, i, ret);
 		return true;
 	}
 	return false;

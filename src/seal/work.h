@@ -30,7 +30,7 @@ struct work_config {
 	/* Of the thread, as setpriority(2) has it. Where it is not permitted, the thread runs like any other. */
 	int niceness;
 	bool idle; /* the idle policy in one(): runs when nobody else wants to. See work_hurry() */
-	int64_t delay_ns; /* all files are left alone for so long first; 0: see work_put_later() */
+	int64_t delay_ns; /* files are left alone for so long first; or see work_put_later() */
 	void (*begin)(void *ctx); /* once, in the thread; NULL: nothing to do */
 	void (*one)(void *ctx, const struct work_item *item);
 	void (*dropped)(void *ctx,
@@ -50,10 +50,7 @@ void work_free(struct work *w);
 /* Hand a file over; false if the queue is full, or at its end. Any thread. */
 bool work_put(struct work *w, const struct work_item *item);
 
-/*
- * The same for in a while; others go first. For workers without a delay of their own: looking for who is due takes
- * longer the more wait.
- */
+/* The same for in a while of its own; others go first. */
 bool work_put_later(struct work *w, const struct work_item *item, int64_t delay_ns);
 
 /*
