@@ -79,6 +79,9 @@
  *   user.baton.xxh3       r     of a regular file: the hash of its content, XXH3-128 in 32 hexadecimal digits, as
  *                               `xxhsum -H2` prints it. Asking waits until it is known; ENODATA if somebody can
  *                               write to the file, or writes all the time; EFBIG if it has more than 64 GiB of holes
+ *   user.baton.shared     r     of a regular file: 1 if its content is shared with others, else 0. For root; and where only
+ *                               files of one owner share (dedup=owner), for the file's owner. EACCES: all others, so
+ *                               that nobody learns what others have
  */
 #ifndef BATON_INTERFACE_H
 #define BATON_INTERFACE_H

@@ -177,6 +177,12 @@ static int get_sealed(const struct attr_target *t, char **ret)
 	return t->file && t->file->is_file ? say(ret, "%d", t->file->is_final) : -ENODATA;
 }
 
+/* Of a regular file, and asked by who may know: the front has looked after that. */
+static int get_file_shared(const struct attr_target *t, char **ret)
+{
+	return t->file && t->file->is_file ? say(ret, "%d", t->file->is_shared) : -ENODATA;
+}
+
 /* A file's is answered by the front, when it is known; nothing else has one. */
 static int get_xxh3(const struct attr_target *t, char **ret)
 {
@@ -325,6 +331,8 @@ static const struct attr attrs[] = {
 	{ "sealed", ATTR_XATTR | ATTR_PER_FILE, 0444, get_sealed, NULL,
 	  "1: nobody can write to the file" },
 	{ "xxh3", ATTR_XATTR | ATTR_PER_FILE, 0444, get_xxh3, NULL, "hash of the file's content" },
+	{ "shared", ATTR_XATTR | ATTR_PER_FILE, 0400, get_file_shared, NULL,
+	  "1: others have the file's content, too" },
 	{ "release", ATTR_TREE, 0200, NULL, set_release,
 	  "write anything: the execution is released" },
 };

@@ -117,6 +117,7 @@ struct control_subject {
 	bool is_exec_dir;	/* the execution's own top-level directory */
 	bool is_file;		/* a regular file */
 	bool is_final;		/* nobody can write to it */
+	bool is_shared;		/* its content is a blob's */
 	uid_t uid;		/* of the inode */
 	bool own_lifetime;
 	int64_t file_ttl_ns; /* own, or LEDGER_TTL_DEFAULT */

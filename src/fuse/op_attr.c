@@ -253,15 +253,44 @@ static int set_meta(fuse_req_t req, int fd, const struct stat *attr, int to_set)
 	return to_set & TIMES ? set_times(fd, attr, to_set) : 0;
 }
 
+/*
+ * Who is given another's file would see that it is shared, and so that somebody has the same: he gets a content of his
+ * own; and nobody who has taken it for the old owner's makes it a stub after this.
+ */
+static int own_for_locked(struct fs *fs, struct inode *inode, struct lock *lock, int fd, uid_t uid)
+{
+	struct stat st;
+	int r;
+
+	if (!S_ISREG(inode->mode) || fs->config.clone == FS_CLONE_ALL ||
+	    atomic_load(&inode->flags) & INODE_SPLIT)
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid == uid)
+		return 0;
+	r = content_learn_locked(fs, inode, -1);
+	if (r == 0)
+		r = content_own_locked(fs, inode, lock, true);
+	node_unseal_locked(fs, inode);
+	/* 1: readers keep this inode, and it is the same file; the same without a name, but it stays shared. */
+	return r == 1 || r == -ETXTBSY ? 0 : r;
+}
+
 /* Times, and the capability that a chown takes away, are set back by a move: not meanwhile. */
 static int set_meta_settled(fuse_req_t req, struct fs *fs, struct inode *inode, int fd,
 			    const struct stat *attr, int to_set)
 {
 	_cleanup_(lock_dropp) struct lock *lock = NULL;
+	int r = 0;
 
 	if (S_ISREG(inode->mode) && to_set & (TIMES | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
 		lock = move_lock_still(fs, inode);
-	return set_meta(req, fd, attr, to_set);
+	if (lock && to_set & TIMES)
+		content_settle_locked(fs, inode);
+	if (lock && to_set & FUSE_SET_ATTR_UID)
+		r = own_for_locked(fs, inode, lock, fd, attr->st_uid);
+	return r < 0 ? r : set_meta(req, fd, attr, to_set);
 }
 
 /* What is set on a directory that is not there makes it. */

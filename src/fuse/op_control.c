@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "baton/interface.h"
+#include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
 #include "store/mark.h"
@@ -334,6 +335,23 @@ static void ask_hash(fuse_req_t req, struct inode *inode, size_t size)
 		answer_hash(a, r, NULL);
 }
 
+/*
+ * Whether a file is shared tells that somebody has the same content: its owner may know that of his own files, root of all
+ * (in the scope of a mount, or of an execution, the other one may be somebody else's).
+ */
+static int ask_shared(fuse_req_t req, struct inode *inode, struct control_subject *s)
+{
+	struct fs *fs = fs_of(req);
+	uid_t uid = fuse_req_ctx(req)->uid;
+	int r;
+
+	if (uid != 0 && (uid != s->uid || fs->config.clone != FS_CLONE_OWN))
+		return -EACCES;
+	r = content_is_stub(fs, inode);
+	s->is_shared = r == 1;
+	return r < 0 ? r : 0;
+}
+
 void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t size)
 {
 	struct fs *fs = fs_of(req);
@@ -349,6 +367,8 @@ void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t 
 	r = make_subject(fs, inode, &s, &file);
 	if (r == 0 && s.is_file && strcmp(name, BATON_XATTR_PREFIX "sealed") == 0)
 		s.is_final = node_is_final(fs, inode);
+	else if (r == 0 && s.is_file && strcmp(name, BATON_XATTR_PREFIX "shared") == 0)
+		r = ask_shared(req, inode, &s);
 	if (r == 0)
 		r = control_xattr_get(fs->control, &s, name + strlen(BATON_XATTR_PREFIX), value,
 				      sizeof(value));

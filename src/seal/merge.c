@@ -305,6 +305,8 @@ static int try_file(struct job *j, const struct ledger_twin *t)
 	struct side other = { .ino = t->ino, .handle = handle_of(t), .fd = -1 };
 	int r = side_begin(m, &other);
 
+	if (r == 0 && m->scope == SHARE_OWNER && other.uid != j->file.uid)
+		r = -ESTALE; /* given to somebody since in_scope() */
 	if (r == 0 && other.bytes == j->file.bytes) {
 		r = compare(j, other.fd);
 		if (r == 1) {

@@ -94,6 +94,15 @@ static bool is_stub(const char *name)
 	return getxattr(path, MARK, NULL, 0) > 0;
 }
 
+/* Behind the daemon's back: it would bring the content home. */
+static int chown_in_tree(const char *name, uid_t uid)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", tree, name);
+	return chown(path, uid, (gid_t)-1);
+}
+
 static void write_at(const char *path, int flags, const char *text, off_t at)
 {
 	int fd = open_file(path, O_WRONLY | flags);
@@ -149,7 +158,7 @@ static void attributes(const char *f)
 	struct stat before = stat_of(f);
 
 	CHECK(chmod(f, 0751) == 0);
-	CHECK(chown(f, 12, 34) == 0);
+	CHECK(chown(f, (uid_t)-1, 34) == 0);
 	CHECK(setxattr(f, "user.test", "x", 1, 0) == 0);
 	CHECK(utimensat(AT_FDCWD, f, times, 0) == 0);
 	CHECK(rename(f, "renamed") == 0);
@@ -157,9 +166,44 @@ static void attributes(const char *f)
 	CHECK(is_stub(f));
 	CHECK_EQ(before.st_ino, stat_of(f).st_ino);
 	CHECK_EQ(0751, mode_of(f));
-	CHECK_EQ(12, stat_of(f).st_uid);
+	CHECK_EQ(34, stat_of(f).st_gid);
 	CHECK_EQ(6, stat_of(f).st_mtim.tv_sec);
 	CHECK_EQ(7, stat_of(f).st_mtim.tv_nsec);
+	CHECK(file_has(f, SIZE));
+}
+
+/* What a user is told when he asks whether the file is shared: the digit, or 0 if that is not his business. */
+static char told(const char *f, uid_t uid)
+{
+	char value = 0;
+	ssize_t n;
+
+	CHECK(seteuid(uid) == 0);
+	n = getxattr(f, "user.baton.shared", &value, 1);
+	if (n < 0)
+		CHECK_EQ(EACCES, errno);
+	CHECK(seteuid(0) == 0);
+	return n == 1 ? value : 0;
+}
+
+/* The new owner is not to see that somebody has the same. */
+static void given_away(const char *f)
+{
+	int fd = open_file(f, O_RDONLY);
+
+	CHECK_EQ('1', told(f, 0));
+	CHECK_EQ(0, told(f, 12));
+	CHECK(chown(f, 12, 34) == 0);
+	CHECK(!is_stub(f));
+	CHECK_EQ(12, stat_of(f).st_uid);
+	CHECK_EQ(MTIME, stat_of(f).st_mtim.tv_sec);
+	CHECK_EQ('0', told(f, 0));
+	CHECK_EQ('0', told(f, 12));
+	CHECK_EQ(0, told(f, 13));
+	CHECK(file_has(f, SIZE));
+	CHECK(chown(f, 13, (gid_t)-1) == 0);
+	CHECK_EQ('0', told(f, 13));
+	CHECK(close(fd) == 0);
 	CHECK(file_has(f, SIZE));
 }
 
@@ -584,7 +628,7 @@ static void copied_by_bytes(const char *f)
 	fd = copy_as_cp(f, "clone", O_TRUNC, SIZE);
 	CHECK(close(fd) == 0 && !is_stub("clone"));
 	CHECK(file_has("clone", SIZE) && unlink("clone") == 0);
-	CHECK(chown(f, 12, 34) == 0);
+	CHECK(chown_in_tree(f, 12) == 0);
 	fd = copy_as_cp(f, "clone", O_EXCL, SIZE);
 	CHECK(close(fd) == 0 && !is_stub("clone"));
 	CHECK(file_has("clone", SIZE) && unlink("clone") == 0);
@@ -600,6 +644,7 @@ static const struct scene {
 	{ "holes", holes }, /* first: on a tmpfs, who maps a hole fills it */
 	{ "reading", reading },
 	{ "attributes", attributes },
+	{ "given_away", given_away },
 	{ "linked", linked },
 	{ "opened_for_writing", opened_for_writing },
 	{ "written_in_part", written_in_part },
