@@ -57,14 +57,14 @@ struct mark_value {
 
 static int parse_time(const char *text, struct timespec *ret)
 {
-	int64_t seconds;
+	uint64_t seconds;
 	uint32_t ns;
 	int end = 0;
 
-	if (sscanf(text, "%" SCNx64 ".%" SCNx32 "%n", (uint64_t *)&seconds, &ns, &end) != 2 ||
-	    text[end] || ns >= 1000000000)
+	if (sscanf(text, "%" SCNx64 ".%" SCNx32 "%n", &seconds, &ns, &end) != 2 || text[end] ||
+	    ns >= 1000000000)
 		return -EINVAL;
-	*ret = (struct timespec){ .tv_sec = seconds, .tv_nsec = ns };
+	*ret = (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = ns };
 	return 0;
 }
 
