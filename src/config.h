@@ -55,6 +55,7 @@ struct config {
 	uint32_t umask; /* UINT32_MAX: the caller's */
 	uint32_t fmask;
 	uint32_t dmask;
+	bool sandbox;
 	bool suid;
 	bool dev;
 	bool exec;

@@ -18,6 +18,7 @@
 
 #include "baton/interface.h"
 #include "config.h"
+#include "confine.h"
 #include "daemon.h"
 #include "exec/execution.h"
 #include "fuse/front.h"
@@ -107,6 +108,26 @@ static void raise_limits(void)
 	}
 }
 
+/* Who has not even those that are needed is told so by what needs them. */
+static int give_up_rights(void)
+{
+	int r = confine_rights();
+
+	if (r < 0 && r != -EPERM)
+		log_error("cannot give up rights: %s; option sandbox=off goes without",
+			  strerror(-r));
+	return r == -EPERM ? 0 : r;
+}
+
+static void give_up_calls(void)
+{
+	int r = confine_calls();
+
+	if (r < 0)
+		log_debug("sandbox: error=%s, going without a filter of system calls",
+			  log_errname(r));
+}
+
 /* The signals main waits for; blocked in every thread. */
 static void prepare_signals(sigset_t *set)
 {
@@ -150,7 +171,11 @@ static int run(struct process *p)
 	prepare_signals(&signals);
 	raise_limits();
 	(void)umask(0);
-	r = daemon_build(d);
+	r = d->config.sandbox ? give_up_rights() : 0;
+	if (r == 0)
+		r = daemon_build(d);
+	if (r == 0 && d->config.sandbox)
+		give_up_calls();
 	if (r == 0) {
 		(void)!chdir("/"); /* keeps no other filesystem busy */
 		log_info(

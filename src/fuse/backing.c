@@ -13,18 +13,6 @@
 #include "fuse/itable.h"
 #include "util/cleanup.h"
 
-/*
- * The ioctls of /dev/fuse. Source: linux/fuse.h, protocol 7.40 (Linux 6.9); declared here because the
- * headers of older distributions lack them.
- */
-struct backing_map {
-	int32_t fd;
-	uint32_t flags;
-	uint64_t padding;
-};
-#define DEV_IOC_BACKING_OPEN _IOW(229, 1, struct backing_map)
-#define DEV_IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)
-
 struct backing {
 	struct itable *itable; /* borrowed, constant */
 	_Atomic int device_fd; /* borrowed */
@@ -57,7 +45,7 @@ void backing_set_device(struct backing *b, int device_fd)
 int backing_register(struct backing *b, int fd)
 {
 	struct backing_map map = { .fd = fd };
-	int id = ioctl(atomic_load(&b->device_fd), DEV_IOC_BACKING_OPEN, &map);
+	int id = ioctl(atomic_load(&b->device_fd), BACKING_IOC_OPEN, &map);
 
 	return id < 0 ? -errno : id;
 }
@@ -68,7 +56,7 @@ void backing_unregister(struct backing *b, int backing_id)
 	int fd = id ? atomic_load(&b->device_fd) : -1;
 
 	if (fd >= 0) /* without a device it is gone with the connection */
-		(void)ioctl(fd, DEV_IOC_BACKING_CLOSE, &id);
+		(void)ioctl(fd, BACKING_IOC_CLOSE, &id);
 }
 
 void backing_keep(struct backing *b, struct inode *inode)

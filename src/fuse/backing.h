@@ -12,11 +12,24 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 
 #include "util/macro.h"
 
 /* Ids kept for closed files. Source: what a busy mount reopens soon; about 1 KiB of kernel memory each. */
 #define BACKING_WARM 4096
+
+/*
+ * The ioctls of /dev/fuse. Source: linux/fuse.h, protocol 7.40 (Linux 6.9); declared here because the
+ * headers of older distributions lack them.
+ */
+struct backing_map {
+	int32_t fd;
+	uint32_t flags;
+	uint64_t padding;
+};
+#define BACKING_IOC_OPEN _IOW(229, 1, struct backing_map)
+#define BACKING_IOC_CLOSE _IOW(229, 2, uint32_t)
 
 struct backing;
 struct itable;

@@ -15,7 +15,10 @@ int cred_thread_init(struct cred *c)
 {
 	int bits = prctl(PR_GET_SECUREBITS);
 
-	if (bits < 0 || prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
+	if (bits < 0)
+		return -errno;
+	if (!(bits & SECBIT_NO_SETUID_FIXUP) &&
+	    prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
 		return -errno;
 	if (unshare(CLONE_FS) < 0)
 		return -errno;

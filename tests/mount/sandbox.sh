@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What each thread of the daemon gives up once it is mounted: capabilities but those that are needed, the chance to get
+# others, system calls; nothing with sandbox=off. The other tests show that nothing is missed.
+# variants: memory-on ext4-off
+# builds: ci
+. "$TESTS/lib/mount.sh"
+
+# threads FIELD: its value in each thread's status, each value once.
+threads() {
+	sed -n "s/^$1:[[:space:]]*//p" /proc/"$(daemon_pid)"/task/*/status | sort -u | paste -sd' '
+}
+
+# In the order of their numbers: CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETGID, SETUID, LINUX_IMMUTABLE,
+# SYS_CHROOT, SYS_ADMIN, SYS_NICE, SYS_RESOURCE, MKNOD, LEASE, SETFCAP.
+needed=0
+for number in 0 1 2 3 4 6 7 9 18 21 23 24 27 28 31; do
+	needed=$((needed | 1 << number))
+done
+
+# is_subset SET: of what is needed.
+is_subset() {
+	[ $((16#$1 & ~needed)) = 0 ]
+}
+
+mount_batonfs
+echo x >"$MNT/4711/file"
+for set in CapEff CapPrm CapBnd; do
+	for value in $(threads $set); do
+		expect is_subset "$value"
+	done
+done
+expect_eq "0000000000000000 0000000000000000" "$(threads CapInh) $(threads CapAmb)"
+expect_eq 1 "$(threads NoNewPrivs)" "no_new_privs"
+expect_eq 2 "$(threads Seccomp)" "filters"
+expect unmount_batonfs
+
+mount_batonfs -o sandbox=off
+expect_eq "0 0" "$(threads NoNewPrivs) $(threads Seccomp)"
+expect_match "$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)" "$(threads CapEff)" "capabilities"
+echo y >"$MNT/4712/file"
+expect unmount_batonfs
