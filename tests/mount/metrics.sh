@@ -204,14 +204,16 @@ if store.startswith("memory"):
             moves(streamed, m("batonfs_collapsed_bytes_total"))
 
     def too_many():
-        with open(f"{d}/sparse", "wb") as f:
-            f.truncate(64 << 30)  # a hash that takes longer than all the rest
+        for i in range(64):  # hashes that take longer than all the rest
+            with open(f"{d}/sparse{i}", "wb") as f:
+                f.truncate(1 << 30)
         write(f"{d}/small", b"s" * 65536)
         end = time.monotonic() + 30  # whenever the hasher gets to it
         while value(read(), "batonfs_seal_dropped_total") == 0 and time.monotonic() < end:
             for _ in range(1000):
                 os.close(os.open(f"{d}/small", os.O_WRONLY))
-        os.unlink(f"{d}/sparse")
+        for i in range(64):
+            os.unlink(f"{d}/sparse{i}")
 
     moves(too_many, m("batonfs_seal_dropped_total"))
 
