@@ -236,6 +236,7 @@ static int take_file(struct pass *p, const struct candidate *c, struct in_use_ro
 	struct reaper_doomed d = {
 		.ino = c->file.ino,
 		.handle = { .type = c->file.handle_type, .len = c->file.handle_len },
+		.execution = c->file.execution,
 		.activity_real_ns = c->file.activity_real_ns,
 		.ttl_ns = c->file.ttl_ns,
 		.reason = LEDGER_EVICTED,

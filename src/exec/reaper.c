@@ -186,6 +186,7 @@ static int expire_file(void *arg, const struct ledger_file *f)
 	struct reaper_doomed d = {
 		.ino = f->ino,
 		.handle = { .type = f->handle_type, .len = f->handle_len },
+		.execution = f->execution,
 		.activity_real_ns = f->activity_real_ns,
 		.ttl_ns = f->ttl_ns,
 		.reason = LEDGER_EXPIRED,

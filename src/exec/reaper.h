@@ -22,6 +22,7 @@ struct reaper;
 struct reaper_doomed {
 	uint64_t ino;
 	struct handle handle;
+	uint64_t execution;	  /* number of the one that accounts for it */
 	int64_t activity_real_ns; /* as the ledger knows it */
 	int64_t ttl_ns;		  /* its own, or LEDGER_TTL_DEFAULT */
 	enum ledger_reason reason;

@@ -24,6 +24,7 @@ struct doomed {
 	struct fs *fs;
 	const struct reaper_doomed *what;
 	struct stat st;
+	struct handle home;    /* of its execution's directory, for a search */
 	uint64_t size_charged; /* to its execution */
 	char path[PATH_MAX];   /* below tree/ */
 	const char *name;      /* its last component */
@@ -44,17 +45,36 @@ static int match(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	return 0;
 }
 
+/* Its execution, which has a directory. */
+static int match_execution(void *arg, struct execution *e)
+{
+	struct doomed *d = arg;
+
+	if (exec_number(e) != d->what->execution)
+		return 0;
+	return exec_dir(e, &d->home) == 0 ? 1 : 0;
+}
+
 /*
  * Its path. A disk filesystem that has dropped the name from its cache opens the inode without one: then it is
- * searched for, which brings the names of all others back, too. -EBUSY: not found, but it must be somewhere.
+ * searched for, which brings the names of all others there back, too. Most have their lifetime because they stand
+ * at the top, the others because they were given one; so the whole tree is looked through only for what stands in a
+ * directory of `_` or has been linked or moved elsewhere. -EBUSY: not found, but it must be somewhere.
  */
 static int find_path(struct doomed *d, int fd)
 {
+	const struct store *store = d->fs->store;
 	int r = node_path(d->fs, fd, d->path, sizeof(d->path));
 
 	if (r != -ENOENT)
 		return r;
-	r = walk(d->fs->store->fd, &d->fs->store->tree, 0, match, d);
+	r = walk_names(store->fd, &store->tree, match, d);
+	if (r == 0)
+		r = exec_each(d->fs->execs, match_execution, d);
+	if (r == 1)
+		r = walk(store->fd, &d->home, 0, match, d);
+	if (r == 0)
+		r = walk(store->fd, &store->tree, 0, match, d);
 	return r == -ECANCELED ? 0 : r < 0 ? r : -EBUSY;
 }
 

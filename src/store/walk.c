@@ -44,8 +44,11 @@ static int stack_push(struct stack *s, const struct handle *h, uint64_t tag)
 	return 0;
 }
 
-static int visit(DIR *dir, const char *name, uint64_t tag, struct stack *todo,
-		 int (*each)(void *arg, const struct walk_entry *e, uint64_t *ret_tag), void *arg)
+typedef int each_fn(void *arg, const struct walk_entry *e, uint64_t *ret_tag);
+
+/* todo: where directories go; NULL: nowhere. */
+static int visit(DIR *dir, const char *name, uint64_t tag, struct stack *todo, each_fn *each,
+		 void *arg)
 {
 	struct handle h;
 	struct stat st;
@@ -67,32 +70,45 @@ static int visit(DIR *dir, const char *name, uint64_t tag, struct stack *todo,
 	r = each(arg, &e, &child_tag);
 	if (r < 0)
 		return r;
-	return S_ISDIR(st.st_mode) ? stack_push(todo, &h, child_tag) : 0;
+	return todo && S_ISDIR(st.st_mode) ? stack_push(todo, &h, child_tag) : 0;
 }
 
-int walk(int mount_fd, const struct handle *h, uint64_t tag,
-	 int (*each)(void *arg, const struct walk_entry *e, uint64_t *ret_tag), void *arg)
+static int visit_all(int mount_fd, const struct pending *p, struct stack *todo, each_fn *each,
+		     void *arg)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *d;
+	int fd = handle_open(mount_fd, &p->handle, O_RDONLY | O_DIRECTORY | O_NOATIME);
+	int r;
+
+	if (fd == -ESTALE || fd == -ENOENT)
+		return 0; /* removed meanwhile */
+	if (fd < 0)
+		return fd;
+	r = dir_from_fd(fd, &dir);
+	while (r == 0 && (errno = 0, d = readdir(dir))) {
+		if (!dir_is_dot(d->d_name))
+			r = visit(dir, d->d_name, p->tag, todo, each, arg);
+	}
+	return r == 0 && errno ? -errno : r;
+}
+
+int walk(int mount_fd, const struct handle *h, uint64_t tag, each_fn *each, void *arg)
 {
 	_cleanup_(stack_done) struct stack todo = { 0 };
 	int r = stack_push(&todo, h, tag);
 
 	while (r == 0 && todo.n > 0) {
 		struct pending p = todo.items[--todo.n];
-		_cleanup_closedir_ DIR *dir = NULL;
-		struct dirent *d;
-		int fd = handle_open(mount_fd, &p.handle, O_RDONLY | O_DIRECTORY | O_NOATIME);
 
-		if (fd == -ESTALE || fd == -ENOENT)
-			continue; /* removed meanwhile */
-		if (fd < 0)
-			return fd;
-		r = dir_from_fd(fd, &dir);
-		while (r == 0 && (errno = 0, d = readdir(dir))) {
-			if (!dir_is_dot(d->d_name))
-				r = visit(dir, d->d_name, p.tag, &todo, each, arg);
-		}
-		if (r == 0 && errno)
-			r = -errno;
+		r = visit_all(mount_fd, &p, &todo, each, arg);
 	}
 	return r;
+}
+
+int walk_names(int mount_fd, const struct handle *h, each_fn *each, void *arg)
+{
+	struct pending p = { .handle = *h };
+
+	return visit_all(mount_fd, &p, NULL, each, arg);
 }

@@ -27,4 +27,9 @@ int walk(int mount_fd, const struct handle *h, uint64_t tag,
 	 int (*each)(void *arg, const struct walk_entry *e, uint64_t *ret_tag), void *arg)
 	WARN_UNUSED;
 
+/* The same for what stands in `h` itself, not for what is below that. `each` gets tag 0, and *ret_tag does not count. */
+int walk_names(int mount_fd, const struct handle *h,
+	       int (*each)(void *arg, const struct walk_entry *e, uint64_t *ret_tag), void *arg)
+	WARN_UNUSED;
+
 #endif

@@ -61,6 +61,20 @@ expect setfattr -n user.baton.ttl -v 1s "$MNT/7/x"
 wait_until 20 test ! -e "$MNT/7/x"
 [ -e "$MNT/7/lock" ] || fail "default is not the execution's"
 
+# A disk filesystem that has dropped their names opens them without: then they are looked for.
+echo x >"$MNT/top.bin" && echo y >"$MNT/7/y" && echo z >"$MNT/two words/z"
+for file in top.bin 7/y "two words/z"; do
+	expect setfattr -n user.baton.ttl -v 2s "$MNT/$file"
+done
+sync && echo 2 >/proc/sys/vm/drop_caches
+gone_unseen() {
+	local paths='sorted(r["path"] for r in d["releases"])'
+
+	[[ "$(why _ "$paths")$(why 7 "$paths")" = *top.bin*two\ words/z*7/y* ]]
+}
+wait_until 20 gone_unseen
+[ ! -e "$MNT/top.bin" ] && [ ! -e "$MNT/7/y" ] && [ ! -e "$MNT/two words/z" ] || fail "there after their time"
+
 # The last file of a directory that batonfs made takes it along. Flat ones are files, too.
 echo x >"$MNT/8/x" && echo y >"$MNT/9_y"
 expect setfattr -n user.baton.ttl -v 0.5 "$MNT/8/x"

@@ -69,6 +69,22 @@ START_TEST(everything_is_seen_once)
 }
 END_TEST
 
+START_TEST(names_alone_are_seen_without_what_is_below)
+{
+	_cleanup_close_ int a = make_dir(scratch.fd, "a");
+
+	add_file(scratch.fd, "1", "");
+	add_file(a, "2", "");
+	ck_assert_int_eq(walk_names(scratch.fd, &start, see, &seen), 0);
+	ck_assert_int_eq(seen.n, 2);
+	ck_assert_int_eq(seen.directories, 1);
+	seen.n = 0;
+	seen.stop_at = 1;
+	seen.answer = -ECANCELED;
+	ck_assert_int_eq(walk_names(scratch.fd, &start, see, &seen), -ECANCELED);
+}
+END_TEST
+
 START_TEST(empty_directory_has_nothing)
 {
 	ck_assert_int_eq(walk(scratch.fd, &start, 0, see, &seen), 0);
@@ -163,6 +179,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		everything_is_seen_once,
+		names_alone_are_seen_without_what_is_below,
 		empty_directory_has_nothing,
 		answer_ends_the_walk_and_is_returned,
 		depth_and_width_cost_no_descriptors,
