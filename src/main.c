@@ -106,6 +106,9 @@ static void raise_limits(void)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit); /* what there is will do */
 	}
+	/* How large files may be is for each client's limit to say, and the kernel looks at that. */
+	limit = (struct rlimit){ .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+	(void)setrlimit(RLIMIT_FSIZE, &limit);
 }
 
 /* Who has not even those that are needed is told so by what needs them. */
@@ -132,7 +135,8 @@ static void give_up_calls(void)
 static void prepare_signals(sigset_t *set)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGIO, SIG_IGN); /* leases, see store/lease.h */
+	(void)signal(SIGXFSZ, SIG_IGN); /* EFBIG will do */
+	(void)signal(SIGIO, SIG_IGN);	/* leases, see store/lease.h */
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)sigemptyset(set);
 	(void)sigaddset(set, SIGTERM);
