@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 #include "fuse/node.h"
@@ -15,6 +17,15 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+
+static int fds_lent(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return INT_MAX;
+	return (int)(MIN_OF(limit.rlim_cur, (rlim_t)INT_MAX) / 4 * 3);
+}
 
 int fs_new(const struct fs_config *config, const struct store *store, struct exec_table *execs,
 	   struct ledger *ledger, struct seal *seal, struct fs **ret)
@@ -31,6 +42,7 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	fs->ledger = ledger;
 	fs->seal = seal;
 	fs->start_real_ns = clock_real_ns();
+	fs->fds_lent = fds_lent();
 	lock_init(&fs->claims_lock, LOCK_CLAIMS);
 	lock_init(&fs->moves_lock, LOCK_MOVES);
 	lock_cond_init(&fs->moved);

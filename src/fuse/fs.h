@@ -84,6 +84,7 @@ struct fs {
 	struct latency *latency;      /* owned */
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
+	int fds_lent; /* descriptors below this are kept for clients, see fs_may_keep() */
 
 	_Atomic bool no_prune;	      /* the kernel does not know the notification */
 	_Atomic bool own_ttls;	      /* some file may have a ttl of its own: look for marks */
@@ -127,6 +128,15 @@ static inline struct fs *fs_of(fuse_req_t req)
  * nothing that libfuse hands from a request to its answer could carry it.
  */
 extern __thread enum fs_op fs_op_now;
+
+/*
+ * Whether a descriptor may be kept for a client, for as long as he likes: with three quarters of all in use, whoever
+ * opens and unlinks many files would take the rest from all others. The kernel gives the lowest number that is free.
+ */
+static inline bool fs_may_keep(const struct fs *fs, int fd)
+{
+	return fd < fs->fds_lent;
+}
 
 static inline void fs_count(struct fs *fs, enum fs_op op)
 {

@@ -480,7 +480,10 @@ void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 				exec_account_nameless(inode->exec,
 						      node_nameless_bytes_locked(inode));
 		}
-		inode->fd = inode->fd < 0 ? TAKE_FD(fd) : inode->fd;
+		/* Without it, its handle will do as long as somebody has it open; a pin (content.h) is found by it. */
+		if (inode->fd < 0 &&
+		    (fs_may_keep(fs, fd) || atomic_load(&inode->flags) & INODE_PINNED))
+			inode->fd = TAKE_FD(fd);
 		if (inode->nopen == 0) { /* a registered file would keep its space */
 			drop = inode->backing_id;
 			inode->backing_id = 0;

@@ -184,7 +184,9 @@ static int open_files_locked(struct opening *o)
 
 	if (own < 0)
 		return own;
-	if (atomic_load(&o->inode->flags) & INODE_STUB)
+	if (!fs_may_keep(o->fs, own))
+		blob = -ENFILE;
+	else if (atomic_load(&o->inode->flags) & INODE_STUB)
 		blob = content_open_blob(o->fs, own, false);
 	if (blob < 0) {
 		(void)safe_close(own);
