@@ -374,6 +374,16 @@ void op_lseek(fuse_req_t req, fuse_ino_t nodeid, off_t off, int whence, struct f
 	(void)fuse_reply_lseek(req, at);
 }
 
+/* ext4 asks for CAP_SYS_RESOURCE, which the daemon has; whether the client does, the kernel has not looked. */
+static bool may_change(fuse_req_t req, int fd, long flags)
+{
+	long old = 0;
+
+	if (fuse_req_ctx(req)->uid == 0 || ioctl(fd, FS_IOC_GETFLAGS, &old) < 0)
+		return true;
+	return !((old ^ flags) & FS_JOURNAL_DATA_FL);
+}
+
 /* chattr(1) and the like; the kernel has checked who may. All other ioctls are not ours to forward. */
 void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
 	      struct fuse_file_info *fi, unsigned flags, const void *in_buf, size_t in_bufsz,
@@ -417,6 +427,10 @@ void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
 	}
 	if (in)
 		memcpy(&value, in_buf, in);
+	if (cmd == FS_IOC_SETFLAGS && !may_change(req, d.fd, value.flags)) {
+		reply_err(req, -EPERM);
+		return;
+	}
 	if (ioctl(d.fd, cmd, &value) < 0) {
 		reply_err(req, -errno);
 		return;

@@ -10,6 +10,12 @@ posix_flags
 status=$?
 [ $status -ne 77 ] || { cd /; unmount_batonfs; skip "no flags on $STORE_KIND"; }
 expect_eq 0 $status "exit status of posix_flags"
+if [ "$STORE_KIND" = ext4 ]; then # that takes a right, which the daemon has
+	expect touch journalled
+	expect chown 1000 journalled
+	expect_errno EPERM run_as 1000 chattr +j journalled
+	expect run_as 1000 chattr +d journalled
+fi
 if [ "$STORE_KIND" != memory ]; then
 	cd "$MNT/4711/kept" || fail "cd"
 	expect posix_flags leave
