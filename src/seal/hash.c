@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
+#ifdef HAVE_XXH_DISPATCH
+#include <xxh_x86dispatch.h> /* the same names; with AVX2 or AVX-512, where there is that */
+#endif
 
 #include "util/cleanup.h"
 #include "util/fault.h"
