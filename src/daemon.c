@@ -28,6 +28,7 @@
 #include "store/room.h"
 #include "store/stub.h"
 #include "store/trash.h"
+#include "tuning.h"
 #include "unmount.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -66,11 +67,22 @@ static void add_metrics(void *ctx, FILE *out)
 		.trash = d->trash,
 		.seal = d->seal,
 		.reaper = d->reaper,
-		.ttl_ns = d->config.ttl_ns,
+		.ttl_ns = exec_default_ttl(d->execs),
 	};
 
 	fs_metrics(d->fs, out);
 	metrics_write(&sources, out);
+}
+
+static int write_config(void *ctx, char **ret_text)
+{
+	return tuning_text(ctx, ret_text);
+}
+
+static int change_config(void *ctx, const struct control_caller *caller, const char *text,
+			 size_t len, struct control_reason *why)
+{
+	return tuning_change(ctx, caller, text, len, why);
 }
 
 static void root_changed(void *ctx)
@@ -163,28 +175,9 @@ static int wait_for_store(struct daemon *d, struct store_error *error)
 	return r;
 }
 
-/* Only now its size is known. */
-static int check_marks(struct daemon *d)
-{
-	const struct room_marks *m = &d->config.marks;
-	char high[32], low[32];
-	struct room room;
-	int r;
-
-	if (!room_mark_is_set(&m->high))
-		return 0;
-	r = room_look(&d->store, &room);
-	if (r < 0 || room_marks_fit(&m->high, &m->low, room.bytes.total))
-		return r;
-	log_error(
-		"option low=%s leaves no more of this store free than high=%s does; give a lower one",
-		room_format_mark(&m->low, low, sizeof(low)),
-		room_format_mark(&m->high, high, sizeof(high)));
-	return -EINVAL;
-}
-
 static int open_store(struct daemon *d)
 {
+	struct config_error wrong = { .text = "" };
 	struct store_error error;
 	int r;
 
@@ -196,7 +189,12 @@ static int open_store(struct daemon *d)
 		r = wait_for_store(d, &error);
 	if (r < 0)
 		log_error("%s", error.text);
-	return r < 0 ? r : check_marks(d);
+	if (r < 0)
+		return r;
+	r = tuning_check_store(&d->config, &d->store, &wrong); /* only now its size is known */
+	if (wrong.text[0])
+		log_error("%s", wrong.text);
+	return r;
 }
 
 /* What is left in the trash may be what the ledger has no room for. */
@@ -225,23 +223,16 @@ static int open_trash_and_ledger(struct daemon *d)
 	return r;
 }
 
-static struct exec_limits limits_of(const struct config *c)
-{
-	return (struct exec_limits){
-		.bytes = c->exec_bytes,
-		.files = c->exec_files,
-		.strict = c->limit == LIMIT_STRICT,
-	};
-}
-
 static int build_executions(struct daemon *d)
 {
+	uint32_t dmask = config_dmask(&d->config);
 	struct exec_config config = {
-		.limits = limits_of(&d->config),
+		.limits = tuning_limits(&d->config),
 		.ttl_ns = d->config.ttl_ns,
 		.autodir = d->config.autodir,
-		.dir_mode = d->config.dmask == UINT32_MAX ? 01777 : 0777 & ~d->config.dmask,
+		.dir_mode = dmask == UINT32_MAX ? 01777 : 0777 & ~dmask,
 	};
+	struct room_marks marks = config_marks(&d->config);
 	int r = exec_table_new(&d->store, d->trash, d->ledger, &config, d->ledger_state.next_number,
 			       &d->execs);
 
@@ -249,7 +240,7 @@ static int build_executions(struct daemon *d)
 		r = recover_executions(d->execs, &d->store, d->ledger,
 				       d->ledger_state.state == LEDGER_CLEAN);
 	if (r == 0)
-		r = reaper_new(d->execs, &d->store, d->ledger, &d->config.marks, &d->reaper);
+		r = reaper_new(d->execs, &d->store, d->ledger, &marks, &d->reaper);
 	if (r < 0)
 		log_error("store %s: cannot read its tree: %s", d->store.path, strerror(-r));
 	return r;
@@ -265,7 +256,7 @@ static bool may_have_own_ttls(struct daemon *d)
 	return ledger_next_file_expiry(d->ledger, d->config.ttl_ns, &next) < 0 || next != INT64_MAX;
 }
 
-_Static_assert(DEDUP_DEFAULT == SHARE_OWNER && DEDUP_MIN_LEAST == STUB_MIN, "see config.h");
+_Static_assert(DEDUP_MIN_LEAST == STUB_MIN, "see config.h");
 
 static int build_seal(struct daemon *d)
 {
@@ -302,9 +293,9 @@ static int build_front(struct daemon *d)
 		.passthrough = d->config.passthrough != PASSTHROUGH_OFF,
 		.uid = d->config.uid,
 		.gid = d->config.gid,
-		.fmask = d->config.fmask,
-		.dmask = d->config.dmask,
-		.limits = limits_of(&d->config),
+		.fmask = config_fmask(&d->config),
+		.dmask = config_dmask(&d->config),
+		.watched = d->config.limit == LIMIT_STRICT && d->config.exec_bytes > 0,
 		.own_ttls = may_have_own_ttls(d),
 		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
 		.clone = clone_scope(d),
@@ -314,6 +305,8 @@ static int build_front(struct daemon *d)
 					      .seal = d->seal,
 					      .status = add_status,
 					      .metrics = add_metrics,
+					      .config = write_config,
+					      .change = change_config,
 					      .root_changed = root_changed };
 	struct seal_upcalls seal_up;
 	struct exec_upcalls exec_up;

@@ -8,14 +8,16 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "ledger/ledger.h"
 #include "store/store.h"
+#include "util/lock.h"
 #include "util/macro.h"
 
 /* Everything the process owns, in the order it is made. */
 struct daemon {
-	struct config config;
+	struct config config; /* its live options: tuning; see tuning.h */
+	struct lock tuning;   /* rank LOCK_TUNING */
 	char *mountpoint;
 	char *options;
 	struct store store;
@@ -47,8 +49,8 @@ struct daemon {
 	}
 
 /*
- * Build, mount and serve what d->config says; main_thread is set. 0, or -errno and it was said why (but for -ENOMEM);
- * then, too, daemon_take_down() is to be called.
+ * Build, mount and serve what d->config says; main_thread is set, the lock is made. 0, or -errno and it was said why
+ * (but for -ENOMEM); then, too, daemon_take_down() is to be called.
  */
 int daemon_build(struct daemon *d) WARN_UNUSED;
 

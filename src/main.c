@@ -17,11 +17,12 @@
 #include <unistd.h>
 
 #include "baton/interface.h"
-#include "config.h"
+#include "config/config.h"
 #include "confine.h"
 #include "daemon.h"
 #include "exec/execution.h"
 #include "fuse/front.h"
+#include "tuning.h"
 #include "unmount.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -76,22 +77,11 @@ static int daemonize(void)
  */
 static void detach(struct process *p, unsigned char status)
 {
-	_cleanup_close_ int null = -1;
-	struct stat st;
-
 	if (p->parent_fd < 0)
 		return;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	(void)setsid();
-	if (status == EXIT_UNMOUNTED && null >= 0) {
-		(void)dup2(null, STDIN_FILENO);
-		(void)dup2(null, STDOUT_FILENO);
-		if (fstat(STDERR_FILENO, &st) == 0 &&
-		    !S_ISREG(st.st_mode)) { /* a file was meant as a log */
-			log_to_syslog();
-			(void)dup2(null, STDERR_FILENO);
-		}
-	}
+	if (status == EXIT_UNMOUNTED)
+		log_leave_terminal();
 	(void)!write(p->parent_fd, &status, 1);
 	p->parent_fd = safe_close(p->parent_fd);
 }
@@ -172,6 +162,7 @@ static int run(struct process *p)
 	int r;
 
 	d->main_thread = pthread_self();
+	lock_init(&d->tuning, LOCK_TUNING);
 	prepare_signals(&signals);
 	raise_limits();
 	(void)umask(0);
@@ -196,6 +187,7 @@ static int run(struct process *p)
 	}
 	mounted = r == 0;
 	ended = daemon_take_down(d);
+	lock_done(&d->tuning);
 	if (mounted && ended < 0)
 		log_error("the connection to the kernel was ended from outside, or failed");
 	return mounted ? ended : r;
@@ -211,7 +203,10 @@ int main(int argc, char **argv)
 	if (unmount_called_as(argv[0], "umount."))
 		return unmount_helper(argc, argv);
 	p.helper = unmount_called_as(argv[0], "mount.");
-	if (config_parse(argc, argv, c, &error) < 0) {
+	r = config_parse(argc, argv, c, &error);
+	if (r == 0 && !c->help && !c->version && !c->clear)
+		r = config_complete(c, environ, CONFIG_ETC, &error);
+	if (r < 0) {
 		fprintf(stderr, "batonfs: %s\n", error.text);
 		return exit_status(&p, -EINVAL);
 	}
@@ -221,7 +216,9 @@ int main(int argc, char **argv)
 		printf("batonfs %s\n", BATON_VERSION);
 	if (c->help || c->version || c->fake)
 		return EXIT_UNMOUNTED;
-	log_setup(c->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	log_setup(tuning_log_level(c));
+	if (c->warning[0])
+		log_warning("%s", c->warning);
 	if (c->clear)
 		return unmount_clear(c->mountpoint);
 	if (!c->foreground) {

@@ -11,6 +11,7 @@
 #include "seal/seal.h"
 #include "store/room.h"
 #include "store/trash.h"
+#include "tuning.h"
 
 static void add_seal_status(struct daemon *d, json_t *object)
 {
@@ -31,17 +32,18 @@ static void add_seal_status(struct daemon *d, json_t *object)
 					    (json_int_t)n.dropped));
 }
 
-static void add_room_status(struct daemon *d, json_t *object)
+static void add_room_status(struct daemon *d, const struct config *c, json_t *object)
 {
-	const struct room_marks *m = &d->config.marks;
+	struct room_marks m;
 	char high[32], low[32];
 	struct reaper_counts n;
 
+	m = config_marks(c);
 	reaper_count(d->reaper, &n);
 	(void)json_object_set_new(object, "room",
 				  json_pack("{s:s,s:s,s:I,s:I,s:I}", "high",
-					    room_format_mark(&m->high, high, sizeof(high)), "low",
-					    room_format_mark(&m->low, low, sizeof(low)), "evicted",
+					    room_format_mark(&m.high, high, sizeof(high)), "low",
+					    room_format_mark(&m.low, low, sizeof(low)), "evicted",
 					    (json_int_t)n.evicted_executions, "evicted_files",
 					    (json_int_t)n.evicted_files, "evicted_bytes",
 					    (json_int_t)n.evicted_bytes));
@@ -68,9 +70,11 @@ void status_add(struct daemon *d, json_t *object)
 		[LEDGER_NEW] = "new",
 		[LEDGER_REPLACED] = "replaced",
 	};
-	const struct config *c = &d->config;
 	json_t *ledger = json_object_get(object, "ledger");
+	struct config now;
+	const struct config *c = &now;
 
+	tuning_now(d, &now);
 	(void)json_object_set_new(ledger, "state", json_string(states[d->ledger_state.state]));
 	(void)json_object_set_new(ledger, "set_aside", json_string(d->ledger_state.set_aside));
 	fs_status(d->fs, object);
@@ -89,6 +93,6 @@ void status_add(struct daemon *d, json_t *object)
 	(void)json_object_set_new(object, "trash",
 				  json_integer((json_int_t)trash_pending(d->trash)));
 	add_seal_status(d, object);
-	add_room_status(d, object);
+	add_room_status(d, c, object);
 	add_limits(c, object);
 }

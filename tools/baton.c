@@ -54,6 +54,11 @@ static const struct command commands[] = {
 	{ "why", "ID", "say when and why an execution expires or was released", "", 1, 1, cmd_why,
 	  NULL },
 	{ "status", "", "show the state of the mount", "", 0, 0, cmd_status, NULL },
+	{ "config", "[OPTION|OPTION=VALUE]...", "show the options of the mount, or change some",
+	  "Shows each with its value and where it was said. VALUE is as for `batonfs -o`; only some can\n"
+	  "be changed while mounted, by root, all or none of those that are given. It lasts until the\n"
+	  "mount ends: what is to stay belongs into the configuration file.\n",
+	  0, INT_MAX, cmd_config, NULL },
 	{ "gc", "[--now]", "show what is shared, and what could be freed",
 	  "Files of the same content share it once. Content that no file has any more is removed within\n"
 	  "seconds by itself; --now does it at once. For root.\n",

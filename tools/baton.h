@@ -36,6 +36,7 @@ enum baton_exit cmd_pin(const struct invocation *inv); /* and unpin: by inv->nam
 enum baton_exit cmd_release(const struct invocation *inv);
 enum baton_exit cmd_why(const struct invocation *inv);
 enum baton_exit cmd_status(const struct invocation *inv);
+enum baton_exit cmd_config(const struct invocation *inv);
 enum baton_exit cmd_gc(const struct invocation *inv);
 enum baton_exit cmd_fsck(const struct invocation *inv);
 enum baton_exit cmd_doctor(const struct invocation *inv);

@@ -200,6 +200,23 @@ int client_write(const struct client *c, const char *file, const char *text)
 	return (size_t)n == strlen(text) ? 0 : -EIO;
 }
 
+int client_write_reason(const struct client *c, const char *file, const char *text,
+			char **ret_reason)
+{
+	_cleanup_close_ int fd = openat(c->dirfd, file, O_RDWR | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	errno = 0;
+	if (write(fd, text, strlen(text)) == (ssize_t)strlen(text))
+		return 0;
+	err = errno ? -errno : -EIO;
+	if (lseek(fd, 0, SEEK_SET) < 0 || read_all(fd, ret_reason) < 0)
+		*ret_reason = NULL;
+	return err;
+}
+
 int client_set(const struct client *c, const char *id, const char *name, const char *text)
 {
 	char path[CLIENT_PATH_MAX];

@@ -48,6 +48,10 @@ int client_why(const struct client *c, const char *id, json_t **ret) WARN_UNUSED
 /* Write `text` to `file`, which is relative to .baton. */
 int client_write(const struct client *c, const char *file, const char *text) WARN_UNUSED;
 
+/* The same; if it is refused, *ret_reason may be the daemon's line about it, malloc()ed. */
+int client_write_reason(const struct client *c, const char *file, const char *text,
+			char **ret_reason) WARN_UNUSED;
+
 /* Write `text` to executions/ID/NAME. `id` must be valid. */
 int client_set(const struct client *c, const char *id, const char *name, const char *text)
 	WARN_UNUSED;

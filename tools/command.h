@@ -13,7 +13,7 @@ struct command {
 	const char *name;
 	/*
 	 * As `help` shows it, and as completion.c reads it: words apart by blanks, [] around what may be missing,
-	 * alternatives apart by |, "..." behind what may be repeated. ID, PATH and STORE are completed; of
+	 * alternatives apart by |, "..." behind what may be repeated. ID, OPTION, PATH and STORE are completed; of
 	 * alternatives, those in small letters.
 	 */
 	const char *args;

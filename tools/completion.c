@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Completion for bash, zsh and fish, written from the table of commands when batonfs is built. The scripts know names,
- * options and what stands at which place; execution IDs they ask `baton ls` for.
+ * options and what stands at which place; execution IDs they ask `baton ls` for, and the mount's options `baton config`.
  */
 #include <ctype.h>
 #include <stdbool.h>
@@ -14,7 +14,7 @@
 
 /* What stands at one place of a command. */
 struct place {
-	enum { PLACE_WORDS, PLACE_ID, PLACE_PATH, PLACE_STORE } kind;
+	enum { PLACE_WORDS, PLACE_ID, PLACE_OPTION, PLACE_PATH, PLACE_STORE } kind;
 	bool repeated;
 	char words[64]; /* PLACE_WORDS: apart by blanks, perhaps none */
 };
@@ -51,6 +51,8 @@ static bool next_place(const char **args, struct place *ret)
 	}
 	if (strcspn(at, " |].") == 2 && strncmp(at, "ID", 2) == 0)
 		ret->kind = PLACE_ID;
+	else if (strcspn(at, " |].") == 6 && strncmp(at, "OPTION", 6) == 0)
+		ret->kind = PLACE_OPTION;
 	else if (strcspn(at, " |].") == 4 && strncmp(at, "PATH", 4) == 0)
 		ret->kind = PLACE_PATH;
 	else if (strcspn(at, " |].") == 5 && strncmp(at, "STORE", 5) == 0)
@@ -113,7 +115,8 @@ static void print_bash(void)
 {
 	static const char *const actions[] = {
 		[PLACE_WORDS] = "words='",
-		[PLACE_ID] = "ids=1",
+		[PLACE_ID] = "list=ls",
+		[PLACE_OPTION] = "list=config",
 		[PLACE_PATH] =
 			"compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")",
 		[PLACE_STORE] =
@@ -124,7 +127,7 @@ static void print_bash(void)
 		"# Completion of baton(1) for bash; made by `baton --completion bash`.\n"
 		"_baton()\n{\n"
 		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-		"\tlocal command='' words='' ids='' mount=() n=0 i id\n\n"
+		"\tlocal command='' words='' list='' mount=() n=0 i name\n\n"
 		"\tCOMPREPLY=()\n"
 		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 		"\t\tcase ${COMP_WORDS[i]} in\n"
@@ -146,10 +149,10 @@ static void print_bash(void)
 	(void)printf("' ;;\n");
 	print_places(actions);
 	(void)printf("\tesac\n"
-		     "\tif [ \"$ids\" ]; then\n"
-		     "\t\twhile read -r id _; do\n"
-		     "\t\t\twords+=\" $id\"\n"
-		     "\t\tdone < <(baton ls \"${mount[@]}\" 2>/dev/null | tail -n +2)\n"
+		     "\tif [ \"$list\" ]; then\n"
+		     "\t\twhile read -r name _; do\n"
+		     "\t\t\twords+=\" $name\"\n"
+		     "\t\tdone < <(baton $list \"${mount[@]}\" 2>/dev/null | tail -n +2)\n"
 		     "\tfi\n"
 		     "\t[[ $cur == -?* ]] && words+=' ");
 	for (size_t i = 0; command_option_at(i); i++)
@@ -185,19 +188,20 @@ static void print_zsh(void)
 {
 	static const char *const actions[] = {
 		[PLACE_WORDS] = "choice='",
-		[PLACE_ID] = "_baton_ids",
+		[PLACE_ID] = "_baton_names ls",
+		[PLACE_OPTION] = "_baton_names config",
 		[PLACE_PATH] = "_files",
 		[PLACE_STORE] = "_directories",
 	};
 
 	(void)printf("#compdef baton\n"
 		     "# Completion of baton(1) for zsh; made by `baton --completion zsh`.\n\n"
-		     "_baton_ids()\n{\n"
-		     "\tlocal -a ids mount\n"
+		     "_baton_names()\n{\n"
+		     "\tlocal -a names mount\n"
 		     "\tlocal dir=${opt_args[-m]:-${opt_args[--mount]}}\n\n"
 		     "\t[[ -n $dir ]] && mount=(-m $dir)\n"
-		     "\tids=(${${${(f)\"$(baton ls $mount 2>/dev/null)\"}[2,-1]}%%%% *})\n"
-		     "\tcompadd -a ids\n"
+		     "\tnames=(${${${(f)\"$(baton $1 $mount 2>/dev/null)\"}[2,-1]}%%%% *})\n"
+		     "\tcompadd -a names\n"
 		     "}\n\n"
 		     "_baton()\n{\n"
 		     "\tlocal context state state_descr line choice\n"
@@ -230,7 +234,8 @@ static void print_zsh(void)
 static void print_fish_place(const struct command *c, const struct place *p)
 {
 	static const char *const arguments[] = {
-		[PLACE_ID] = "-a '(__baton_ids)'",
+		[PLACE_ID] = "-a '(__baton_names ls)'",
+		[PLACE_OPTION] = "-a '(__baton_names config)'",
 		[PLACE_PATH] = "-F",
 		[PLACE_STORE] = "-a '(__fish_complete_directories)'",
 	};
@@ -248,8 +253,8 @@ static void print_fish(void)
 	struct place p;
 
 	(void)printf("# Completion of baton(1) for fish; made by `baton --completion fish`.\n"
-		     "function __baton_ids\n"
-		     "\tbaton ls 2>/dev/null | tail -n +2 | string replace -r ' .*' ''\n"
+		     "function __baton_names\n"
+		     "\tbaton $argv[1] 2>/dev/null | tail -n +2 | string replace -r ' .*' ''\n"
 		     "end\n"
 		     "complete -c baton -f\n");
 	for (size_t i = 0; (o = command_option_at(i)); i++)

@@ -8,6 +8,7 @@
  *         status.json                 the mount: one JSON object
  *         executions.json             every real execution: {"executions":[ ... ]}
  *         metrics                     counters and gauges in Prometheus' text format; docs/metrics.md lists them
+ *         config       rw         the options, as lines of a configuration file; see below. Root may change some
  *         sharing.json rw         what is shared, as one JSON object; root's. Write "remove": unused content goes
  *         check.json   rw         whether files, shared contents and the ledger agree, likewise; the tree is walked.
  *                                 Write "repair": what can be is repaired, EAGAIN: not yet, after an unclean end
@@ -28,6 +29,16 @@
  *
  * Every readable file ends in a newline and is read whole at open. A write is complete in one write(2):
  * EINVAL (not of the form), ERANGE, EACCES (not the owner of the execution, nor root), ENOENT (gone).
+ *
+ * config has a line for each option, with where it was said, so that all of it can be saved as a configuration file:
+ *
+ *     ttl = 30m # file /etc/batonfs/data-tmp.conf:3 (can be changed)
+ *     source = "/var/lib/my store" # environment BATONFS_SOURCE
+ *
+ * in quotes ("" or '') if the value has blanks, quotes or a #; the origin is "default", "file PATH:LINE", "environment
+ * VARIABLE", "command line" or "changed at run time"; "(can be changed)" behind it means: while mounted. Root writes
+ * "ttl=30m high=90%", all of which is done or nothing: EINVAL, ERANGE, EPERM (an option that cannot be changed while
+ * mounted). Whoever has opened it for reading and writing reads why from then on, one line, instead of the options.
  *
  * JSON objects; fields are added, never renamed; times are numbers, seconds since the epoch:
  *

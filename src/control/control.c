@@ -3,7 +3,7 @@
  * The tree under .baton: which names there are, what they show, who may write. The table `kinds` is
  * the tree; the files of one execution come from the table of attributes (attr.c).
  *
- *     .baton ---- version, status.json, executions.json, metrics, sharing.json, check.json
+ *     .baton ---- version, status.json, executions.json, metrics, config, sharing.json, check.json
  *           +---- executions ---- ID ---- one file per attribute
  *           +---- why ---- ID
  *
@@ -44,6 +44,7 @@ enum kind {
 	KIND_STATUS,
 	KIND_LIST,
 	KIND_METRICS,
+	KIND_CONFIG,
 	KIND_SHARING,
 	KIND_CHECK,
 	KIND_EXECUTIONS,
@@ -71,6 +72,7 @@ static const struct kind_row kinds[KIND_MAX_] = {
 	[KIND_STATUS] = { "status.json", KIND_ROOT, S_IFREG | 0444, NULL, view_status, NULL },
 	[KIND_LIST] = { "executions.json", KIND_ROOT, S_IFREG | 0444, NULL, view_executions, NULL },
 	[KIND_METRICS] = { "metrics", KIND_ROOT, S_IFREG | 0444, NULL, view_metrics, NULL },
+	[KIND_CONFIG] = { "config", KIND_ROOT, S_IFREG | 0644, NULL, view_config, NULL },
 	/* Root's: they tell of what everybody has. */
 	[KIND_SHARING] = { "sharing.json", KIND_ROOT, S_IFREG | 0600, NULL, upkeep_sharing,
 			   upkeep_remove },
@@ -377,26 +379,40 @@ static int change(struct control *c, const struct attr *a, const struct attr_tar
 	return r;
 }
 
+/* What belongs to the mount is root's to change. */
+static int write_of_mount(struct control *c, const struct ctlnode_key *key,
+			  const struct control_caller *caller, const char *text, size_t len,
+			  struct control_reason *why)
+{
+	const struct control_upcalls *up = &c->view.up;
+
+	if (caller->who.uid != 0 || caller->opener != 0)
+		return -EACCES;
+	if (kinds[key->kind].write)
+		return kinds[key->kind].write(&c->view, text, len);
+	return up->change ? up->change(up->ctx, caller, text, len, why) : -EOPNOTSUPP;
+}
+
 int control_write(struct control *c, uint64_t node, const struct control_caller *caller,
-		  const char *text, size_t len)
+		  const char *text, size_t len, struct control_reason *why)
 {
 	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
 	struct attr_change ch = {
 		.by = &caller->who, .opener = caller->opener, .text = text, .len = len
 	};
-	bool is_root = caller->who.uid == 0 && caller->opener == 0;
 	struct attr_target target;
 	struct ctlnode_key key;
 	int r = ctlnode_find(c->nodes, node, &key);
 
+	why->text[0] = '\0';
 	if (r < 0)
 		return r;
 	if (S_ISDIR(mode_of(&key)))
 		return -EISDIR;
 	if (!(mode_of(&key) & 0222))
 		return -EACCES;
-	if (kinds[key.kind].write)
-		return is_root ? kinds[key.kind].write(&c->view, text, len) : -EACCES;
+	if (key.kind != KIND_ATTR)
+		return write_of_mount(c, &key, caller, text, len, why);
 	r = view_one(&c->view, key.id, &one);
 	if (r < 0)
 		return r;

@@ -34,6 +34,21 @@
 
 struct control;
 
+/* Who asks. */
+struct control_caller {
+	struct ledger_owner who; /* uid 0 may everything */
+	/*
+	 * Who opened the file that is written to: the descriptor may have been passed on, even to a program of root's that
+	 * takes it for its standard output. Both must be permitted what is done.
+	 */
+	uid_t opener;
+};
+
+/* Why a write was refused, for one line to a person; "": the error says it. */
+struct control_reason {
+	char text[576];
+};
+
 /* What only the layers above know; called from any thread without locks. */
 struct control_upcalls {
 	void *ctx;	   /* borrowed */
@@ -46,6 +61,11 @@ struct control_upcalls {
 	void (*status)(void *ctx, json_t *object);
 	/* Write the metrics of the other layers, in Prometheus' text format (util/prometheus.h). */
 	void (*metrics)(void *ctx, FILE *out);
+	/* The options, as the file `config` has them, without the last newline; malloc()ed. 0, -ENOMEM. */
+	int (*config)(void *ctx, char **ret_text);
+	/* Change some: "ttl=30m high=90%". 0; -errno and *why. */
+	int (*change)(void *ctx, const struct control_caller *caller, const char *text, size_t len,
+		      struct control_reason *why);
 	/*
 	 * The root's listing changed behind the kernel's back (a directory was made for a mark);
 	 * before the call that did it returns, also if that fails.
@@ -61,16 +81,6 @@ struct control_upcalls {
 int control_new(struct exec_table *execs, struct ledger *ledger, const struct control_upcalls *up,
 		struct control **ret) WARN_UNUSED;
 void control_free(struct control *c);
-
-/* Who asks. */
-struct control_caller {
-	struct ledger_owner who; /* uid 0 may everything */
-	/*
-	 * Who opened the file that is written to: the descriptor may have been passed on, even to a program of root's that
-	 * takes it for its standard output. Both must be permitted what is done.
-	 */
-	uid_t opener;
-};
 
 /*
  * A child by name: *ret_node has one lookup more, *ret_st is filled. -ENOENT, -ENOMEM, -ENOTDIR. In
@@ -103,10 +113,10 @@ int control_read(struct control *c, uint64_t node, const struct control_caller *
 /*
  * A whole value written by a client. Errors as include/baton/interface.h says, and -EACCES for what
  * is read-only, -EISDIR, -EPERM (`_` and n8n's have no lifetime to set), -errno of the store. May
- * make a directory at the top of the tree, which is the execution's owner's.
+ * make a directory at the top of the tree, which is the execution's owner's. *why is filled if it fails.
  */
 int control_write(struct control *c, uint64_t node, const struct control_caller *caller,
-		  const char *text, size_t len) WARN_UNUSED;
+		  const char *text, size_t len, struct control_reason *why) WARN_UNUSED;
 
 /*
  * Extended attributes `user.baton.NAME`; `name` is NAME. The subject is what the client named; the

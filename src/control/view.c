@@ -185,6 +185,12 @@ int view_status(const struct view *v, const char *id, char **ret_text)
 	return json_to_text(TAKE_PTR(status), ret_text);
 }
 
+int view_config(const struct view *v, const char *id, char **ret_text)
+{
+	(void)id;
+	return v->up.config ? v->up.config(v->up.ctx, ret_text) : -EOPNOTSUPP;
+}
+
 /* ---- why ---- */
 
 static int add_release(void *arg, const struct ledger_release *r)

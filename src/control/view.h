@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Looking at executions and releases, and the files that tell of more than one execution's
- * attributes: version, status.json, executions.json, metrics, why/ID. Looking is no activity.
+ * attributes: version, status.json, executions.json, metrics, config, why/ID. Looking is no activity.
  *
  * Stateless but for what is passed in; may be called from any thread, without locks.
  */
@@ -78,6 +78,7 @@ int view_version(const struct view *v, const char *id, char **ret_text) WARN_UNU
 int view_status(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
 int view_executions(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
 int view_metrics(const struct view *v, const char *id, char **ret_text);
+int view_config(const struct view *v, const char *id, char **ret_text);
 int view_why(const struct view *v, const char *id, char **ret_text) WARN_UNUSED;
 
 #endif

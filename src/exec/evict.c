@@ -41,9 +41,9 @@ struct evict {
 	struct exec_table *table;  /* borrowed */
 	const struct store *store; /* borrowed */
 	struct ledger *ledger;	   /* borrowed */
-	struct room_marks marks;
 
 	/* The reaper's thread's own. */
+	struct room_marks marks;
 	uint64_t used_bytes; /* at the last look */
 	int64_t looked_mono_ns;
 	int64_t vain_until_mono_ns; /* nothing could go: no pass before */
@@ -365,6 +365,8 @@ int64_t evict_look(struct evict *ev, const struct reaper_upcalls *up, bool full)
 	struct room_excess need;
 	struct room room;
 
+	if (!room_mark_is_set(&ev->marks.high))
+		return INT64_MAX;
 	if (look(ev, &room) < 0)
 		return start + REAPER_TICK_NS;
 	if (is_too_full(ev, &room, full, &need) && trash_pending(ev->table->trash) > 0) {
@@ -416,6 +418,13 @@ int evict_new(struct exec_table *t, const struct store *store, struct ledger *le
 	ev->marks = *marks;
 	*ret = ev;
 	return 0;
+}
+
+void evict_set_marks(struct evict *ev, const struct room_marks *marks)
+{
+	ev->marks = *marks;
+	ev->vain_until_mono_ns = 0;
+	ev->said_nothing_left = false;
 }
 
 void evict_free(struct evict *ev)

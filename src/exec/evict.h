@@ -13,14 +13,17 @@
 
 struct evict;
 
-/* Borrows all. 0 or -ENOMEM. */
+/* Borrows all. marks: high is not set: nothing goes. 0 or -ENOMEM. */
 int evict_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
 	      const struct room_marks *marks, struct evict **ret) WARN_UNUSED;
 void evict_free(struct evict *ev);
 
+/* Others from now on. For the thread that looks. */
+void evict_set_marks(struct evict *ev, const struct room_marks *marks);
+
 /*
  * Look, and make room if it is needed; `full`: somebody was told ENOSPC, which counts as being above the high mark.
- * Returns when to look again, CLOCK_MONOTONIC. Takes as long as deleting does.
+ * Returns when to look again, CLOCK_MONOTONIC, INT64_MAX if nothing is to go. Takes as long as deleting does.
  */
 int64_t evict_look(struct evict *ev, const struct reaper_upcalls *up, bool full);
 

@@ -12,8 +12,13 @@ struct exec_table {
 	const struct store *store; /* borrowed */
 	struct trash *trash;	   /* borrowed */
 	struct ledger *ledger;	   /* borrowed */
-	struct exec_config config;
+	struct exec_config config; /* limits and ttl_ns: as they were at the start */
 	struct exec_upcalls up;
+
+	/* As they are now: exec_tune(). */
+	_Atomic int64_t ttl_ns;
+	_Atomic uint64_t limit_bytes;
+	_Atomic uint64_t limit_files;
 
 	struct lock lock;	    /* rank LOCK_EXEC_TABLE */
 	struct execution **buckets; /* lock; owned */

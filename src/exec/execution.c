@@ -66,6 +66,9 @@ int exec_table_new(const struct store *store, struct trash *trash, struct ledger
 	t->trash = trash;
 	t->ledger = ledger;
 	t->config = *config;
+	atomic_init(&t->ttl_ns, config->ttl_ns);
+	atomic_init(&t->limit_bytes, config->limits.bytes);
+	atomic_init(&t->limit_files, config->limits.files);
 	atomic_init(&t->next_number, next_number);
 	lock_init(&t->lock, LOCK_EXEC_TABLE);
 	*ret = TAKE_PTR(t);
@@ -106,6 +109,36 @@ void exec_table_set_upcalls(struct exec_table *t, const struct exec_upcalls *up)
 const struct exec_config *exec_table_config(const struct exec_table *t)
 {
 	return &t->config;
+}
+
+static int look_again(void *arg, struct execution *e)
+{
+	(void)arg;
+	LOCK_SCOPE(&e->lock); /* who has decided by the old time-to-live has written so by now */
+	atomic_store(&e->due_mono_ns, 0);
+	return 0;
+}
+
+int exec_tune(struct exec_table *t, int64_t ttl_ns, const struct exec_limits *limits)
+{
+	atomic_store(&t->ttl_ns, ttl_ns);
+	atomic_store(&t->limit_bytes, limits->bytes);
+	atomic_store(&t->limit_files, limits->files);
+	return exec_each(t, look_again, NULL);
+}
+
+int64_t exec_default_ttl(const struct exec_table *t)
+{
+	return atomic_load_explicit(&t->ttl_ns, memory_order_relaxed);
+}
+
+struct exec_limits exec_default_limits(const struct exec_table *t)
+{
+	return (struct exec_limits){
+		.bytes = atomic_load_explicit(&t->limit_bytes, memory_order_relaxed),
+		.files = atomic_load_explicit(&t->limit_files, memory_order_relaxed),
+		.strict = t->config.limits.strict,
+	};
 }
 
 static struct execution **bucket_locked(struct exec_table *t, const char *id)
@@ -518,7 +551,7 @@ void exec_describe_locked(struct exec_table *t, struct execution *e, struct ledg
 		.created_real_ns = e->created_real_ns,
 		.activity_real_ns = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)),
 		.released_real_ns = clock_ns(CLOCK_REALTIME),
-		.ttl_ns = e->ttl_ns == LEDGER_TTL_DEFAULT ? t->config.ttl_ns : e->ttl_ns,
+		.ttl_ns = e->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(t) : e->ttl_ns,
 		.bytes = atomic_load(&e->bytes),
 		.files = atomic_load(&e->files),
 	};
@@ -556,7 +589,7 @@ void exec_info(struct exec_table *t, struct execution *e, struct exec_info *ret)
 		.owner = e->owner,
 		.created_real_ns = e->created_real_ns,
 		.activity_real_ns = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)),
-		.ttl_ns = e->ttl_ns == LEDGER_TTL_DEFAULT ? t->config.ttl_ns : e->ttl_ns,
+		.ttl_ns = e->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(t) : e->ttl_ns,
 		.expires_real_ns = INT64_MAX,
 		.pinned = e->pinned,
 		.bytes = atomic_load(&e->bytes),

@@ -110,7 +110,16 @@ int exec_table_new(const struct store *store, struct trash *trash, struct ledger
 	WARN_UNUSED;
 void exec_table_free(struct exec_table *t);
 void exec_table_set_upcalls(struct exec_table *t, const struct exec_upcalls *up);
+/* What is constant of it: all but limits and ttl_ns. */
 const struct exec_config *exec_table_config(const struct exec_table *t);
+
+/*
+ * Another time-to-live and other limits for executions without ones of their own, from now on. Who has more than a limit
+ * keeps it. `strict` stays as it was. 0; -ENOMEM: some of the lifetimes are found out only when they are next used.
+ */
+int exec_tune(struct exec_table *t, int64_t ttl_ns, const struct exec_limits *limits) WARN_UNUSED;
+int64_t exec_default_ttl(const struct exec_table *t);
+struct exec_limits exec_default_limits(const struct exec_table *t);
 
 /* The execution `id`, made VIRTUAL if there is none. The caller owns a reference. NULL: out of memory. */
 struct execution *exec_get(struct exec_table *t, const char *id, enum lifetime lifetime);

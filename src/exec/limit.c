@@ -11,7 +11,7 @@
 
 struct exec_limits exec_limits_of(const struct exec_table *t, const struct execution *e)
 {
-	return e->lifetime == LIFETIME_FILES ? (struct exec_limits){ 0 } : t->config.limits;
+	return e->lifetime == LIFETIME_FILES ? (struct exec_limits){ 0 } : exec_default_limits(t);
 }
 
 static uint64_t left(uint64_t limit, int64_t used)

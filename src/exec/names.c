@@ -254,7 +254,7 @@ int exec_set_pinned(struct exec_table *t, struct execution *e, bool pinned, bool
 int64_t exec_ttl(struct exec_table *t, struct execution *e)
 {
 	LOCK_SCOPE(&e->lock);
-	return e->ttl_ns == LEDGER_TTL_DEFAULT ? t->config.ttl_ns : e->ttl_ns;
+	return e->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(t) : e->ttl_ns;
 }
 
 int64_t exec_expires_real_ns(struct exec_table *t, struct execution *e)

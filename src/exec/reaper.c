@@ -28,7 +28,7 @@ struct reaper {
 	struct exec_table *table;  /* borrowed */
 	const struct store *store; /* borrowed */
 	struct ledger *ledger;	   /* borrowed */
-	struct evict *evict;	   /* owned; NULL: the store may be as full as it gets */
+	struct evict *evict;	   /* owned */
 	struct reaper_upcalls up;  /* since reaper_start() */
 	pthread_t thread;	   /* the same */
 	bool started;
@@ -42,13 +42,17 @@ struct reaper {
 	int64_t now_mono_ns;	 /* of this tick */
 	int64_t next_tick_mono_ns;
 	int64_t next_look_mono_ns; /* how full the store is */
+	bool sees_limits;	   /* of the host's control groups */
 
 	struct lock lock; /* rank LOCK_CONTROL: nothing is held when it is taken */
 	pthread_cond_t wake;
-	bool stop; /* lock */
+	bool stop;		 /* lock */
+	struct room_marks marks; /* lock */
+	bool marks_changed;	 /* lock: evict does not have them yet */
 
-	_Atomic bool look; /* how full the store is, at once; set before `wake` is signalled */
-	_Atomic bool full; /* the same, and somebody was told ENOSPC */
+	_Atomic bool watched; /* room.high is set: the next two are of use */
+	_Atomic bool look;    /* how full the store is, at once; set before `wake` is signalled */
+	_Atomic bool full;    /* the same, and somebody was told ENOSPC */
 
 	_Atomic uint64_t passes; /* these two since the start */
 	_Atomic uint64_t deferred;
@@ -79,7 +83,7 @@ static bool is_over(struct reaper *r, struct execution *e, uint64_t *ret_events)
 
 	*ret_events = atomic_load(&e->events);
 	LOCK_SCOPE(&e->lock);
-	ttl = e->ttl_ns == LEDGER_TTL_DEFAULT ? exec_table_config(r->table)->ttl_ns : e->ttl_ns;
+	ttl = e->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(r->table) : e->ttl_ns;
 	if (e->lifetime == LIFETIME_TTL && ttl != LEDGER_TTL_NEVER && !e->pinned) {
 		since = atomic_load(&e->open) > 0 ? now : atomic_load(&e->activity_mono_ns);
 		due = since > INT64_MAX - ttl ? INT64_MAX : since + ttl;
@@ -209,7 +213,7 @@ static int expire_file(void *arg, const struct ledger_file *f)
 
 static void look_at_files(struct reaper *r)
 {
-	int64_t ttl = exec_table_config(r->table)->ttl_ns;
+	int64_t ttl = exec_default_ttl(r->table);
 	int64_t now = clock_real_ns();
 	int64_t next = INT64_MAX;
 	int ret = ledger_next_file_expiry(r->ledger, ttl, &next);
@@ -287,11 +291,28 @@ static void tick(struct reaper *r)
 	r->next_tick_mono_ns = clock_mono_ns() + REAPER_TICK_NS;
 }
 
+/* Limits of memory are read where the host's /sys is; all else is done by descriptors and handles. */
+static void see_limits(struct reaper *r)
+{
+	if (r->sees_limits || !atomic_load(&r->watched))
+		return;
+	r->sees_limits = true;
+	if (store_leave(r->store) < 0)
+		log_warning("reaper: limits of control groups cannot be seen, ignoring");
+}
+
 static void look_for_room(struct reaper *r)
 {
 	bool full = atomic_exchange(&r->full, false);
 
 	atomic_store(&r->look, false);
+	{
+		LOCK_SCOPE(&r->lock);
+		if (r->marks_changed)
+			evict_set_marks(r->evict, &r->marks);
+		r->marks_changed = false;
+	}
+	see_limits(r);
 	r->next_look_mono_ns = evict_look(r->evict, &r->up, full);
 }
 
@@ -299,15 +320,11 @@ static void *run(void *arg)
 {
 	struct reaper *r = arg;
 
-	/* Limits of memory are read where the host's /sys is; all else is done by descriptors and handles. */
-	if (r->evict && store_leave(r->store) < 0)
-		log_warning("reaper: limits of control groups cannot be seen, ignoring");
 	r->next_tick_mono_ns = clock_mono_ns() + REAPER_TICK_NS;
-	r->next_look_mono_ns = r->evict ? 0 : INT64_MAX;
 	while (wait_for_work(r)) {
 		if (clock_mono_ns() >= r->next_tick_mono_ns)
 			tick(r);
-		if (r->evict && (is_called(r) || clock_mono_ns() >= r->next_look_mono_ns))
+		if (is_called(r) || clock_mono_ns() >= r->next_look_mono_ns)
 			look_for_room(r);
 	}
 	(void)!exec_each_wanted(r->table, is_vacant, let_vanish_now, r); /* -ENOMEM: they stay */
@@ -318,18 +335,18 @@ int reaper_new(struct exec_table *t, const struct store *store, struct ledger *l
 	       const struct room_marks *marks, struct reaper **ret)
 {
 	_cleanup_free_ struct reaper *r = calloc(1, sizeof(*r));
+	int err;
 
 	if (!r)
 		return -ENOMEM;
 	r->table = t;
 	r->store = store;
 	r->ledger = ledger;
-	if (room_mark_is_set(&marks->high)) {
-		int ret_evict = evict_new(t, store, ledger, marks, &r->evict);
-
-		if (ret_evict < 0)
-			return ret_evict;
-	}
+	r->marks = *marks;
+	atomic_init(&r->watched, room_mark_is_set(&marks->high));
+	err = evict_new(t, store, ledger, marks, &r->evict);
+	if (err < 0)
+		return err;
 	lock_init(&r->lock, LOCK_CONTROL);
 	lock_cond_init(&r->wake);
 	*ret = TAKE_PTR(r);
@@ -383,21 +400,31 @@ static void call(struct reaper *r, _Atomic bool *flag)
 
 void reaper_full(struct reaper *r)
 {
-	if (r && r->evict)
+	if (r && atomic_load(&r->watched))
 		call(r, &r->full);
 }
 
 void reaper_grown(struct reaper *r, uint64_t bytes)
 {
-	if (r && r->evict && evict_grown(r->evict, bytes))
+	if (r && atomic_load(&r->watched) && evict_grown(r->evict, bytes))
 		call(r, &r->look);
+}
+
+void reaper_set_marks(struct reaper *r, const struct room_marks *marks)
+{
+	{
+		LOCK_SCOPE(&r->lock);
+		r->marks = *marks;
+		r->marks_changed = true;
+	}
+	atomic_store(&r->watched, room_mark_is_set(&marks->high));
+	call(r, &r->look);
 }
 
 void reaper_count(struct reaper *r, struct reaper_counts *ret)
 {
 	*ret = (struct reaper_counts){ 0 };
-	if (r->evict)
-		evict_count(r->evict, ret);
+	evict_count(r->evict, ret);
 	ret->passes = atomic_load(&r->passes);
 	ret->deferred = atomic_load(&r->deferred);
 }

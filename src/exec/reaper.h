@@ -49,7 +49,7 @@ struct reaper_upcalls {
 	struct recover_upcalls recover; /* for the walk after the ledger has lost events */
 };
 
-/* Borrows all. marks: when the store is too full (exec/evict.h); high is not set: never. 0 or -errno. */
+/* Borrows all, but marks, which are copied: when the store is too full (exec/evict.h); high is not set: never. 0 or -errno. */
 int reaper_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
 	       const struct room_marks *marks, struct reaper **ret) WARN_UNUSED;
 /* Starts the thread. */
@@ -57,6 +57,9 @@ int reaper_start(struct reaper *r, const struct reaper_upcalls *up) WARN_UNUSED;
 /* Ends it; the calls below go on to be possible. */
 void reaper_stop(struct reaper *r);
 void reaper_free(struct reaper *r);
+
+/* Other marks from now on; looked at soon. Any thread. */
+void reaper_set_marks(struct reaper *r, const struct room_marks *marks);
 
 /* Somebody was told that the store is full (ENOSPC). Any thread, no locks held. r may be NULL. */
 void reaper_full(struct reaper *r);

@@ -133,9 +133,8 @@ static int take_unused(struct doomed *d)
 static bool was_used_since(const struct doomed *d, const struct inode *inode)
 {
 	int64_t touched = (int64_t)inode->touched_s * NS_PER_S;
-	int64_t ttl = d->what->ttl_ns == LEDGER_TTL_DEFAULT
-			      ? exec_table_config(d->fs->execs)->ttl_ns
-			      : d->what->ttl_ns;
+	int64_t ttl = d->what->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(d->fs->execs)
+							    : d->what->ttl_ns;
 
 	return touched > d->what->activity_real_ns &&
 	       (d->what->reason != LEDGER_EXPIRED || touched > clock_real_ns() - ttl);
@@ -220,8 +219,7 @@ static void record(struct doomed *d, const char *id)
 		.created_real_ns = d->st.st_ctim.tv_sec * NS_PER_S,
 		.activity_real_ns = d->what->activity_real_ns,
 		.released_real_ns = clock_ns(CLOCK_REALTIME),
-		.ttl_ns = ttl_ns == LEDGER_TTL_DEFAULT ? exec_table_config(d->fs->execs)->ttl_ns
-						       : ttl_ns,
+		.ttl_ns = ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(d->fs->execs) : ttl_ns,
 		.bytes = (uint64_t)d->st.st_size,
 		.files = 1,
 	};

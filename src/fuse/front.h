@@ -34,9 +34,9 @@ struct fs_config {
 	uint32_t dmask;
 	bool own_ttls; /* files of the store may have a ttl of their own (a mark) */
 	enum fs_clone clone;
-	unsigned int threads;	   /* that serve requests, at most */
-	struct exec_limits limits; /* of each execution */
-	bool unsettled;		   /* the store was not closed in order: until fs_settled() */
+	unsigned int threads; /* that serve requests, at most */
+	bool watched;	/* executions have a limit of bytes, which each write is checked against */
+	bool unsettled; /* the store was not closed in order: until fs_settled() */
 };
 
 /* Borrows all. Serves nothing before session.h mounts it. */

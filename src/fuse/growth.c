@@ -17,12 +17,16 @@
 
 static bool has_limits(const struct fs *fs)
 {
-	return fs->config.limits.bytes > 0 || fs->config.limits.files > 0;
+	struct exec_limits limits = exec_default_limits(fs->execs);
+
+	return limits.bytes > 0 || limits.files > 0;
 }
 
 int growth_open(struct fs *fs, struct execution *e)
 {
-	if (fs->config.limits.bytes == 0 || fs->config.limits.strict)
+	struct exec_limits limits = exec_default_limits(fs->execs);
+
+	if (limits.bytes == 0 || limits.strict)
 		return 0;
 	return exec_is_spent(fs->execs, e) ? -EDQUOT : 0;
 }
@@ -103,8 +107,8 @@ int growth_begin(struct fs *fs, struct inode *inode, uint64_t end, bool some, st
 {
 	int r;
 
-	*ret = (struct growth){ .taken = UINT64_MAX };
-	if (fs->config.limits.bytes == 0)
+	*ret = (struct growth){ .taken = GROWTH_FREE };
+	if (exec_default_limits(fs->execs).bytes == 0)
 		return 0;
 	r = rejoin(fs, inode);
 	if (r < 0)
@@ -123,7 +127,7 @@ int growth_begin(struct fs *fs, struct inode *inode, uint64_t end, bool some, st
 
 void growth_end(struct fs *fs, struct inode *inode, const struct growth *g, uint64_t end)
 {
-	if (fs->config.limits.bytes == 0 || g->taken == 0)
+	if (g->taken == GROWTH_FREE || g->taken == 0)
 		return;
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
@@ -136,7 +140,8 @@ void growth_end(struct fs *fs, struct inode *inode, const struct growth *g, uint
 void growth_account(struct fs *fs, struct inode *inode, uint64_t size_bytes)
 {
 	node_account_size(fs, inode, size_bytes);
-	if (fs->config.limits.bytes > 0 && !(atomic_load(&inode->flags) & INODE_ORPHAN))
+	if (exec_default_limits(fs->execs).bytes > 0 &&
+	    !(atomic_load(&inode->flags) & INODE_ORPHAN))
 		ledger_file_size(fs->ledger, inode->ino, size_bytes);
 }
 

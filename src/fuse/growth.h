@@ -19,7 +19,7 @@
 /* Whether files open for writing must be served by the daemon. */
 static inline bool growth_is_watched(const struct fs *fs)
 {
-	return fs->config.limits.strict && fs->config.limits.bytes > 0;
+	return fs->config.watched;
 }
 
 /* A file is about to be opened for writing. 0, -EDQUOT. */
@@ -35,8 +35,11 @@ void growth_not_created(struct target *t);
 /* A change under way. */
 struct growth {
 	uint64_t before; /* the size */
-	uint64_t taken;	 /* from the execution, for `taken` bytes more */
+	uint64_t taken;	 /* from the execution, for `taken` bytes more; or GROWTH_FREE */
 };
+
+/* It had no limit when the change began, whatever it has got since. */
+#define GROWTH_FREE UINT64_MAX
 
 /*
  * The file's content is about to reach up to `end` at least: takes what is missing. Comes before the content is brought

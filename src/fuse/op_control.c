@@ -21,12 +21,22 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* Whether struct text has a reason. */
+enum reason_state {
+	REASON_NONE,
+	REASON_COMING,
+	REASON_THERE,
+};
+
 /* An open control file. A reader holds it until its reply is out: the client may close before that returns. */
 struct text {
 	_Atomic uint32_t refs;
 	uid_t opener;
 	char *bytes; /* owned; NULL: opened for writing only */
 	size_t len;
+	_Atomic int state; /* enum reason_state */
+	struct control_reason
+		reason; /* why a write was refused: read from then on instead of the text */
 };
 
 static struct control_caller caller_of(fuse_req_t req)
@@ -87,7 +97,7 @@ void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	int r = t ? 0 : -ENOMEM;
 
 	if (t) {
-		atomic_init(&t->refs, 1);
+		atomic_init(&t->refs, 1); /* and 0 is REASON_NONE */
 		t->opener = caller.who.uid;
 	}
 	if (r == 0 && (fi->flags & O_ACCMODE) != O_WRONLY)
@@ -108,10 +118,13 @@ void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 void opc_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct text *t = (struct text *)(uintptr_t)fi->fh;
-	size_t at = MIN_OF((size_t)off, t->len);
+	bool refused = atomic_load(&t->state) == REASON_THERE;
+	const char *bytes = refused ? t->reason.text : t->bytes;
+	size_t len = refused ? strlen(bytes) : t->len;
+	size_t at = MIN_OF((size_t)off, len);
 
 	atomic_fetch_add(&t->refs, 1);
-	reply_buf(req, t->bytes + at, MIN_OF(size, t->len - at));
+	reply_buf(req, bytes + at, MIN_OF(size, len - at));
 	text_unref(t);
 }
 
@@ -152,10 +165,22 @@ static void answer_later(fuse_req_t req, int err, size_t written)
 	notify_then(fs_of(req)->notify, send_answer, a);
 }
 
+/* The first of an open counts: nobody may be reading it while it changes. */
+static void keep_reason(struct text *t, const struct control_reason *why)
+{
+	int none = REASON_NONE;
+
+	if (!why->text[0] || !atomic_compare_exchange_strong(&t->state, &none, REASON_COMING))
+		return;
+	t->reason = *why;
+	atomic_store(&t->state, REASON_THERE);
+}
+
 void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	struct control_caller caller = caller_of(req);
+	struct control_reason why;
 	char text[CONTROL_WRITE_MAX + 1];
 	size_t len = fuse_buf_size(in);
 	struct fuse_bufvec out = FUSE_BUFVEC_INIT(sizeof(text) - 1);
@@ -174,7 +199,9 @@ void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct
 		return;
 	}
 	text[n] = '\0';
-	r = control_write(fs->control, nodeid, &caller, text, (size_t)n);
+	r = control_write(fs->control, nodeid, &caller, text, (size_t)n, &why);
+	if (r < 0)
+		keep_reason((struct text *)(uintptr_t)fi->fh, &why);
 	answer_later(req, r, (size_t)n);
 }
 

@@ -312,7 +312,7 @@ static ssize_t copy_bytes(struct fs *fs, const struct range *c, int in, int out)
 	ssize_t n;
 	int r;
 
-	if (fs->config.limits.bytes > 0) {
+	if (exec_default_limits(fs->execs).bytes > 0) {
 		if (fstat(in, &st) < 0)
 			return -errno;
 		len = MIN_OF(len, (uint64_t)MAX_OF(st.st_size - c->off_in, 0));

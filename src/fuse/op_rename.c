@@ -346,11 +346,11 @@ static int take_sum(struct fs *fs, struct execution *e, const struct sum *comes,
 static int take_rename(struct fs *fs, const struct side *from, const struct side *to,
 		       unsigned int flags, struct growth_take ret[2])
 {
-	const struct exec_limits *limits = &fs->config.limits;
+	struct exec_limits limits = exec_default_limits(fs->execs);
 	struct sum comes, goes;
 	int r;
 
-	if (from->t.exec == to->t.exec || (limits->bytes == 0 && limits->files == 0))
+	if (from->t.exec == to->t.exec || (limits.bytes == 0 && limits.files == 0))
 		return 0;
 	r = sum_side(fs, from, false, &comes);
 	if (r == 0)

@@ -232,6 +232,11 @@ int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, const struct 
 	return sealer_ask(s->sealer, ino, h, asker);
 }
 
+void seal_set_dedup_min(struct seal *s, uint64_t bytes)
+{
+	share_set_min(s->share, bytes);
+}
+
 void seal_count(struct seal *s, struct seal_counts *ret)
 {
 	*ret = (struct seal_counts){ .collapsed_bytes = atomic_load(&s->collapsed_bytes) };

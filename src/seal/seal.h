@@ -75,6 +75,9 @@ void seal_idle(struct seal *s, uint64_t ino, const struct handle *h);
 int seal_ask(struct seal *s, uint64_t ino, const struct handle *h, const struct sealer_asker *asker)
 	WARN_UNUSED;
 
+/* Another dedup_min_bytes, for what is closed from now on. */
+void seal_set_dedup_min(struct seal *s, uint64_t bytes);
+
 void seal_count(struct seal *s, struct seal_counts *ret);
 
 /* Look whether stubs, blobs and the ledger agree, and repair what does not if that is wanted: see check_run(). */

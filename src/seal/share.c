@@ -45,6 +45,7 @@ struct share {
 	bool ticking;	     /* the next tick is in the queue */
 	int64_t not_before_mono_ns;
 
+	_Atomic uint64_t min_bytes;
 	_Atomic uint64_t waiting[WAITING]; /* inode numbers; 0: none */
 	_Atomic uint64_t stubs;
 	_Atomic uint64_t saved_bytes;
@@ -197,6 +198,7 @@ int share_new(const struct share_config *config, struct share **ret)
 	if (!s)
 		return -ENOMEM;
 	s->config = *config;
+	atomic_init(&s->min_bytes, config->min_bytes);
 	s->look = true; /* what an earlier process left */
 	wc.ctx = s;
 	r = work_new(&wc, &s->worker);
@@ -236,10 +238,15 @@ static void put(struct share *s, uint64_t ino, const struct handle *h)
 		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
 }
 
+void share_set_min(struct share *s, uint64_t min_bytes)
+{
+	atomic_store(&s->min_bytes, min_bytes);
+}
+
 void share_offer(struct share *s, uint64_t ino, const struct handle *h, uint64_t size_bytes)
 {
 	if (s->config.scope != SHARE_OFF && s->up.make_stub && size_bytes >= STUB_MIN &&
-	    size_bytes >= s->config.min_bytes)
+	    size_bytes >= atomic_load_explicit(&s->min_bytes, memory_order_relaxed))
 		put(s, ino, h);
 }
 

@@ -20,7 +20,7 @@ struct share_config {
 	const struct store *store; /* borrowed, like the next */
 	struct ledger *ledger;
 	enum share_scope scope;
-	uint64_t min_bytes; /* of a file; at least STUB_MIN counts */
+	uint64_t min_bytes; /* of a file; at least STUB_MIN counts; at the start */
 };
 
 struct share_counts {
@@ -39,6 +39,9 @@ void share_set_upcalls(struct share *s, const struct seal_upcalls *up);
 /* Ends the thread. Others may still call, without effect. */
 void share_end(struct share *s);
 void share_free(struct share *s);
+
+/* Another min_bytes, for what is sealed from now on. */
+void share_set_min(struct share *s, uint64_t min_bytes);
 
 /* A file was sealed. Never waits. */
 void share_offer(struct share *s, uint64_t ino, const struct handle *h, uint64_t size_bytes);

@@ -14,6 +14,7 @@
 /* A lock may be taken only while all locks held have a lower rank. */
 enum lock_rank {
 	LOCK_READERS = 5,	 /* how many threads read requests */
+	LOCK_TUNING = 8,	 /* the options that change while mounted */
 	LOCK_CONTROL = 10,	 /* control nodes */
 	LOCK_SEALED = 15,	 /* the hashes, in the order in which files were sealed */
 	LOCK_INODE = 20,	 /* one inode's opens, backing id, handle */

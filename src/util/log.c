@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log lines. File-scope state: the settings, written once before threads start, and a thread's own.
+ * Log lines. File-scope state: the settings, written before threads start but for the level, and a thread's own.
  */
 #include "util/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +15,13 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "util/cleanup.h"
 #include "util/printable.h"
 
 /* Longest line, bytes; a longer one is cut. Source: below PIPE_BUF (4096), so write(2) is atomic. */
 #define LINE_MAX_BYTES 2048
 
-static enum log_level max_level = LOG_LEVEL_INFO;
+static _Atomic int max_level = LOG_LEVEL_INFO;
 static bool to_journal;
 static bool to_syslog;
 static _Thread_local bool muted;
@@ -44,14 +47,34 @@ static bool stderr_is_journal(void)
 
 void log_setup(enum log_level level)
 {
-	max_level = level;
+	log_set_level(level);
 	to_journal = stderr_is_journal();
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store(&max_level, (int)level);
 }
 
 void log_to_syslog(void)
 {
 	openlog("batonfs", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	to_syslog = true;
+}
+
+void log_leave_terminal(void)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct stat st;
+
+	if (null < 0)
+		return;
+	(void)dup2(null, STDIN_FILENO);
+	(void)dup2(null, STDOUT_FILENO);
+	if (fstat(STDERR_FILENO, &st) == 0 && !S_ISREG(st.st_mode)) {
+		log_to_syslog();
+		(void)dup2(null, STDERR_FILENO);
+	}
 }
 
 void log_mute_thread(void)
@@ -61,7 +84,7 @@ void log_mute_thread(void)
 
 bool log_enabled(enum log_level level)
 {
-	return level <= max_level && !muted;
+	return (int)level <= atomic_load_explicit(&max_level, memory_order_relaxed) && !muted;
 }
 
 /* What goes before a line: nothing, the journal's priority, or who we are. */

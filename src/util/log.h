@@ -21,8 +21,15 @@ enum log_level {
 
 /* Lines above `level` are dropped. Call before threads start. */
 void log_setup(enum log_level level);
+/* Another level, at any time. */
+void log_set_level(enum log_level level);
 /* From now on to syslog(3): a background process has no terminal to write to. */
 void log_to_syslog(void);
+/*
+ * The process goes to the background: standard input, output and error are /dev/null from now on, and the log is
+ * syslog's; but standard error that is a file was meant as a log, and stays it.
+ */
+void log_leave_terminal(void);
 /* Nothing more of the calling thread: where the others write is not among its descriptors. */
 void log_mute_thread(void);
 bool log_enabled(enum log_level level);

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-MARK = "BATONFS_TEST"  # set to that name in the environment of everything that a test starts
+MARK = "TEST_OF_BATONFS"  # set to that name in the environment of everything that a test starts
 MOUNTED = "left mounted: "
 PATIENCE = 10  # seconds until what is ending is gone, on a busy machine
 

@@ -100,7 +100,7 @@ machine_enter() {
 		mount -t cgroup2 none sys/fs/cgroup && mount -t tmpfs -o mode=755 none run &&
 		pivot_root . old && umount -l /old || exit 1
 	# The mark is for the runner, which would find it by that if this script were killed.
-	exec env -i BATONFS_TEST="$BATONFS_TEST" container=other PATH=/usr/sbin:/usr/bin \
+	exec env -i TEST_OF_BATONFS="$TEST_OF_BATONFS" container=other PATH=/usr/sbin:/usr/bin \
 		/usr/lib/systemd/systemd
 }
 

@@ -38,6 +38,8 @@ completes "--json" --j
 completes "4711 4712" why ""
 completes "4712" pin 4711 4712
 completes "4711" -m "$MNT" stat 4711
+completes "dedup dedup_min" config dedup
+completes "ttl" config high=90% tt
 completes "default never" ttl 4711 ""
 completes "" ttl 4711 never ""
 completes "" status ""

@@ -34,7 +34,7 @@ refuses() {
 # The command line.
 for mode in "" -f; do
 	refuses 2 "unknown option 'colour'" "$BATONFS" $mode -o colour=red "$WORK/empty" "$MNT"
-	refuses 2 "unmount it, and mount it anew" "$BATONFS" $mode -o remount,ttl=5m "$WORK/empty" "$MNT"
+	refuses 2 'baton config' "$BATONFS" $mode -o remount,ttl=5m "$WORK/empty" "$MNT"
 	refuses 2 "unknown option '--colour'" "$BATONFS" $mode --colour "$WORK/empty" "$MNT"
 	refuses 2 "unknown option '-x'" "$BATONFS" $mode -x "$WORK/empty" "$MNT"
 	for bad in soon -1 0 1y 1e5 '' ' ' 999999d; do
@@ -45,7 +45,7 @@ for mode in "" -f; do
 	refuses 2 "threads=65" "$BATONFS" $mode -o threads=65 "$WORK/empty" "$MNT"
 	refuses 2 "umask=999" "$BATONFS" $mode -o umask=999 "$WORK/empty" "$MNT"
 	refuses 2 "uid=root" "$BATONFS" $mode -o uid=root "$WORK/empty" "$MNT"
-	refuses 2 "ro=.*" "$BATONFS" $mode -o ro=1 "$WORK/empty" "$MNT"
+	refuses 2 "ro=2.*on\|off" "$BATONFS" $mode -o ro=2 "$WORK/empty" "$MNT"
 	refuses 2 "usage" "$BATONFS" $mode
 	refuses 2 "mountpoint missing" "$BATONFS" $mode "$WORK/empty"
 	refuses 2 "unexpected argument 'third'" "$BATONFS" $mode "$WORK/empty" "$MNT" third

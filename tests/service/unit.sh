@@ -7,7 +7,7 @@
 
 unit=batonfs@data-tmp.service
 machine_prepare
-printf 'SOURCE=/var/lib/batonfs\nOPTIONS=ttl=30m\n' >"$ROOT/etc/batonfs/data-tmp.conf"
+printf 'source = /var/lib/batonfs\nttl = 30m # half an hour\n' >"$ROOT/etc/batonfs/data-tmp.conf"
 mkdir "$ROOT/var/lib/batonfs"
 machine_boot
 

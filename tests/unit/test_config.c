@@ -1,39 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line. It belongs to the executable, not to a library: its source is included.
+ * The command line.
  */
-#include "../../src/config.c"
-
-#include "scratch.h"
-#include "seal/seal.h"
-
-static struct config config;
-static struct config_error why;
-
-static void nothing(void)
-{
-}
-
-/* Parse "ARGUMENT ARGUMENT ...", as `program`. */
-static int parse_as(const char *program, const char *line)
-{
-	static char words[1024]; /* the configuration points into it */
-	char *argv[16] = { 0 };
-	int argc = 0;
-	char *save = NULL;
-
-	(void)snprintf(words, sizeof(words), "%s %s", program, line);
-	for (char *p = strtok_r(words, " ", &save); p; p = strtok_r(NULL, " ", &save))
-		argv[argc++] = p;
-	memset(&config, 0, sizeof(config));
-	why.text[0] = '\0';
-	return config_parse(argc, argv, &config, &why);
-}
-
-static void parse_ok(const char *line)
-{
-	ck_assert_msg(parse_as("batonfs", line) == 0, "%s: %s", line, why.text);
-}
+#include "config_fixture.h"
+#include "util/log.h"
 
 static void assert_refused(const char *line, const char *word)
 {
@@ -47,6 +17,11 @@ START_TEST(defaults)
 {
 	parse_ok("memory /mnt");
 	ck_assert_str_eq(config.source, "memory");
+	ck_assert(!room_mark_is_set(&config.marks.high) && !room_mark_is_set(&config.marks.low));
+	ck_assert_uint_eq(config.exec_bytes, 0);
+	ck_assert_uint_eq(config.exec_files, 0);
+	ck_assert_int_eq(config.limit, LIMIT_OPEN);
+	ck_assert_int_eq(config.log, LOG_LEVEL_INFO - LOG_LEVEL_ERROR);
 	ck_assert_str_eq(config.mountpoint, "/mnt");
 	ck_assert_int_eq(config.ttl_ns, 3600 * NS_PER_S);
 	ck_assert(config.autodir);
@@ -63,7 +38,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config.dmask, UINT32_MAX);
 	ck_assert(!config.suid && !config.dev && !config.exec);
 	ck_assert(!config.readonly && !config.noatime);
-	ck_assert(!config.foreground && !config.debug && !config.fake);
+	ck_assert(!config.foreground && !config.fake);
 }
 END_TEST
 
@@ -82,18 +57,19 @@ START_TEST(every_option_reaches_its_field)
 	ck_assert_uint_eq(config.umask, 027);
 	ck_assert(config.suid && config.dev && config.exec);
 	ck_assert(config.readonly && config.noatime);
-	ck_assert(config.foreground && config.debug);
+	ck_assert(config.foreground);
+	ck_assert_int_eq(config.log, LOG_LEVEL_DEBUG - LOG_LEVEL_ERROR);
 }
 END_TEST
 
 START_TEST(umask_is_the_default_of_the_other_two)
 {
 	parse_ok("-o umask=027,dmask=022 memory /mnt");
-	ck_assert_uint_eq(config.fmask, 027);
-	ck_assert_uint_eq(config.dmask, 022);
+	ck_assert_uint_eq(config_fmask(&config), 027);
+	ck_assert_uint_eq(config_dmask(&config), 022);
 	parse_ok("-o fmask=0,umask=077 memory /mnt");
-	ck_assert_uint_eq(config.fmask, 0);
-	ck_assert_uint_eq(config.dmask, 077);
+	ck_assert_uint_eq(config_fmask(&config), 0);
+	ck_assert_uint_eq(config_dmask(&config), 077);
 }
 END_TEST
 
@@ -160,8 +136,10 @@ START_TEST(errors_name_what_is_wrong)
 	assert_refused("-o colour=red memory /mnt", "'colour'");
 	assert_refused("-o ttl memory /mnt", "'ttl' needs a value");
 	assert_refused("-o ttl= memory /mnt", "'ttl' needs a value");
-	assert_refused("-o nosuid=1 memory /mnt", "without a value");
-	assert_refused("-o ro=1 memory /mnt", "ro");
+	assert_refused("-o nosuid=1 memory /mnt", "takes no value");
+	assert_refused("-o ro=2 memory /mnt", "ro");
+	assert_refused("-o low=50% memory /mnt --config", "--config needs a file");
+	assert_refused("-o remount,ttl=1h memory /mnt", "baton config");
 	assert_refused("memory /mnt -o", "-o needs a value");
 	assert_refused("-x memory /mnt", "'-x'");
 	assert_refused("-fd memory /mnt", "'-fd'");
@@ -197,7 +175,7 @@ START_TEST(clear_takes_a_mountpoint_only)
 {
 	parse_ok("--clear /data/tmp");
 	ck_assert(config.clear);
-	ck_assert_ptr_null(config.source);
+	ck_assert_int_eq(config.origins[option_index(option_find("source"))].from, CONFIG_DEFAULT);
 	ck_assert_str_eq(config.mountpoint, "/data/tmp");
 	assert_refused("--clear", "mountpoint");
 	assert_refused("--clear /a /b", "'/b'");
@@ -220,6 +198,7 @@ END_TEST
 /* From one table: what is parsed is what is shown. */
 START_TEST(help_shows_every_option)
 {
+	const struct option *o;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
@@ -227,9 +206,9 @@ START_TEST(help_shows_every_option)
 	ck_assert_ptr_nonnull(f);
 	config_help(f);
 	ck_assert_int_eq(fclose(f), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		if (options[i].help)
-			ck_assert_msg(strstr(text, options[i].name) != NULL, "%s", options[i].name);
+	for (size_t i = 0; (o = option_at(i)); i++) {
+		if (o->help)
+			ck_assert_msg(strstr(text, o->name) != NULL, "%s", o->name);
 	}
 	ck_assert_ptr_nonnull(strstr(text, "Usage: batonfs"));
 	free(text);
@@ -254,5 +233,5 @@ int main(void)
 		help_shows_every_option,
 	};
 
-	return RUN_TESTS("config", tests, nothing, nothing);
+	return RUN_TESTS("config", tests, scratch_setup, scratch_teardown);
 }

@@ -76,12 +76,15 @@ START_TEST(values_with_a_nul_or_too_long_are_refused)
 
 	add_execution("4711", &alice);
 	ck_assert_int_eq(walk_to("executions/4711/ttl", &node, &st), 0);
-	ck_assert_int_eq(control_write(fix.control, node, &alice, "1\0", 2), -EINVAL);
+	ck_assert_int_eq(control_write(fix.control, node, &alice, "1\0", 2, &reason), -EINVAL);
 	memset(blanks, ' ', CONTROL_WRITE_MAX + 1);
-	ck_assert_int_eq(control_write(fix.control, node, &alice, blanks, CONTROL_WRITE_MAX + 1),
+	ck_assert_int_eq(control_write(fix.control, node, &alice, blanks, CONTROL_WRITE_MAX + 1,
+				       &reason),
 			 -EINVAL);
 	blanks[0] = '9';
-	ck_assert_int_eq(control_write(fix.control, node, &alice, blanks, CONTROL_WRITE_MAX), 0);
+	ck_assert_int_eq(control_write(fix.control, node, &alice, blanks, CONTROL_WRITE_MAX,
+				       &reason),
+			 0);
 	assert_text("executions/4711/ttl", "9\n");
 }
 END_TEST

@@ -186,13 +186,16 @@ static inline json_t *json_at(const char *path)
 	return object;
 }
 
+/* Of the last write that was refused. */
+static struct control_reason reason;
+
 static inline int write_to(const char *path, const struct control_caller *who, const char *text)
 {
 	uint64_t node = 0;
 	struct stat st;
 	int r = walk_to(path, &node, &st);
 
-	return r < 0 ? r : control_write(fix.control, node, who, text, strlen(text));
+	return r < 0 ? r : control_write(fix.control, node, who, text, strlen(text), &reason);
 }
 
 /* Runs a suite of one case with the fixture; for main(). */

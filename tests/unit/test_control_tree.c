@@ -14,6 +14,7 @@ START_TEST(the_tree_has_the_names_of_the_contract)
 		{ "version", S_IFREG | 0444, 0 },
 		{ "status.json", S_IFREG | 0444, 0 },
 		{ "executions.json", S_IFREG | 0444, 0 },
+		{ "config", S_IFREG | 0644, 0 },
 		{ "executions", S_IFDIR | 0555, 0 },
 		{ "why", S_IFDIR | 0555, 0 },
 		{ "why/4711", S_IFREG | 0444, 0 },
@@ -102,7 +103,7 @@ START_TEST(an_execution_released_is_gone_from_its_nodes)
 	ck_assert_int_eq(control_getattr(fix.control, dir, &st), -ENOENT);
 	ck_assert_int_eq(control_lookup(fix.control, dir, "ttl", &node, &st), -ENOENT);
 	ck_assert_int_eq(control_read(fix.control, node, &root, &text, &len), -ENOENT);
-	ck_assert_int_eq(control_write(fix.control, node, &root, "1", 1), -ENOENT);
+	ck_assert_int_eq(control_write(fix.control, node, &root, "1", 1, &reason), -ENOENT);
 	exec_unref(fix.execs, e);
 }
 END_TEST
@@ -190,7 +191,7 @@ static size_t times_listed(const struct names *l, const char *name)
 START_TEST(listings_have_the_names_and_inode_numbers_of_lookup)
 {
 	static const char *const dirs[] = { "", "executions", "executions/4711", "why" };
-	static const size_t counts[] = { 8, 2, 12, 0 };
+	static const size_t counts[] = { 9, 2, 12, 0 };
 
 	add_execution("4711", &alice);
 	add_execution("4712", &alice);

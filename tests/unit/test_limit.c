@@ -80,13 +80,29 @@ START_TEST(others_have_none)
 }
 END_TEST
 
+START_TEST(changed_while_in_use)
+{
+	struct exec_limits limits = { .bytes = 500, .files = 50, .strict = true };
+
+	ck_assert_int_eq(exec_take(fix.execs, e, 2, 600), 0);
+	ck_assert_int_eq(exec_tune(fix.execs, fix.config.ttl_ns, &limits), 0);
+	ck_assert(exec_is_spent(fix.execs, e)); /* it has more than it may: it keeps it */
+	ck_assert_int_eq(exec_take(fix.execs, e, 0, 1), -EDQUOT);
+	ck_assert_int_eq(exec_take(fix.execs, e, 100, 0), -EDQUOT);
+	exec_account(e, 0, -600);
+	ck_assert_int_eq(exec_take(fix.execs, e, 40, 500), 0);
+	ck_assert(!exec_default_limits(fix.execs).strict);
+	limits = (struct exec_limits){ 0 };
+	ck_assert_int_eq(exec_tune(fix.execs, fix.config.ttl_ns, &limits), 0);
+	ck_assert_int_eq(exec_take(fix.execs, e, 1, 1 << 30), 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
-		all_or_nothing,
-		as_much_as_there_is,
-		less_than_nothing_is_no_room_more,
-		others_have_none,
+		all_or_nothing,	  as_much_as_there_is,	less_than_nothing_is_no_room_more,
+		others_have_none, changed_while_in_use,
 	};
 
 	return RUN_TESTS("limit", tests, setup, teardown);

@@ -335,6 +335,47 @@ START_TEST(end_does_not_wait_for_the_next_look)
 }
 END_TEST
 
+/* Also for executions that have been looked at with the old one, and not for those with one of their own. */
+START_TEST(another_time_to_live_counts_at_once)
+{
+	struct exec_limits none = { 0 };
+	struct execution *e = with_dir("1");
+	struct execution *own = with_dir("2");
+	bool made;
+
+	ck_assert_int_eq(exec_set_ttl(fix.execs, own, fix.config.ttl_ns, &made), 0);
+	start_reaper();
+	wait_for_a_look();
+	ck_assert_int_gt(atomic_load(&e->due_mono_ns), 0);
+	ck_assert_int_eq(exec_tune(fix.execs, SHORT_NS, &none), 0);
+	EVENTUALLY(state_of(e) == EXEC_RELEASED);
+	wait_for_a_look();
+	ck_assert_int_eq(state_of(own), EXEC_ACTIVE);
+	exec_unref(fix.execs, e);
+	exec_unref(fix.execs, own);
+}
+END_TEST
+
+/* The scratch directory's filesystem is fuller than nearly empty, whatever it is. */
+START_TEST(another_high_mark_counts_at_once)
+{
+	struct room_marks marks = { .high.percent = 0.001, .low.percent = 0.0005 };
+	struct execution *e = with_dir("1");
+	struct reaper_counts n;
+
+	add_file(fix.store.tree_fd, "1/f", "hello");
+	start_reaper();
+	wait_for_a_look();
+	ck_assert_int_eq(state_of(e), EXEC_ACTIVE);
+	reaper_set_marks(reaper, &marks);
+	EVENTUALLY(state_of(e) == EXEC_RELEASED);
+	ck_assert_int_eq(last_release("1").reason, LEDGER_EVICTED);
+	reaper_count(reaper, &n);
+	ck_assert_uint_gt(n.evicted_executions, 0);
+	exec_unref(fix.execs, e);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -349,6 +390,8 @@ int main(void)
 		file_in_use_waits_for_its_next_time,
 		file_that_resists_waits_for_its_next_time,
 		end_does_not_wait_for_the_next_look,
+		another_time_to_live_counts_at_once,
+		another_high_mark_counts_at_once,
 	};
 
 	return RUN_TESTS("reaper", tests, setup, teardown);
