@@ -193,6 +193,18 @@ static void log_changes(const struct config *old, const struct config *new,
 	}
 }
 
+/* Nothing but what is live: the rest is read without the lock. */
+static void take_over(struct config *c, const struct config *new)
+{
+	c->ttl_ns = new->ttl_ns;
+	c->marks = new->marks;
+	c->exec_bytes = new->exec_bytes;
+	c->exec_files = new->exec_files;
+	c->dedup_min_bytes = new->dedup_min_bytes;
+	c->log = new->log;
+	memcpy(c->origins, new->origins, sizeof(c->origins));
+}
+
 static int change(struct daemon *d, const struct control_caller *caller, char *text,
 		  struct config_error *error)
 {
@@ -208,7 +220,7 @@ static int change(struct daemon *d, const struct control_caller *caller, char *t
 		return r;
 	log_changes(&d->config, &new, caller);
 	tell_layers(d, &new);
-	d->config = new;
+	take_over(&d->config, &new);
 	return 0;
 }
 
