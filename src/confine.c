@@ -104,6 +104,8 @@ static const char *const allowed[] = {
 	"fchown fchownat utime utimensat umask chdir fchdir getcwd getxattr lgetxattr "
 	"fgetxattr setxattr lsetxattr fsetxattr listxattr llistxattr flistxattr "
 	"removexattr lremovexattr fremovexattr",
+	/* texts of control files */
+	"memfd_create",
 	/* whom a request is served as, and how urgently */
 	"setfsuid setfsgid getuid geteuid getgid getegid setpriority sched_setscheduler "
 	"sched_getaffinity",

@@ -300,6 +300,7 @@ static int build_front(struct daemon *d)
 		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
 		.clone = clone_scope(d),
 		.threads = daemon_threads(&d->config),
+		.keep = d->keep,
 	};
 	struct control_upcalls control_up = { .ctx = d,
 					      .seal = d->seal,
@@ -313,7 +314,7 @@ static int build_front(struct daemon *d)
 	int r = fs_new(&config, &d->store, d->execs, d->ledger, d->seal, &d->fs);
 
 	if (r == 0)
-		r = control_new(d->execs, d->ledger, &control_up, &d->control);
+		r = control_new(d->keep, d->execs, d->ledger, &control_up, &d->control);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		return r;
@@ -335,22 +336,26 @@ static int build_front(struct daemon *d)
 	return 0;
 }
 
-static int mount_front(struct daemon *d)
+/* Mount, where mounts are seen. */
+static int connect_front(struct daemon *d)
 {
 	struct session_config config = {
 		.source = d->store.memory ? "memory" : d->store.path,
 		.mountpoint = d->mountpoint,
 		.options = d->options,
 		.threads = daemon_threads(&d->config),
+		.keep = d->keep,
 	};
 	int r = store_leave(&d->store);
 
-	if (r == 0 && d->mountpoint_hangs) {
+	if (r == 0 && d->mountpoint_hangs && d->takeovers == 0) {
 		log_warning("detaching a batonfs that does not answer mountpoint=%s",
 			    d->mountpoint);
 		r = mountpoint_detach(d->mountpoint);
 	}
-	if (r == 0)
+	if (r == 0 && d->takeovers > 0)
+		r = session_attach(&config, d->fs, &d->session);
+	else if (r == 0)
 		r = session_mount(&config, d->fs, &d->session);
 	if (store_enter(&d->store) < 0 && r == 0)
 		r = -EIO;
@@ -359,6 +364,13 @@ static int mount_front(struct daemon *d)
 			  d->mountpoint);
 	else if (r < 0)
 		log_error("cannot mount at %s: %s", d->mountpoint, strerror(-r));
+	return r;
+}
+
+static int mount_front(struct daemon *d)
+{
+	int r = connect_front(d);
+
 	if (r < 0)
 		return r;
 	r = session_start(d->session, mount_ended, d);
@@ -403,10 +415,14 @@ static int start_background(struct daemon *d)
 	return r;
 }
 
-int daemon_build(struct daemon *d)
+int daemon_prepare(struct daemon *d, bool takeover)
 {
 	struct mountpoint_error error;
-	int r = mountpoint_check_device(&error);
+	int r = keep_new(takeover, &d->keep);
+
+	if (r < 0)
+		return r;
+	r = mountpoint_check_device(&error);
 
 	if (r == 0)
 		r = mountpoint_check(d->config.mountpoint, &d->mountpoint, &d->mountpoint_hangs,
@@ -419,9 +435,13 @@ int daemon_build(struct daemon *d)
 		     d->config.dev ? "dev" : "nodev", d->config.exec ? "exec" : "noexec",
 		     d->config.readonly ? ",ro" : "", d->config.noatime ? ",noatime" : "") < 0)
 		return -ENOMEM;
-	r = open_store(d);
-	if (r == 0)
-		r = open_trash_and_ledger(d);
+	return open_store(d);
+}
+
+int daemon_build(struct daemon *d)
+{
+	int r = open_trash_and_ledger(d);
+
 	if (r == 0)
 		r = build_executions(d);
 	if (r == 0)
@@ -462,6 +482,7 @@ int daemon_take_down(struct daemon *d)
 	ledger_free(d->ledger);
 	if (d->store.path)
 		store_close(&d->store);
+	keep_free(d->keep);
 	free(d->options);
 	free(d->mountpoint);
 	return r;

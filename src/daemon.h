@@ -31,8 +31,11 @@ struct daemon {
 	struct session *session;
 	struct reaper *reaper;
 	struct recover *recover;
-	bool mountpoint_hangs; /* a batonfs is there that does not answer, to be detached */
-	pthread_t main_thread; /* gets SIGTERM when the mount has ended */
+	struct keep *keep;	/* what outlives this process */
+	pid_t guardian;		/* 0: this process is alone */
+	unsigned int takeovers; /* processes that had the mount before this one */
+	bool mountpoint_hangs;	/* a batonfs is there that does not answer, to be detached */
+	pthread_t main_thread;	/* gets SIGTERM when the mount has ended */
 };
 
 /* Nothing is built yet: what daemon_take_down() leaves alone. */
@@ -49,8 +52,14 @@ struct daemon {
 	}
 
 /*
- * Build, mount and serve what d->config says; main_thread is set, the lock is made. 0, or -errno and it was said why
- * (but for -ENOMEM); then, too, daemon_take_down() is to be called.
+ * Check what d->config says, and open the store. `takeover`: whether another process may take this one's place, which
+ * then is a fork of this one as it is now. 0, or -errno and it was said why (but for -ENOMEM); then, too,
+ * daemon_take_down() is to be called.
+ */
+int daemon_prepare(struct daemon *d, bool takeover) WARN_UNUSED;
+
+/*
+ * Build, mount and serve; main_thread is set, the lock is made. If there was one before, what the last process has mounted. Results as above.
  */
 int daemon_build(struct daemon *d) WARN_UNUSED;
 

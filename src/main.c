@@ -22,6 +22,8 @@
 #include "daemon.h"
 #include "exec/execution.h"
 #include "fuse/front.h"
+#include "fuse/session.h"
+#include "takeover/guardian.h"
 #include "tuning.h"
 #include "unmount.h"
 #include "util/cleanup.h"
@@ -40,8 +42,9 @@ enum {
 /* The process: its layers, and who waits for it. */
 struct process {
 	struct daemon daemon;
-	bool helper;   /* called by mount(8) */
-	int parent_fd; /* -1 in the foreground: where the parent waits for the exit status */
+	bool helper;	  /* called by mount(8) */
+	int parent_fd;	  /* -1 in the foreground: where the parent waits for the exit status */
+	sigset_t signals; /* that end the mount; blocked in every thread */
 };
 
 /* ---- the parent ---- */
@@ -121,7 +124,7 @@ static void give_up_calls(void)
 			  log_errname(r));
 }
 
-/* The signals main waits for; blocked in every thread. */
+/* The signals that end the mount. */
 static void prepare_signals(sigset_t *set)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -151,46 +154,129 @@ static int exit_status(const struct process *p, int err)
 	}
 }
 
-static int run(struct process *p)
+/* Wait for the end. */
+static int serve(struct process *p, bool mounted)
 {
 	struct daemon *d = &p->daemon;
-	const char *why;
-	sigset_t signals;
-	bool mounted;
 	int signo = 0;
 	int ended;
-	int r;
 
-	d->main_thread = pthread_self();
-	lock_init(&d->tuning, LOCK_TUNING);
-	prepare_signals(&signals);
-	raise_limits();
-	(void)umask(0);
-	r = d->config.sandbox ? give_up_rights() : 0;
-	if (r == 0)
-		r = daemon_build(d);
-	if (r == 0 && d->config.sandbox)
-		give_up_calls();
-	if (r == 0) {
-		(void)!chdir("/"); /* keeps no other filesystem busy */
-		log_info(
-			"mounted mountpoint=%s store=%s filesystem=%s passthrough=%s executions=%llu",
-			d->mountpoint, d->store.memory ? "memory" : d->store.path,
-			d->store.filesystem, fs_passthrough(d->fs, &why) ? "yes" : "no",
-			(unsigned long long)exec_count(d->execs));
-		sdnotify("READY=1\nSTATUS=mounted");
-		detach(p, EXIT_UNMOUNTED);
-		while (sigwait(&signals, &signo) != 0)
+	if (mounted) {
+		while (sigwait(&p->signals, &signo) != 0)
 			;
 		sdnotify("STOPPING=1");
 		log_info("ending mountpoint=%s", d->mountpoint);
 	}
-	mounted = r == 0;
 	ended = daemon_take_down(d);
 	lock_done(&d->tuning);
 	if (mounted && ended < 0)
 		log_error("the connection to the kernel was ended from outside, or failed");
-	return mounted ? ended : r;
+	return ended;
+}
+
+static int build(struct process *p)
+{
+	struct daemon *d = &p->daemon;
+	const char *why;
+	int r;
+
+	d->main_thread = pthread_self();
+	lock_init(&d->tuning, LOCK_TUNING);
+	r = daemon_build(d);
+	if (r < 0)
+		return r;
+	if (d->config.sandbox)
+		give_up_calls();
+	(void)!chdir("/"); /* keeps no other filesystem busy */
+	log_info("%s mountpoint=%s store=%s filesystem=%s passthrough=%s executions=%llu",
+		 d->takeovers ? "taken over" : "mounted", d->mountpoint,
+		 d->store.memory ? "memory" : d->store.path, d->store.filesystem,
+		 fs_passthrough(d->fs, &why) ? "yes" : "no",
+		 (unsigned long long)exec_count(d->execs));
+	return 0;
+}
+
+static void ready(void *ctx)
+{
+	struct process *p = ctx;
+
+	(void)!chdir("/");
+	sdnotify("READY=1\nSTATUS=mounted");
+	detach(p, EXIT_UNMOUNTED);
+}
+
+/* All in one process. */
+static int run_alone(struct process *p)
+{
+	int r = build(p);
+	int ended;
+
+	if (r == 0)
+		ready(p);
+	ended = serve(p, r == 0);
+	return exit_status(p, r < 0 ? r : ended);
+}
+
+/* ---- with a guardian ---- */
+
+static int work(void *ctx, unsigned int generation)
+{
+	struct process *p = ctx;
+	bool background = p->parent_fd >= 0;
+	int ended;
+	int r;
+
+	p->daemon.guardian = getppid();
+	p->daemon.takeovers = generation - 1;
+	r = build(p);
+	if (r == 0) {
+		guardian_ready(p->daemon.keep, session_can_be_attached(p->daemon.session));
+		if (background)
+			log_leave_terminal();
+	}
+	ended = serve(p, r == 0);
+	return exit_status(p, r < 0 ? r : ended);
+}
+
+static void abandon(void *ctx)
+{
+	struct process *p = ctx;
+
+	(void)!store_leave(&p->daemon.store);
+	session_abandon(p->daemon.keep);
+}
+
+static int run_guarded(struct process *p)
+{
+	const struct guardian_plan plan = {
+		.keep = p->daemon.keep,
+		.signals = &p->signals,
+		.ctx = p,
+		.work = work,
+		.ready = ready,
+		.abandon = abandon,
+	};
+	int status = guardian_run(&plan);
+
+	return status < 0 ? exit_status(p, status) : status;
+}
+
+/* The exit status. */
+static int run(struct process *p)
+{
+	bool takeover = p->daemon.config.takeover;
+	int r;
+
+	prepare_signals(&p->signals);
+	raise_limits();
+	(void)umask(0);
+	r = p->daemon.config.sandbox ? give_up_rights() : 0;
+	if (r == 0)
+		r = daemon_prepare(&p->daemon, takeover);
+	if (r == 0)
+		return takeover ? run_guarded(p) : run_alone(p);
+	(void)daemon_take_down(&p->daemon);
+	return exit_status(p, r);
 }
 
 int main(int argc, char **argv)
@@ -229,6 +315,6 @@ int main(int argc, char **argv)
 		}
 	}
 	r = run(&p);
-	detach(&p, (unsigned char)exit_status(&p, r));
-	return exit_status(&p, r);
+	detach(&p, (unsigned char)r);
+	return r;
 }

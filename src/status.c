@@ -81,7 +81,10 @@ void status_add(struct daemon *d, json_t *object)
 	(void)json_object_set_new(object, "mountpoint", json_string(d->mountpoint));
 	(void)json_object_set_new(object, "store",
 				  json_string(d->store.memory ? "memory" : d->store.path));
-	(void)json_object_set_new(object, "pid", json_integer(getpid()));
+	(void)json_object_set_new(object, "pid",
+				  json_integer(d->guardian ? d->guardian : getpid()));
+	(void)json_object_set_new(object, "worker", json_integer(getpid()));
+	(void)json_object_set_new(object, "takeovers", json_integer(d->takeovers));
 	(void)json_object_set_new(object, "filesystem", json_string(d->store.filesystem));
 	(void)json_object_set_new(object, "hugepages",
 				  json_string(d->store.huge ? "within_size" : ""));

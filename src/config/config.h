@@ -70,6 +70,7 @@ struct config {
 	char source[PATH_MAX];
 	int64_t ttl_ns; /* INT64_MAX: never */
 	bool autodir;
+	bool takeover;
 	struct room_marks marks; /* high not set: nothing is evicted; low not set: config_marks() */
 	uint64_t exec_bytes;	 /* 0: no limit */
 	uint64_t exec_files;	 /* 0: no limit */

@@ -469,8 +469,8 @@ int control_xattr_set(struct control *c, const struct control_subject *s,
 
 /* ---- beginning and end ---- */
 
-int control_new(struct exec_table *execs, struct ledger *ledger, const struct control_upcalls *up,
-		struct control **ret)
+int control_new(struct keep *keep, struct exec_table *execs, struct ledger *ledger,
+		const struct control_upcalls *up, struct control **ret)
 {
 	_cleanup_free_ struct control *c = calloc(1, sizeof(*c));
 	int r;
@@ -479,7 +479,7 @@ int control_new(struct exec_table *execs, struct ledger *ledger, const struct co
 		return -ENOMEM;
 	c->view = (struct view){ .execs = execs, .ledger = ledger, .up = *up };
 	c->start_real_ns = clock_real_ns();
-	r = ctlnode_table_new(&root_key, &c->nodes);
+	r = ctlnode_table_new(keep, &root_key, &c->nodes);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(c);

@@ -19,6 +19,7 @@
 
 #include "exec/execution.h"
 #include "seal/seal.h"
+#include "takeover/keep.h"
 
 /* Node ids of control nodes have this bit; those of files (fuse/itable.h) never do. */
 #define CONTROL_NODE_BIT (UINT64_C(1) << 63)
@@ -74,12 +75,12 @@ struct control_upcalls {
 };
 
 /*
- * Borrows execs and ledger for its life, copies `up` (its members may be NULL). 0, -ENOMEM. All
+ * Borrows keep, execs and ledger for its life, copies `up` (its members may be NULL). 0, -ENOMEM. All
  * calls below return -ESTALE for a node that the kernel has forgotten, and -ENOENT once the
  * execution is gone.
  */
-int control_new(struct exec_table *execs, struct ledger *ledger, const struct control_upcalls *up,
-		struct control **ret) WARN_UNUSED;
+int control_new(struct keep *keep, struct exec_table *execs, struct ledger *ledger,
+		const struct control_upcalls *up, struct control **ret) WARN_UNUSED;
 void control_free(struct control *c);
 
 /*

@@ -5,6 +5,7 @@
 #include "control/ctlnode.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -15,27 +16,41 @@
 /* Buckets at least, a power of two. Source: one listing with attributes of a small directory. */
 #define BUCKETS_MIN 64
 
+/* What outlives the process: KEEP_CONTROL is a header and these. */
+struct kept {
+	uint64_t id;	  /* 0: free. Written last */
+	uint64_t nlookup; /* of a free one: the next of these, counted from 1 */
+	struct ctlnode_key key;
+};
+
+struct header {
+	uint64_t next; /* id of the next node */
+	uint64_t used; /* places that have ever been taken */
+};
+
 struct ctlnode {
 	/* Constant. */
-	uint64_t id;
-	uint64_t hash; /* of key */
-	struct ctlnode_key key;
+	struct kept *kept; /* lock; its count changes */
+	uint64_t hash;	   /* of key */
 
 	/* ctlnode_table.lock */
-	uint64_t nlookup;
 	struct ctlnode *next_id;  /* borrowed; chain in by_id */
 	struct ctlnode *next_key; /* borrowed; chain in by_key */
 };
 
 struct ctlnode_table {
-	struct ctlnode_key root; /* constant */
+	/* Constant. */
+	struct ctlnode_key root;
+	struct header *header;
+	struct kept *places;
+	uint64_t nplaces;
 
 	struct lock lock;	 /* rank LOCK_CONTROL */
 	struct ctlnode **by_id;	 /* lock; owned, and the nodes */
 	struct ctlnode **by_key; /* lock; owned */
 	uint64_t nbuckets;	 /* lock; of each, a power of two */
 	uint64_t count;		 /* lock */
-	uint64_t next;		 /* lock: id of the next node */
+	uint64_t free; /* lock: the first free place, counted from 1; 0: none below header->used */
 };
 
 static uint64_t mix(uint64_t h)
@@ -78,7 +93,7 @@ static struct ctlnode **key_bucket_locked(struct ctlnode_table *t, uint64_t hash
 
 static void link_locked(struct ctlnode_table *t, struct ctlnode *n)
 {
-	struct ctlnode **by_id = id_bucket_locked(t, n->id);
+	struct ctlnode **by_id = id_bucket_locked(t, n->kept->id);
 	struct ctlnode **by_key = key_bucket_locked(t, n->hash);
 
 	n->next_id = *by_id;
@@ -89,7 +104,7 @@ static void link_locked(struct ctlnode_table *t, struct ctlnode *n)
 
 static void unlink_locked(struct ctlnode_table *t, struct ctlnode *n)
 {
-	struct ctlnode **p = id_bucket_locked(t, n->id);
+	struct ctlnode **p = id_bucket_locked(t, n->kept->id);
 
 	while (*p != n)
 		p = &(*p)->next_id;
@@ -127,24 +142,6 @@ static void resize_locked(struct ctlnode_table *t, uint64_t nbuckets)
 
 DEFINE_CLEANUP(struct ctlnode_table *, ctlnode_table_free)
 
-int ctlnode_table_new(const struct ctlnode_key *root_key, struct ctlnode_table **ret)
-{
-	_cleanup_(ctlnode_table_freep) struct ctlnode_table *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return -ENOMEM;
-	t->root = *root_key;
-	t->next = CONTROL_DIR_NODE + 1;
-	lock_init(&t->lock, LOCK_CONTROL);
-	t->by_id = calloc(BUCKETS_MIN, sizeof(struct ctlnode *));
-	t->by_key = calloc(BUCKETS_MIN, sizeof(struct ctlnode *));
-	if (!t->by_id || !t->by_key)
-		return -ENOMEM;
-	t->nbuckets = BUCKETS_MIN;
-	*ret = TAKE_PTR(t);
-	return 0;
-}
-
 void ctlnode_table_free(struct ctlnode_table *t)
 {
 	if (!t)
@@ -167,7 +164,7 @@ static struct ctlnode *find_locked(struct ctlnode_table *t, uint64_t id)
 {
 	struct ctlnode *n = *id_bucket_locked(t, id);
 
-	while (n && n->id != id)
+	while (n && n->kept->id != id)
 		n = n->next_id;
 	return n;
 }
@@ -177,19 +174,36 @@ static struct ctlnode *find_key_locked(struct ctlnode_table *t, const struct ctl
 {
 	struct ctlnode *n = *key_bucket_locked(t, hash);
 
-	while (n && (n->hash != hash || !key_equal(&n->key, key)))
+	while (n && (n->hash != hash || !key_equal(&n->kept->key, key)))
 		n = n->next_key;
 	return n;
 }
 
-static struct ctlnode *add_locked(struct ctlnode_table *t, const struct ctlnode_key *key,
-				  uint64_t hash)
+static void free_place_locked(struct ctlnode_table *t, struct kept *k)
+{
+	k->id = 0;
+	k->nlookup = t->free;
+	t->free = (uint64_t)(k - t->places) + 1;
+}
+
+static struct kept *take_place_locked(struct ctlnode_table *t)
+{
+	struct kept *k;
+
+	if (!t->free)
+		return t->header->used < t->nplaces ? &t->places[t->header->used++] : NULL;
+	k = &t->places[t->free - 1];
+	t->free = k->nlookup;
+	return k;
+}
+
+static struct ctlnode *know_locked(struct ctlnode_table *t, struct kept *k, uint64_t hash)
 {
 	struct ctlnode *n = malloc(sizeof(*n));
 
 	if (!n)
 		return NULL;
-	*n = (struct ctlnode){ .id = t->next++, .hash = hash, .key = *key };
+	*n = (struct ctlnode){ .kept = k, .hash = hash };
 	if (t->count >= t->nbuckets)
 		resize_locked(t, t->nbuckets * 2);
 	link_locked(t, n);
@@ -197,10 +211,74 @@ static struct ctlnode *add_locked(struct ctlnode_table *t, const struct ctlnode_
 	return n;
 }
 
+static int add_locked(struct ctlnode_table *t, const struct ctlnode_key *key, uint64_t hash,
+		      struct ctlnode **ret)
+{
+	struct kept *k = take_place_locked(t);
+
+	if (!k)
+		return -ENFILE;
+	k->nlookup = 0;
+	k->key = *key;
+	atomic_signal_fence(
+		memory_order_seq_cst); /* a process that dies here leaves a free place */
+	k->id = t->header->next++;
+	*ret = know_locked(t, k, hash);
+	if (!*ret)
+		free_place_locked(t, k);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* What another process has left. */
+static int take_over_locked(struct ctlnode_table *t)
+{
+	for (uint64_t i = 0; i < t->header->used; i++) {
+		struct kept *k = &t->places[i];
+
+		if (k->id && k->nlookup > 0) {
+			if (!know_locked(t, k, hash_key(&k->key)))
+				return -ENOMEM;
+			continue;
+		}
+		free_place_locked(t, k);
+	}
+	return 0;
+}
+
+int ctlnode_table_new(struct keep *keep, const struct ctlnode_key *root_key,
+		      struct ctlnode_table **ret)
+{
+	_cleanup_(ctlnode_table_freep) struct ctlnode_table *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	t->root = *root_key;
+	lock_init(&t->lock, LOCK_CONTROL);
+	t->header = keep_area(keep, KEEP_CONTROL);
+	t->places = (struct kept *)(t->header + 1);
+	t->nplaces = (keep_area_size(KEEP_CONTROL) - sizeof(*t->header)) / sizeof(*t->places);
+	t->by_id = calloc(BUCKETS_MIN, sizeof(struct ctlnode *));
+	t->by_key = calloc(BUCKETS_MIN, sizeof(struct ctlnode *));
+	if (!t->by_id || !t->by_key)
+		return -ENOMEM;
+	t->nbuckets = BUCKETS_MIN;
+	if (!t->header->next)
+		t->header->next = CONTROL_DIR_NODE + 1;
+	{
+		LOCK_SCOPE(&t->lock);
+		r = take_over_locked(t);
+	}
+	if (r == 0)
+		*ret = TAKE_PTR(t);
+	return r;
+}
+
 int ctlnode_lookup(struct ctlnode_table *t, const struct ctlnode_key *key, uint64_t *ret_node)
 {
 	uint64_t hash = hash_key(key);
 	struct ctlnode *n;
+	int r;
 
 	if (key_equal(key, &t->root)) {
 		*ret_node = CONTROL_DIR_NODE;
@@ -208,12 +286,11 @@ int ctlnode_lookup(struct ctlnode_table *t, const struct ctlnode_key *key, uint6
 	}
 	LOCK_SCOPE(&t->lock);
 	n = find_key_locked(t, key, hash);
-	if (!n)
-		n = add_locked(t, key, hash);
-	if (!n)
-		return -ENOMEM;
-	n->nlookup++;
-	*ret_node = n->id;
+	r = n ? 0 : add_locked(t, key, hash, &n);
+	if (r < 0)
+		return r;
+	n->kept->nlookup++;
+	*ret_node = n->kept->id;
 	return 0;
 }
 
@@ -229,7 +306,7 @@ int ctlnode_find(struct ctlnode_table *t, uint64_t node, struct ctlnode_key *ret
 	n = find_locked(t, node);
 	if (!n)
 		return -ESTALE;
-	*ret = n->key;
+	*ret = n->kept->key;
 	return 0;
 }
 
@@ -241,10 +318,11 @@ void ctlnode_forget(struct ctlnode_table *t, uint64_t node, uint64_t n)
 	found = find_locked(t, node); /* the root is in no chain: never forgotten */
 	if (!found)
 		return;
-	found->nlookup -= MIN_OF(n, found->nlookup);
-	if (found->nlookup > 0)
+	found->kept->nlookup -= MIN_OF(n, found->kept->nlookup);
+	if (found->kept->nlookup > 0)
 		return;
 	unlink_locked(t, found);
+	free_place_locked(t, found->kept);
 	free(found);
 	t->count--;
 	if (t->nbuckets > BUCKETS_MIN && t->count < t->nbuckets / 8)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "exec/rule.h"
+#include "takeover/keep.h"
 #include "util/macro.h"
 
 /* What a node names; a value. */
@@ -25,11 +26,15 @@ struct ctlnode_key {
 
 struct ctlnode_table;
 
-/* CONTROL_DIR_NODE names `root_key` and lives for ever, whatever is forgotten. 0, -ENOMEM. */
-int ctlnode_table_new(const struct ctlnode_key *root_key, struct ctlnode_table **ret) WARN_UNUSED;
+/*
+ * CONTROL_DIR_NODE names `root_key` and lives for ever, whatever is forgotten. The nodes are in the keep, which is
+ * borrowed: those that a process has left there which died are known, too. 0, -ENOMEM.
+ */
+int ctlnode_table_new(struct keep *keep, const struct ctlnode_key *root_key,
+		      struct ctlnode_table **ret) WARN_UNUSED;
 void ctlnode_table_free(struct ctlnode_table *t);
 
-/* The node of `key`, one lookup more. 0, -ENOMEM. */
+/* The node of `key`, one lookup more. 0, -ENOMEM, -ENFILE (as many as the keep has room for). */
 int ctlnode_lookup(struct ctlnode_table *t, const struct ctlnode_key *key, uint64_t *ret_node)
 	WARN_UNUSED;
 

@@ -24,6 +24,7 @@ struct exec_table {
 	struct execution **buckets; /* lock; owned */
 	uint64_t nbuckets;	    /* lock; a power of two */
 	uint64_t count;		    /* lock; objects in the table */
+	struct execution *none;	    /* constant; owned, see exec_none() */
 
 	_Atomic uint64_t next_number;
 	_Atomic uint64_t active; /* executions that are ACTIVE */

@@ -51,6 +51,23 @@ uint64_t exec_auto_ino(const char *id)
 	       (exec_hash(id) & (EXEC_INO_BASE / 2 - 1)); /* the upper half: control nodes */
 }
 
+static struct execution *new_execution(const char *id, enum lifetime lifetime)
+{
+	struct execution *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	(void)memccpy(e->id, id, '\0', sizeof(e->id));
+	e->lifetime = lifetime;
+	atomic_init(&e->refs, 1);
+	e->ttl_ns = LEDGER_TTL_DEFAULT;
+	lock_init(&e->lock, LOCK_EXEC);
+	lock_cond_init(&e->idle);
+	lock_cond_init(&e->decided);
+	atomic_store(&e->activity_mono_ns, exec_now_mono_ns());
+	return e;
+}
+
 int exec_table_new(const struct store *store, struct trash *trash, struct ledger *ledger,
 		   const struct exec_config *config, uint64_t next_number, struct exec_table **ret)
 {
@@ -66,6 +83,12 @@ int exec_table_new(const struct store *store, struct trash *trash, struct ledger
 	t->trash = trash;
 	t->ledger = ledger;
 	t->config = *config;
+	t->none = new_execution("", LIFETIME_TTL);
+	if (!t->none) {
+		free(t->buckets);
+		return -ENOMEM;
+	}
+	atomic_store(&t->none->state, EXEC_RELEASED);
 	atomic_init(&t->ttl_ns, config->ttl_ns);
 	atomic_init(&t->limit_bytes, config->limits.bytes);
 	atomic_init(&t->limit_files, config->limits.files);
@@ -96,6 +119,7 @@ void exec_table_free(struct exec_table *t)
 			free_execution(e);
 		}
 	}
+	free_execution(t->none);
 	lock_done(&t->lock);
 	free(t->buckets);
 	free(t);
@@ -199,23 +223,6 @@ static void unlink_locked(struct exec_table *t, struct execution *e)
 	}
 }
 
-static struct execution *new_execution(const char *id, enum lifetime lifetime)
-{
-	struct execution *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return NULL;
-	(void)memccpy(e->id, id, '\0', sizeof(e->id));
-	e->lifetime = lifetime;
-	atomic_init(&e->refs, 1);
-	e->ttl_ns = LEDGER_TTL_DEFAULT;
-	lock_init(&e->lock, LOCK_EXEC);
-	lock_cond_init(&e->idle);
-	lock_cond_init(&e->decided);
-	atomic_store(&e->activity_mono_ns, exec_now_mono_ns());
-	return e;
-}
-
 struct execution *exec_get(struct exec_table *t, const char *id, enum lifetime lifetime)
 {
 	struct execution *e;
@@ -269,6 +276,11 @@ static bool unref_not_last(struct execution *e)
 			return true;
 	}
 	return false;
+}
+
+struct execution *exec_none(struct exec_table *t)
+{
+	return exec_ref(t->none);
 }
 
 void exec_unref(struct exec_table *t, struct execution *e)

@@ -127,6 +127,15 @@ struct execution *exec_get(struct exec_table *t, const char *id, enum lifetime l
  * Only if it is ACTIVE (or being released, which may fail yet); n8n's if no other is. The caller owns a reference.
  */
 struct execution *exec_lookup(struct exec_table *t, const char *id);
+/*
+ * For what has an execution that is not known yet, or none any more: RELEASED, without an ID, in no list. The caller
+ * owns a reference.
+ */
+struct execution *exec_none(struct exec_table *t);
+static inline bool exec_is_none(const struct execution *e)
+{
+	return !e->id[0];
+}
 /* One more, by somebody who has one. */
 struct execution *exec_ref(struct execution *e);
 void exec_unref(struct exec_table *t, struct execution *e);

@@ -105,7 +105,7 @@ int exec_flat_add(struct exec_table *t, struct execution *e, const char *name,
 		  const struct ledger_owner *by)
 {
 	LOCK_SCOPE(&e->lock);
-	if (flats_add(&e->flats, name) < 0)
+	if (!flats_has(&e->flats, name) && flats_add(&e->flats, name) < 0)
 		return -ENOMEM;
 	exec_activate_locked(t, e, by);
 	return 0;

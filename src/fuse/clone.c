@@ -54,6 +54,7 @@ static int check_target_locked(const struct inode *out)
 	uint32_t wanted = INODE_TARGET | INODE_CACHED | INODE_LEARNED;
 
 	if ((flags & wanted) != wanted || out->nopen != 1 || out->nopen_write != 1 ||
+	    out->nwriting > 0 ||
 	    flags & (INODE_STUB | INODE_ORPHAN | INODE_IMMUTABLE | INODE_APPEND))
 		return -EOPNOTSUPP;
 	return 0;

@@ -94,8 +94,10 @@ static int rejoin_locked(struct fs *fs, struct inode *inode)
 		if (st.st_nlink > 0 && !itable_rejoin(fs->itable, inode))
 			return -ESTALE;
 		inode->size_accounted = (uint64_t)st.st_size; /* by the other one since */
-		if (st.st_nlink > 0)
+		if (st.st_nlink > 0) {
+			keep_fd_drop(inode->fd);
 			inode->fd = safe_close(inode->fd);
+		}
 	}
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_SPLIT);
 	return 0;
@@ -229,10 +231,11 @@ static bool is_passed_locked(const struct inode *inode)
 }
 
 /* The file gets another one with the next lookup. This one needs a descriptor, since it may lose its name unheard. */
-static void split_locked(struct fs *fs, struct inode *inode)
+void content_split_locked(struct fs *fs, struct inode *inode)
 {
 	int fd = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
 
+	keep_fd(fd);
 	inode->fd = fd < 0 ? -1 : fd;
 	node_unseal_locked(fs, inode); /* nobody here hears of what is written next */
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_LEARNED);
@@ -242,11 +245,13 @@ static void split_locked(struct fs *fs, struct inode *inode)
 
 int content_split_readers_locked(struct fs *fs, struct inode *inode)
 {
-	if (inode->nopen <= inode->nopen_write || atomic_load(&inode->flags) & INODE_CACHED)
+	if (inode->nopen <= inode->nopen_write + inode->nwriting ||
+	    atomic_load(&inode->flags) & INODE_CACHED)
 		return 0;
-	if (inode->nopen_write > 0 || atomic_load(&inode->flags) & INODE_ORPHAN)
+	if (inode->nopen_write > 0 || inode->nwriting > 0 ||
+	    atomic_load(&inode->flags) & INODE_ORPHAN)
 		return -ETXTBSY;
-	split_locked(fs, inode);
+	content_split_locked(fs, inode);
 	return 1;
 }
 
@@ -265,7 +270,7 @@ static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted)
 	if (!wanted)
 		account_cut_locked(fs, inode);
 	if (is_passed_locked(inode)) {
-		split_locked(fs, inode);
+		content_split_locked(fs, inode);
 		return;
 	}
 	backing_unregister(fs->backing, inode->backing_id); /* the blob's */

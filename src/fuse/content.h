@@ -50,6 +50,9 @@ void content_learn_again_locked(struct inode *inode, int fd);
 int content_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bool wanted)
 	WARN_UNUSED;
 
+/* The file gets another inode with the next lookup; this one is left to those who have it open. */
+void content_split_locked(struct fs *fs, struct inode *inode);
+
 /*
  * An open that the daemon is to serve cannot stand beside readers in passthrough, of whatever file: the inode is left to
  * them; what is written they see, since the file is the same. 0: there are none; 1: it was split off, so -ESTALE is the

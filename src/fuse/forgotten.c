@@ -95,7 +95,7 @@ static int make(struct fs *fs, uint64_t ino, const struct handle *h, struct inod
 	like.place = (uint8_t)place_of(e);
 	if (like.place == PLACE_OTHER)
 		atomic_fetch_or(&like.flags, INODE_TIMED);
-	r = itable_lookup(fs->itable, &like, ret, &is_new);
+	r = itable_know(fs->itable, &like, ret, &is_new);
 	if (r < 0 || !is_new)
 		exec_unref(fs->execs, e);
 	return r;

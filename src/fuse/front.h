@@ -16,6 +16,7 @@
 #include "exec/reaper.h"
 #include "seal/seal.h"
 #include "store/store.h"
+#include "takeover/keep.h"
 
 struct fs;
 
@@ -37,6 +38,7 @@ struct fs_config {
 	unsigned int threads; /* that serve requests, at most */
 	bool watched;	/* executions have a limit of bytes, which each write is checked against */
 	bool unsettled; /* the store was not closed in order: until fs_settled() */
+	struct keep *keep; /* what outlives this process; borrowed */
 };
 
 /* Borrows all. Serves nothing before session.h mounts it. */

@@ -52,11 +52,11 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 		return -errno;
 	r = dircache_new(store->fd, &fs->dirs); /* first: evicting even the root asks it */
 	if (r == 0)
-		r = itable_new(&store->tree, st.st_ino, node_evict, fs, &fs->itable);
+		r = itable_new(config->keep, &store->tree, st.st_ino, node_evict, fs, &fs->itable);
 	if (r == 0)
 		r = backing_new(fs->itable, &fs->backing);
 	if (r == 0)
-		r = notify_new(&fs->notify);
+		r = notify_new(config->keep, &fs->notify);
 	if (r == 0)
 		r = latency_new(config->threads, FS_OP_MAX_, &fs->latency);
 	if (r < 0)

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inode table: an array in reserved address space, committed in chunks as it grows and given back chunk
- * by chunk when all objects of one are free; and a hash by ino (linear hashing: one bucket is split per
+ * The inode table: an array in memory that outlives the process, committed in chunks as it grows and given back
+ * chunk by chunk when all objects of one are free; and a hash by ino (linear hashing: one bucket is split per
  * insertion, so no request ever waits for a rehash).
  *
- *     index = chunk * CHUNK_INODES + slot          index 0 is never used, index 1 is the root
+ *     index = chunk * CHUNK_INODES + slot          index 0 is the header, index 1 is the root
  */
 #include "fuse/itable.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "fuse/request.h"
 #include "util/cleanup.h"
 
 /* The root's node id. Source: FUSE_ROOT_ID in linux/fuse.h. */
@@ -37,21 +39,28 @@ struct chunk {
 	uint32_t free;	/* index + 1 of the first freed slot */
 };
 
+/* In the place of the first inode: what the next process must know. */
+struct header {
+	_Atomic uint32_t chunks_open; /* lock: chunks below this may be in use */
+	uint32_t generation;	      /* lock: of the next object */
+};
+_Static_assert(sizeof(struct header) <= sizeof(struct inode), "it has its place");
+
 struct itable {
 	/* Constant. */
-	struct inode *inodes; /* reserved */
-	uint32_t *buckets;    /* reserved; index + 1 of the first inode */
+	struct keep *keep;    /* borrowed */
+	struct inode *inodes; /* its area */
+	struct header *header;
+	uint32_t *buckets; /* reserved; index + 1 of the first inode */
 	itable_evict_fn *evict;
 	void *ctx; /* borrowed */
 
 	struct lock lock;     /* rank LOCK_ITABLE */
 	struct chunk *chunks; /* lock; owned; NCHUNKS of them, zero pages until used */
 	uint32_t hint;	      /* lock: no chunk below this has room */
-	uint32_t generation;  /* lock: of the next object */
 	uint64_t level;	      /* lock: buckets before the current round of splits, a power of two */
 	uint64_t split;	      /* lock: next bucket to split */
-	_Atomic uint32_t chunks_open; /* changes under lock: chunks below this may be in use */
-	_Atomic uint64_t count;	      /* changes under lock */
+	_Atomic uint64_t count; /* changes under lock */
 
 	struct lock stripes[STRIPES]; /* rank LOCK_INODE */
 };
@@ -66,6 +75,18 @@ static void *reserve(size_t size)
 static int commit(void *p, size_t size)
 {
 	return mprotect(p, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+}
+
+static int commit_chunk(struct itable *t, uint32_t chunk)
+{
+	return keep_commit(t->keep, &t->inodes[chunk * CHUNK_INODES],
+			   CHUNK_INODES * sizeof(struct inode));
+}
+
+static void discard_chunk(struct itable *t, uint32_t chunk)
+{
+	keep_discard(t->keep, &t->inodes[chunk * CHUNK_INODES],
+		     CHUNK_INODES * sizeof(struct inode));
 }
 
 static uint32_t index_of(const struct itable *t, const struct inode *inode)
@@ -184,11 +205,11 @@ static int slot_alloc_locked(struct itable *t, struct inode **ret)
 	if (t->hint == NCHUNKS)
 		return -ENFILE;
 	c = &t->chunks[t->hint];
-	if (t->hint >= atomic_load(&t->chunks_open)) {
-		r = commit(&t->inodes[t->hint * CHUNK_INODES], CHUNK_INODES * sizeof(struct inode));
+	if (t->hint >= atomic_load(&t->header->chunks_open)) {
+		r = commit_chunk(t, t->hint);
 		if (r < 0)
 			return r;
-		atomic_store(&t->chunks_open, t->hint + 1);
+		atomic_store(&t->header->chunks_open, t->hint + 1);
 	}
 	if (c->free) {
 		index = c->free - 1;
@@ -215,49 +236,82 @@ static void slot_free_locked(struct itable *t, struct inode *inode)
 	if (c->used == 0 && chunk > 0) {
 		c->free = 0;
 		c->fresh = 0;
-		(void)madvise(&t->inodes[chunk * CHUNK_INODES], CHUNK_INODES * sizeof(struct inode),
-			      MADV_DONTNEED);
+		discard_chunk(t, chunk);
 	}
 }
 
 /* Never 0, which free slots have, nor with the top bit, which is for control nodes. */
 static uint32_t next_generation_locked(struct itable *t)
 {
-	uint32_t generation = t->generation;
+	uint32_t generation = t->header->generation;
 
-	t->generation = generation == INT32_MAX ? 1 : generation + 1;
+	t->header->generation = generation == INT32_MAX ? 1 : generation + 1;
 	return generation;
 }
 
-int itable_lookup(struct itable *t, const struct inode *like, struct inode **ret, bool *ret_new)
+/* Counted for an answer. */
+static void give_locked(struct itable *t, struct inode *inode)
 {
-	struct inode *inode;
+	inode->nlookup++;
+	request_fence();
+	request_given(itable_nodeid(t, inode));
+}
+
+static bool is_known(const struct inode *inode)
+{
+	return inode->nlookup > 0 || inode->nref > 0;
+}
+
+static int find_or_make_locked(struct itable *t, const struct inode *like, struct inode **ret,
+			       bool *ret_new)
+{
+	struct inode *inode = hash_find_locked(t, like->ino, &like->handle);
 	uint32_t generation;
 	int r;
 
-	LOCK_SCOPE(&t->lock);
-	inode = hash_find_locked(t, like->ino, &like->handle);
-	if (inode) {
-		inode->nlookup++;
-		*ret = inode;
-		*ret_new = false;
+	*ret = inode;
+	*ret_new = !inode;
+	if (inode)
 		return 0;
-	}
 	r = slot_alloc_locked(t, &inode);
 	if (r < 0)
 		return r;
 	generation = next_generation_locked(t);
 	*inode = *like;
-	inode->generation = generation;
-	inode->nlookup = 1;
+	inode->nlookup = 0;
+	inode->nref = 0;
 	inode->nopen = inode->nopen_write = 0;
+	inode->nwriting = 0;
 	inode->backing_id = 0;
 	inode->fd = -1;
+	request_fence();
+	inode->generation = generation;
 	atomic_fetch_add(&t->count, 1);
 	hash_insert_locked(t, inode);
 	*ret = inode;
-	*ret_new = true;
 	return 0;
+}
+
+int itable_lookup(struct itable *t, const struct inode *like, struct inode **ret, bool *ret_new)
+{
+	int r;
+
+	LOCK_SCOPE(&t->lock);
+	r = find_or_make_locked(t, like, ret, ret_new);
+	if (r == 0)
+		give_locked(t, *ret);
+	return r;
+}
+
+int itable_know(struct itable *t, const struct inode *like, struct inode **ret, bool *ret_new)
+{
+	int r;
+
+	LOCK_SCOPE(&t->lock);
+	r = find_or_make_locked(t, like, ret, ret_new);
+	if (r == 0)
+		(*ret)->nref++;
+	return r;
 }
 
 struct inode *itable_peek(struct itable *t, uint64_t ino, const struct handle *h)
@@ -267,7 +321,7 @@ struct inode *itable_peek(struct itable *t, uint64_t ino, const struct handle *h
 	LOCK_SCOPE(&t->lock);
 	inode = hash_find_locked(t, ino, h);
 	if (inode)
-		inode->nlookup++;
+		inode->nref++;
 	return inode;
 }
 
@@ -277,8 +331,8 @@ struct inode *itable_find(struct itable *t, uint64_t nodeid)
 	struct inode *inode = &t->inodes[index];
 
 	/* The kernel names only inodes it holds a lookup on: chunks of those are committed and stay. */
-	if (index == 0 ||
-	    index / CHUNK_INODES >= atomic_load_explicit(&t->chunks_open, memory_order_relaxed))
+	if (index == 0 || index / CHUNK_INODES >= atomic_load_explicit(&t->header->chunks_open,
+								       memory_order_relaxed))
 		return NULL;
 	if (inode->generation != nodeid >> 32 || (!inode->generation && index != ROOT_INDEX))
 		return NULL; /* forgotten; a free slot has generation 0 */
@@ -291,10 +345,36 @@ struct inode *itable_ref(struct itable *t, uint64_t nodeid)
 
 	LOCK_SCOPE(&t->lock);
 	inode = itable_find(t, nodeid);
-	if (!inode || inode->nlookup == 0)
+	if (!inode || !is_known(inode))
 		return NULL;
-	inode->nlookup++;
+	inode->nref++;
 	return inode;
+}
+
+void itable_again(struct itable *t, struct inode *inode)
+{
+	LOCK_SCOPE(&t->lock);
+	give_locked(t, inode);
+}
+
+/* Nobody can find it any more. */
+static void evict(struct itable *t, struct inode *inode)
+{
+	t->evict(t->ctx, inode);
+	LOCK_SCOPE(&t->lock);
+	atomic_fetch_sub(&t->count, 1);
+	slot_free_locked(t, inode);
+}
+
+static bool forget_locked(struct itable *t, struct inode *inode, uint64_t n)
+{
+	if (index_of(t, inode) == ROOT_INDEX)
+		return false;
+	inode->nlookup -= MIN_OF(n, inode->nlookup);
+	if (is_known(inode))
+		return false;
+	hash_remove_locked(t, inode);
+	return true;
 }
 
 void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n)
@@ -303,29 +383,53 @@ void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n)
 
 	{
 		LOCK_SCOPE(&t->lock);
+		request_forgets();
 		inode = itable_find(t, nodeid);
-		if (!inode || index_of(t, inode) == ROOT_INDEX || inode->nlookup == 0)
+		if (!inode || inode->nlookup == 0)
 			return; /* never known, or forgotten already: somebody evicts it just now */
-		inode->nlookup -= MIN_OF(n, inode->nlookup);
-		if (inode->nlookup > 0)
+		if (!forget_locked(t, inode, n))
 			return;
-		hash_remove_locked(t, inode);
 	}
-	t->evict(t->ctx, inode); /* nobody can find it any more */
+	evict(t, inode);
+}
+
+void itable_take_back(struct itable *t, uint64_t nodeid)
+{
+	struct inode *inode = itable_find(t, nodeid); /* there: a lookup of it is the caller's */
+
 	{
 		LOCK_SCOPE(&t->lock);
-		atomic_fetch_sub(&t->count, 1);
-		slot_free_locked(t, inode);
+		request_not_given(nodeid);
+		if (!forget_locked(t, inode, 1))
+			return;
 	}
+	evict(t, inode);
+}
+
+void itable_unref(struct itable *t, struct inode *inode)
+{
+	{
+		LOCK_SCOPE(&t->lock);
+		inode->nref--;
+		if (!forget_locked(t, inode, 0))
+			return;
+	}
+	evict(t, inode);
 }
 
 bool itable_unref_shared(struct itable *t, struct inode *inode)
 {
 	LOCK_SCOPE(&t->lock);
-	if (inode->nlookup <= 1)
+	if (inode->nlookup == 0 && inode->nref <= 1)
 		return false;
-	inode->nlookup--;
+	inode->nref--;
 	return true;
+}
+
+void itable_set_auto_id(struct inode *inode, const char *id)
+{
+	inode->handle = (struct handle){ 0 };
+	(void)snprintf((char *)inode->handle.bytes, sizeof(inode->handle.bytes), "%s", id);
 }
 
 void itable_orphan(struct itable *t, struct inode *inode)
@@ -356,14 +460,14 @@ bool itable_scan(struct itable *t, const struct execution *exec, uint32_t *piece
 
 	LOCK_SCOPE(&t->lock);
 	/* Empty chunks have been given back, and slots never used not been had: neither is to be touched. */
-	while (*piece < atomic_load(&t->chunks_open) && t->chunks[*piece].used == 0)
+	while (*piece < atomic_load(&t->header->chunks_open) && t->chunks[*piece].used == 0)
 		++*piece;
-	if (*piece >= atomic_load(&t->chunks_open))
+	if (*piece >= atomic_load(&t->header->chunks_open))
 		return false;
 	for (uint32_t i = 0; i < t->chunks[*piece].fresh; i++) {
 		struct inode *inode = &t->inodes[*piece * CHUNK_INODES + i];
 
-		if (inode->nlookup > 0 && atomic_load(&inode->exec) == exec)
+		if (is_known(inode) && atomic_load(&inode->exec) == exec)
 			ret_ids[n++] = itable_nodeid(t, inode);
 	}
 	++*piece;
@@ -371,26 +475,81 @@ bool itable_scan(struct itable *t, const struct execution *exec, uint32_t *piece
 	return true;
 }
 
-int itable_new(const struct handle *root, uint64_t root_ino, itable_evict_fn *evict, void *ctx,
-	       struct itable **ret)
+/* ---- from one process to the next ---- */
+
+/* What a process had of an inode is gone with it. */
+static void reset(struct inode *inode)
+{
+	inode->nref = 0;
+	inode->nwriting = 0;
+	atomic_store(&inode->exec, NULL);
+}
+
+/* Its free slots are the chunk's first ones last, so that it fills up from the beginning. */
+static void take_over_chunk(struct itable *t, uint32_t chunk)
+{
+	struct chunk *c = &t->chunks[chunk];
+
+	c->fresh = CHUNK_INODES;
+	for (uint32_t i = CHUNK_INODES; i-- > (chunk == 0 ? ROOT_INDEX + 1 : 0);) {
+		struct inode *inode = &t->inodes[chunk * CHUNK_INODES + i];
+
+		if (inode->generation && inode->nlookup > 0) {
+			reset(inode);
+			c->used++;
+			atomic_fetch_add(&t->count, 1);
+			hash_insert_locked(t, inode);
+			continue;
+		}
+		memset(inode, 0, sizeof(*inode));
+		inode->hash_next = c->free;
+		c->free = chunk * CHUNK_INODES + i + 1;
+	}
+	if (c->used == 0 && chunk > 0) {
+		c->free = c->fresh = 0;
+		discard_chunk(t, chunk);
+	}
+}
+
+int itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg)
+{
+	uint32_t open = atomic_load(&t->header->chunks_open);
+
+	{
+		LOCK_SCOPE(&t->lock);
+		reset(&t->inodes[ROOT_INDEX]);
+		for (uint32_t i = 0; i < open; i++)
+			take_over_chunk(t, i);
+	}
+	for (uint32_t i = ROOT_INDEX + 1; i < open * CHUNK_INODES; i++) {
+		if (t->chunks[i / CHUNK_INODES].used == 0)
+			i = (i / CHUNK_INODES + 1) * CHUNK_INODES - 1;
+		else if (t->inodes[i].nlookup > 0)
+			each(arg, &t->inodes[i]);
+	}
+	return 0;
+}
+
+int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,
+	       itable_evict_fn *evict_fn, void *ctx, struct itable **ret)
 {
 	_cleanup_(freep) struct itable *t = calloc(1, sizeof(*t));
 	struct inode *inode;
 
 	if (!t)
 		return -ENOMEM;
-	t->inodes = reserve((size_t)ITABLE_MAX * sizeof(struct inode));
+	_Static_assert((size_t)ITABLE_MAX * sizeof(struct inode) == (size_t)8 << 30, "keep.c");
+	t->keep = keep;
+	t->inodes = keep_area(keep, KEEP_INODES);
+	t->header = (void *)t->inodes;
 	t->buckets = reserve((size_t)ITABLE_MAX * sizeof(uint32_t));
 	t->chunks = mmap(NULL, NCHUNKS * sizeof(struct chunk), PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!t->inodes || !t->buckets || t->chunks == MAP_FAILED ||
-	    commit(t->buckets, BUCKETS_MIN * sizeof(*t->buckets)) < 0 ||
-	    commit(t->inodes, CHUNK_INODES * sizeof(struct inode)) < 0)
+	if (!t->buckets || t->chunks == MAP_FAILED ||
+	    commit(t->buckets, BUCKETS_MIN * sizeof(*t->buckets)) < 0 || commit_chunk(t, 0) < 0)
 		return -ENOMEM; /* the process ends; the reservations with it */
-	atomic_init(&t->chunks_open, 1);
 	t->level = BUCKETS_MIN;
-	t->generation = 1;
-	t->evict = evict;
+	t->evict = evict_fn;
 	t->ctx = ctx;
 	lock_init(&t->lock, LOCK_ITABLE);
 	for (size_t i = 0; i < STRIPES; i++)
@@ -398,6 +557,13 @@ int itable_new(const struct handle *root, uint64_t root_ino, itable_evict_fn *ev
 
 	t->chunks[0].used = 2;
 	t->chunks[0].fresh = 2;
+	atomic_store(&t->count, 1);
+	*ret = t;
+	if (atomic_load(&t->header->chunks_open) > 0) { /* itable_take_over() comes next */
+		TAKE_PTR(t);
+		return 0;
+	}
+	t->header->generation = 1;
 	inode = &t->inodes[ROOT_INDEX];
 	*inode = (struct inode){
 		.ino = root_ino,
@@ -407,8 +573,8 @@ int itable_new(const struct handle *root, uint64_t root_ino, itable_evict_fn *ev
 		.handle = *root,
 		.place = PLACE_ROOT,
 	};
-	atomic_store(&t->count, 1);
-	*ret = TAKE_PTR(t);
+	atomic_store(&t->header->chunks_open, 1);
+	TAKE_PTR(t);
 	return 0;
 }
 
@@ -416,11 +582,11 @@ void itable_free(struct itable *t)
 {
 	if (!t)
 		return;
-	for (uint32_t i = ROOT_INDEX; i < atomic_load(&t->chunks_open) * CHUNK_INODES; i++) {
-		if (t->chunks[i / CHUNK_INODES].used > 0 && t->inodes[i].nlookup > 0)
+	for (uint32_t i = ROOT_INDEX; i < atomic_load(&t->header->chunks_open) * CHUNK_INODES;
+	     i++) {
+		if (t->chunks[i / CHUNK_INODES].used > 0 && is_known(&t->inodes[i]))
 			t->evict(t->ctx, &t->inodes[i]);
 	}
-	(void)munmap(t->inodes, (size_t)ITABLE_MAX * sizeof(struct inode));
 	(void)munmap(t->buckets, (size_t)ITABLE_MAX * sizeof(uint32_t));
 	(void)munmap(t->chunks, NCHUNKS * sizeof(struct chunk));
 	for (size_t i = 0; i < STRIPES; i++)

@@ -7,7 +7,11 @@
  * root. Control nodes (control/) have the top bit set and are not in this table.
  *
  * An object lives while its lookup count is not 0. The kernel sends no request for an inode after its last
- * FORGET; the threads of this process that act on their own hold a count, too (itable_ref).
+ * FORGET; the threads of this process that act on their own hold a count of their own (itable_ref).
+ *
+ * The array is memory that outlives the process (takeover/keep.h): it alone says what the kernel knows, the rest is
+ * built from it. Whoever is killed within one of these functions leaves an inode that is not yet there, or one that is
+ * known for nothing.
  */
 #ifndef FUSE_ITABLE_H
 #define FUSE_ITABLE_H
@@ -19,6 +23,7 @@
 
 #include "exec/execution.h"
 #include "store/handle.h"
+#include "takeover/keep.h"
 #include "util/lock.h"
 
 /* Inodes known at a time, at most. Source: 2^26 of 128 bytes are 8 GiB, more than a host gives to a daemon. */
@@ -64,22 +69,24 @@ struct inode {
 	uint32_t mode;	     /* S_IFMT only */
 
 	/* itable.lock */
-	uint64_t nlookup;
+	uint64_t nlookup;   /* the kernel's, as counted for answers */
 	uint32_t hash_next; /* index + 1; 0 ends the chain. Also the free list */
+	uint32_t nref;	    /* this process's own */
 
 	/* inode lock (itable_lock()) */
 	uint32_t nopen;
-	uint32_t nopen_write; /* opens that may write, and changes of its size under way */
+	uint32_t nopen_write; /* of those, what may write */
 	int32_t backing_id;   /* 0: none registered */
 	int32_t fd;	      /* O_PATH descriptor of an orphan, -1 otherwise; owned */
 	uint32_t exec_epoch;  /* as of which `exec` is right */
+	/* Last second its activity was written down (INODE_TIMED); changes under the lock, read without. */
+	_Atomic uint32_t touched_s;
 	/* owned reference; NULL for the root. itable_scan() compares it without the lock */
 	struct execution *_Atomic exec;
 	uint64_t size_accounted; /* bytes of a regular file that its execution was charged */
-	/* Last second its activity was written down (INODE_TIMED); changes under the lock, read without. */
-	_Atomic uint32_t touched_s;
-	_Atomic uint8_t place; /* enum place; changes under the lock, read without */
-	struct handle handle;  /* not for INODE_AUTO */
+	_Atomic uint8_t place;	 /* enum place; changes under the lock, read without */
+	uint16_t nwriting;	 /* changes of its content under way, inode lock */
+	struct handle handle;	 /* INODE_AUTO: its execution's ID instead, see itable_auto_id() */
 
 	_Atomic uint32_t flags; /* enum inode_flag; changes under the inode lock */
 };
@@ -89,8 +96,18 @@ struct itable;
 /* Called, without locks, for an inode whose last lookup is gone: give back what it holds. */
 typedef void itable_evict_fn(void *ctx, struct inode *inode);
 
-int itable_new(const struct handle *root, uint64_t root_ino, itable_evict_fn *evict, void *ctx,
-	       struct itable **ret) WARN_UNUSED;
+/* keep: borrowed. 0, -ENOMEM. */
+int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,
+	       itable_evict_fn *evict, void *ctx, struct itable **ret) WARN_UNUSED;
+
+/*
+ * Before requests are served, in the place of a process that has died: take over the inodes that it left. `each` is
+ * called for them, the root not counted, without locks. What belongs to a process is gone: nref, nwriting and exec
+ * are 0. 0, -ENOMEM.
+ */
+int itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg)
+	WARN_UNUSED;
+
 /* Evicts everything first. */
 void itable_free(struct itable *t);
 
@@ -109,20 +126,29 @@ struct inode *itable_find(struct itable *t, uint64_t nodeid);
 int itable_lookup(struct itable *t, const struct inode *like, struct inode **ret, bool *ret_new)
 	WARN_UNUSED;
 
-/* The live inode with this ino and handle, one lookup more; NULL if the kernel does not know it. */
+/* The same for this process itself: a reference, not a lookup. */
+int itable_know(struct itable *t, const struct inode *like, struct inode **ret, bool *ret_new)
+	WARN_UNUSED;
+
+/* One more lookup of an inode that the kernel knows, for an answer. */
+void itable_again(struct itable *t, struct inode *inode);
+
+/* The kernel gives lookups back. A count larger than what is there is taken as all of it. */
+void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n);
+
+/* The answer that a lookup was counted for is not sent, or not taken. */
+void itable_take_back(struct itable *t, uint64_t nodeid);
+
+/* The live inode with this ino and handle, with a reference for the caller; NULL if the kernel does not know it. */
 struct inode *itable_peek(struct itable *t, uint64_t ino, const struct handle *h);
 
 /* The same by node id; NULL if it is forgotten. */
 struct inode *itable_ref(struct itable *t, uint64_t nodeid);
 
-/* Give lookups back. A count larger than what is there is taken as all of it. */
-void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n);
-static inline void itable_unref(struct itable *t, struct inode *inode)
-{
-	itable_forget(t, itable_nodeid(t, inode), 1);
-}
+/* Give a reference of itable_peek() or itable_ref() back. */
+void itable_unref(struct itable *t, struct inode *inode);
 
-/* Give a lookup back unless it is the last one: then false, and it is still the caller's. */
+/* Unless nobody else knows the inode: then false, and it is still the caller's. */
 bool itable_unref_shared(struct itable *t, struct inode *inode) WARN_UNUSED;
 
 /* It has no name any more: not to be found by itable_lookup() again. */
@@ -133,6 +159,13 @@ void itable_adopt(struct itable *t, struct inode *inode);
 
 /* The same for one that was orphaned though it had a name. False if another one has been made of its file since. */
 bool itable_rejoin(struct itable *t, struct inode *inode) WARN_UNUSED;
+
+/* The ID in the handle of an INODE_AUTO. Source: what batonfs makes has an ID of n8n's shape, 16 characters at most. */
+void itable_set_auto_id(struct inode *inode, const char *id);
+static inline const char *itable_auto_id(const struct inode *inode)
+{
+	return (const char *)inode->handle.bytes;
+}
 
 /* The lock of one inode: striped, so never take two. */
 struct lock *itable_lock(struct itable *t, const struct inode *inode);

@@ -16,6 +16,7 @@
 
 #include "exec/limit.h"
 #include "fuse/content.h"
+#include "fuse/request.h"
 #include "store/lease.h"
 #include "store/mark.h"
 #include "store/procfd.h"
@@ -73,7 +74,8 @@ static struct execution *exchange_exec_locked(struct inode *inode, struct execut
 		atomic_fetch_add(&e->open, inode->nopen);
 		atomic_fetch_sub(&old->open, inode->nopen);
 	}
-	if (old != e && S_ISREG(inode->mode) && atomic_load(&inode->flags) & INODE_ORPHAN) {
+	if (exec_is_none(old)) { /* it is in no sum, and in that of e already, or will be */
+	} else if (old != e && S_ISREG(inode->mode) && atomic_load(&inode->flags) & INODE_ORPHAN) {
 		exec_account_nameless(e, node_nameless_bytes_locked(inode));
 		exec_account_nameless(old, -node_nameless_bytes_locked(inode));
 	} else if (old != e && S_ISREG(inode->mode)) {
@@ -482,13 +484,18 @@ void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 		}
 		/* Without it, its handle will do as long as somebody has it open; a pin (content.h) is found by it. */
 		if (inode->fd < 0 &&
-		    (fs_may_keep(fs, fd) || atomic_load(&inode->flags) & INODE_PINNED))
+		    (fs_may_keep(fs, fd) || atomic_load(&inode->flags) & INODE_PINNED)) {
+			request_gives(fd);
+			keep_fd(fd);
 			inode->fd = TAKE_FD(fd);
+		}
 		if (inode->nopen == 0) { /* a registered file would keep its space */
 			drop = inode->backing_id;
 			inode->backing_id = 0;
 		}
 	}
+	request_gives(fd);
+	keep_fd_drop(fd);
 	(void)safe_close(fd);
 	backing_unregister(fs->backing, drop);
 	if (S_ISDIR(inode->mode))
@@ -501,6 +508,7 @@ void node_evict(void *ctx, struct inode *inode)
 
 	backing_unregister(fs->backing, inode->backing_id);
 	content_evict(fs, inode);
+	keep_fd_drop(inode->fd);
 	(void)safe_close(inode->fd);
 	if (S_ISDIR(inode->mode))
 		dircache_drop(fs->dirs, itable_nodeid(fs->itable, inode));

@@ -104,7 +104,7 @@ void node_touch(struct fs *fs, struct inode *inode);
 
 /*
  * Its content is about to change: what was learned of it does not hold any more, nor what is just being learned
- * (sealing.c). The caller holds the inode's lock and has counted itself in nopen_write.
+ * (sealing.c). The caller holds the inode's lock and has counted itself in nopen_write or nwriting.
  */
 void node_unseal_locked(struct fs *fs, struct inode *inode);
 

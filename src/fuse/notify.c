@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fuse/fs.h"
+#include "takeover/guardian.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -46,6 +47,7 @@ struct queue_of_items {
 };
 
 struct notify {
+	struct keep *keep; /* borrowed */
 	pthread_t thread;
 	struct lock lock; /* rank LOCK_NOTIFY */
 	pthread_cond_t wake;
@@ -131,6 +133,7 @@ static void *run(void *arg)
 {
 	struct notify *n = arg;
 
+	guardian_may_hang(n->keep); /* behind an operation in the directory */
 	for (;;) {
 		struct fuse_session *session;
 		struct item *item;
@@ -228,13 +231,14 @@ void notify_set_session(struct notify *n, struct fuse_session *session)
 		lock_wait(&n->lock, &n->idle);
 }
 
-int notify_new(struct notify **ret)
+int notify_new(struct keep *keep, struct notify **ret)
 {
 	_cleanup_free_ struct notify *n = calloc(1, sizeof(*n));
 	int r;
 
 	if (!n)
 		return -ENOMEM;
+	n->keep = keep;
 	n->quick.tail = &n->quick.head;
 	n->slow.tail = &n->slow.head;
 	lock_init(&n->lock, LOCK_NOTIFY);

@@ -51,6 +51,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi);
 void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi);
 void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
+/* As release, of an open that the kernel never heard of: `writes`, and what it had for fi->fh. */
+void op_undo_open(struct fs *fs, uint64_t nodeid, uint64_t fh, bool writes);
 void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
 
 /*

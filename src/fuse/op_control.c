@@ -9,35 +9,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "baton/interface.h"
 #include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
+#include "fuse/request.h"
 #include "store/mark.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
-
-/* Whether struct text has a reason. */
-enum reason_state {
-	REASON_NONE,
-	REASON_COMING,
-	REASON_THERE,
-};
-
-/* An open control file. A reader holds it until its reply is out: the client may close before that returns. */
-struct text {
-	_Atomic uint32_t refs;
-	uid_t opener;
-	char *bytes; /* owned; NULL: opened for writing only */
-	size_t len;
-	_Atomic int state; /* enum reason_state */
-	struct control_reason
-		reason; /* why a write was refused: read from then on instead of the text */
-};
 
 static struct control_caller caller_of(fuse_req_t req)
 {
@@ -81,56 +65,82 @@ void opc_getattr(fuse_req_t req, fuse_ino_t nodeid)
 		reply_attr(req, &st, 0);
 }
 
-static void text_unref(struct text *t)
+/* fi->fh of an open: the descriptor of its text, 0 if it was opened for writing only; and who opened it. */
+static int text_of(const struct fuse_file_info *fi)
 {
-	if (!t || atomic_fetch_sub(&t->refs, 1) > 1)
-		return;
-	free(t->bytes);
-	free(t);
+	return (int)(uint32_t)fi->fh;
+}
+
+/* The text in a file of its own, which outlives this process with the open; or -errno. */
+static int make_text(const char *bytes, size_t len)
+{
+	int fd = memfd_create("batonfs-text", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (len > 0 && pwrite(fd, bytes, len, 0) != (ssize_t)len) {
+		(void)safe_close(fd);
+		return -ENOMEM;
+	}
+	return fd;
+}
+
+static int open_text(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid)
+{
+	struct control_caller caller = caller_of(req);
+	_cleanup_free_ char *bytes = NULL;
+	size_t len;
+	int r = control_read(fs->control, nodeid, &caller, &bytes, &len);
+
+	return r < 0 ? r : make_text(bytes, len);
 }
 
 void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
-	struct control_caller caller = caller_of(req);
-	struct text *t = calloc(1, sizeof(*t));
-	int r = t ? 0 : -ENOMEM;
+	int fd = 0;
 
-	if (t) {
-		atomic_init(&t->refs, 1); /* and 0 is REASON_NONE */
-		t->opener = caller.who.uid;
-	}
-	if (r == 0 && (fi->flags & O_ACCMODE) != O_WRONLY)
-		r = control_read(fs->control, nodeid, &caller, &t->bytes, &t->len);
-	if (r < 0) {
-		text_unref(t);
-		reply_err(req, r);
+	if ((fi->flags & O_ACCMODE) != O_WRONLY)
+		fd = open_text(fs, req, nodeid);
+	if (fd < 0) {
+		reply_err(req, fd);
 		return;
 	}
-	fi->fh = (uint64_t)(uintptr_t)t;
+	if (fd > 0)
+		keep_fd(fd);
+	fi->fh = (uint64_t)fuse_req_ctx(req)->uid << 32 | (uint32_t)fd;
 	fi->direct_io = 1; /* sizes are not known beforehand, contents change */
 	fi->noflush = 1;
 	lock_assert_none();
-	if (fuse_reply_open(req, fi) < 0)
-		text_unref(t);
+	if (fuse_reply_open(req, fi) < 0 && fd > 0) {
+		keep_fd_drop(fd);
+		(void)safe_close(fd);
+	}
 }
 
 void opc_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct text *t = (struct text *)(uintptr_t)fi->fh;
-	bool refused = atomic_load(&t->state) == REASON_THERE;
-	const char *bytes = refused ? t->reason.text : t->bytes;
-	size_t len = refused ? strlen(bytes) : t->len;
-	size_t at = MIN_OF((size_t)off, len);
+	struct fuse_bufvec text = FUSE_BUFVEC_INIT(size);
 
-	atomic_fetch_add(&t->refs, 1);
-	reply_buf(req, bytes + at, MIN_OF(size, len - at));
-	text_unref(t);
+	if (text_of(fi) == 0) {
+		reply_err(req, -EBADF);
+		return;
+	}
+	text.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	text.buf[0].fd = text_of(fi);
+	text.buf[0].pos = off;
+	lock_assert_none();
+	(void)fuse_reply_data(req, &text, FUSE_BUF_NO_SPLICE);
 }
 
 void opc_release(fuse_req_t req, struct fuse_file_info *fi)
 {
-	text_unref((struct text *)(uintptr_t)fi->fh);
+	int fd = text_of(fi);
+
+	if (fd > 0 && !request_is_again()) { /* else it may be closed, and its number another's */
+		keep_fd_drop(fd);
+		(void)safe_close(fd);
+	}
 	reply_err(req, 0);
 }
 
@@ -165,15 +175,13 @@ static void answer_later(fuse_req_t req, int err, size_t written)
 	notify_then(fs_of(req)->notify, send_answer, a);
 }
 
-/* The first of an open counts: nobody may be reading it while it changes. */
-static void keep_reason(struct text *t, const struct control_reason *why)
+/* Read from then on instead of the text. The first of an open counts: after that nothing can be written there. */
+static void keep_reason(int fd, const struct control_reason *why)
 {
-	int none = REASON_NONE;
-
-	if (!why->text[0] || !atomic_compare_exchange_strong(&t->state, &none, REASON_COMING))
+	if (fd <= 0 || !why->text[0] || ftruncate(fd, 0) < 0)
 		return;
-	t->reason = *why;
-	atomic_store(&t->state, REASON_THERE);
+	(void)!pwrite(fd, why->text, strlen(why->text), 0);
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 }
 
 void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct fuse_file_info *fi)
@@ -187,7 +195,7 @@ void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct
 	ssize_t n;
 	int r;
 
-	caller.opener = ((struct text *)(uintptr_t)fi->fh)->opener;
+	caller.opener = (uid_t)(fi->fh >> 32);
 	if (len > CONTROL_WRITE_MAX) {
 		reply_err(req, -EINVAL);
 		return;
@@ -200,8 +208,10 @@ void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct
 	}
 	text[n] = '\0';
 	r = control_write(fs->control, nodeid, &caller, text, (size_t)n, &why);
+	if (r == -ENOENT && request_is_again()) /* the last process has released it */
+		r = 0;
 	if (r < 0)
-		keep_reason((struct text *)(uintptr_t)fi->fh, &why);
+		keep_reason(text_of(fi), &why);
 	answer_later(req, r, (size_t)n);
 }
 

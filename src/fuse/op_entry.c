@@ -14,6 +14,7 @@
 #include "fuse/content.h"
 #include "fuse/growth.h"
 #include "fuse/reply.h"
+#include "fuse/request.h"
 #include "fuse/target.h"
 #include "util/cleanup.h"
 
@@ -50,10 +51,12 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void forget_one(struct fs *fs, fuse_ino_t nodeid, uint64_t nlookup)
 {
 	fs_count(fs, FS_OP_forget);
-	if (is_control(nodeid))
+	if (is_control(nodeid)) {
+		request_forgets();
 		control_forget(fs->control, nodeid, nlookup);
-	else
-		itable_forget(fs->itable, nodeid, nlookup);
+		return;
+	}
+	itable_forget(fs->itable, nodeid, nlookup);
 }
 
 void op_forget(fuse_req_t req, fuse_ino_t nodeid, uint64_t nlookup)
@@ -91,6 +94,22 @@ static int make_link(int dirfd, const char *name, const struct maker *m)
 	return symlinkat(m->link, dirfd, name) < 0 ? -errno : 0;
 }
 
+/* The directory was locked since it was begun: what is there then is ours. */
+static int make_once(int dirfd, const char *name,
+		     int (*make)(int dirfd, const char *name, const struct maker *m),
+		     const struct maker *m)
+{
+	int r;
+
+	request_changing(&(struct request_change){ .kind = CHANGE_MAKE, .fd = -1 });
+	r = make(dirfd, name, m);
+	if (r == -EEXIST && request_again(CHANGE_MAKE))
+		return 0;
+	if (r < 0)
+		request_changed(r, -1);
+	return r;
+}
+
 static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, bool is_dir,
 			int (*make)(int dirfd, const char *name, const struct maker *m),
 			const struct maker *m)
@@ -111,7 +130,7 @@ static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, boo
 		if (r == 0 && S_ISREG(m->mode))
 			r = growth_create(fs, &t);
 		if (r == 0)
-			r = make(t.ref.fd, name, m);
+			r = make_once(t.ref.fd, name, make, m);
 		if (r == 0)
 			r = target_entry(fs, &t, name, -1, &inode, &e);
 		if (r == 0)
@@ -177,13 +196,23 @@ static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *n
 static int link_own(struct fs *fs, struct inode *inode, int fd, int dirfd, const char *name)
 {
 	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
+	struct stat st;
 	int r = S_ISREG(inode->mode) ? content_learn_locked(fs, inode, fd) : 0;
 
 	if (r == 0)
 		r = content_own_locked(fs, inode, lock, true);
 	if (r != 0)
 		return r == 1 ? -ESTALE : r;
-	return linkat(fd, "", dirfd, name, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	request_changing(
+		&(struct request_change){ .kind = CHANGE_LINK, .ino = inode->ino, .fd = -1 });
+	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	r = -errno;
+	if (r == -EEXIST && request_again(CHANGE_LINK) &&
+	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == inode->ino)
+		return 0;
+	request_changed(r, -1);
+	return r;
 }
 
 /* The execution that the new name is in will account for the file, unless it does so already. */
@@ -222,6 +251,7 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 	*ret_ttl_ns = node_own_ttl(fs, fd);
 	{ /* the first name of a nameless file */
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		keep_fd_drop(inode->fd);
 		orphan = TAKE_FD(inode->fd);
 		node_named_locked(inode);
 		itable_adopt(fs->itable, inode);
@@ -258,7 +288,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 			e.ino = nodeid;
 			e.entry_timeout = CACHE_SECONDS;
 			e.attr_timeout = node_attr_seconds(fs, inode, false);
-			(void)itable_ref(fs->itable, nodeid); /* the entry counts as a lookup */
+			itable_again(fs->itable, inode); /* the entry counts as a lookup */
 		}
 		missed = recover_is_walking(fs->execs) &&
 			 (r < 0 || !target_report(fs, &t, newname, &e.attr, &inode->handle));

@@ -19,6 +19,7 @@
 #include "fuse/growth.h"
 #include "fuse/refresh.h"
 #include "fuse/reply.h"
+#include "fuse/request.h"
 #include "fuse/target.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
@@ -140,6 +141,7 @@ static void count_open_locked(struct opening *o, _Atomic uint64_t *given)
 	if (writes(o->fi) || o->fi->flags & O_TRUNC)
 		node_unseal_locked(o->fs, inode);
 	exec_opened(inode->exec);
+	request_opened(itable_nodeid(o->fs->itable, inode), o->fi->fh, writes(o->fi));
 }
 
 /*
@@ -192,6 +194,9 @@ static int open_files_locked(struct opening *o)
 		(void)safe_close(own);
 		return blob;
 	}
+	keep_fd(own);
+	if (blob)
+		keep_fd(blob);
 	o->fi->fh = fh_of(own, blob);
 	return 0;
 }
@@ -272,10 +277,14 @@ static bool has_opens(struct fs *fs, struct inode *inode)
 /* All reads and writes of it were answered before; named in tests/lib/tsan.supp, because nobody sees that. */
 static void close_fh(const struct fuse_file_info *fi)
 {
-	if (fh_blob(fi))
+	if (fh_blob(fi)) {
+		keep_fd_drop(fh_blob(fi));
 		(void)safe_close(fh_blob(fi));
-	if (fi->fh)
+	}
+	if (fi->fh) {
+		keep_fd_drop(fh_own(fi));
 		(void)safe_close(fh_own(fi));
+	}
 }
 
 /* Undo open_inode(): at release, or if the kernel did not take the open. True if its last writer is gone. */
@@ -292,7 +301,7 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 			exec_account_nameless(inode->exec, -node_nameless_bytes_locked(inode));
 		inode->nopen--;
 		if (writes(fi))
-			last_writer = --inode->nopen_write == 0;
+			last_writer = --inode->nopen_write == 0 && inode->nwriting == 0;
 		exec_closed(inode->exec);
 		last_open = inode->nopen == 0 && !fi->fh;
 		if (inode->nopen == 0) {
@@ -315,6 +324,13 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 		refresh_closed(fs->refresh, itable_nodeid(fs->itable, inode));
 	close_fh(fi);
 	return last_writer;
+}
+
+/* The kernel did not take it. */
+static void undo_open(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
+{
+	request_not_opened();
+	(void)close_inode(fs, inode, fi);
 }
 
 /* O_TRUNC comes with the open (FUSE_CAP_ATOMIC_O_TRUNC). */
@@ -381,7 +397,33 @@ void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	node_touch(fs, inode);
 	lock_assert_none();
 	if (fuse_reply_open(req, fi) < 0)
-		(void)close_inode(fs, inode, fi);
+		undo_open(fs, inode, fi);
+}
+
+void op_undo_open(struct fs *fs, uint64_t nodeid, uint64_t fh, bool writes)
+{
+	struct inode *inode = itable_find(fs->itable, nodeid);
+	struct fuse_file_info fi = { .flags = writes ? O_WRONLY : O_RDONLY, .fh = fh };
+
+	if (inode)
+		(void)close_inode(fs, inode, &fi);
+}
+
+/* The last process may have carried it out, but for its end. */
+static bool close_again(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
+{
+	const struct request_change *before = request_again(CHANGE_CLOSE);
+	bool last_writer;
+
+	if (before) {
+		if (!before->done)
+			close_fh(fi);
+		return writes(fi);
+	}
+	request_changing(&(struct request_change){ .kind = CHANGE_CLOSE, .fd = -1 });
+	last_writer = close_inode(fs, inode, fi);
+	request_closed();
+	return last_writer;
 }
 
 void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
@@ -402,7 +444,7 @@ void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 		    !(atomic_load(&inode->flags) & INODE_ORPHAN))
 			growth_closed(fs, inode, (uint64_t)st.st_size);
 		node_touch(fs, inode);
-		if (close_inode(fs, inode, fi) && !(atomic_load(&inode->flags) & INODE_ORPHAN))
+		if (close_again(fs, inode, fi) && !(atomic_load(&inode->flags) & INODE_ORPHAN))
 			seal_closed(fs->seal, inode->ino, &inode->handle, (uint64_t)st.st_size);
 		seal_idle(fs->seal, inode->ino, &inode->handle);
 	}
@@ -417,8 +459,8 @@ static void reply_create(fuse_req_t req, struct fs *fs, struct inode *inode,
 	lock_assert_none();
 	if (fuse_reply_create(req, e, fi) <
 	    0) { /* interrupted: the kernel knows neither open nor entry */
-		(void)close_inode(fs, inode, fi);
-		itable_forget(fs->itable, e->ino, 1);
+		undo_open(fs, inode, fi);
+		itable_take_back(fs->itable, e->ino);
 	}
 }
 
@@ -426,16 +468,23 @@ static void reply_create(fuse_req_t req, struct fs *fs, struct inode *inode,
 static int create_file(struct fs *fs, fuse_req_t req, struct target *t, const char *name,
 		       mode_t mode, int flags)
 {
-	int how = O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	int how = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (flags & O_ACCMODE);
 	int fd;
 	int r = fs_assume(fs, req, false);
 
 	if (r < 0)
 		return r;
-	fd = openat(t->ref.fd, name, how | (flags & O_ACCMODE), mode);
-	if (fd < 0 && errno == EEXIST && !(flags & O_EXCL))
-		return -ESTALE;
-	return fd < 0 ? -errno : fd;
+	if (request_again(CHANGE_MAKE)) { /* the directory was locked since: it is ours */
+		fd = openat(t->ref.fd, name, how);
+		if (fd >= 0)
+			return fd;
+	}
+	request_changing(&(struct request_change){ .kind = CHANGE_MAKE, .fd = -1 });
+	fd = openat(t->ref.fd, name, how | O_CREAT | O_EXCL, mode);
+	r = fd < 0 ? -errno : fd;
+	if (r < 0)
+		request_changed(r, -1);
+	return r == -EEXIST && !(flags & O_EXCL) ? -ESTALE : r;
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -464,7 +513,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 			target_created(fs, &t, req, name, inode, &e.attr);
 			r = open_inode(req, inode, fd, fi);
 			if (r < 0)
-				itable_unref(fs->itable, inode);
+				itable_take_back(fs->itable, e.ino);
 		}
 		growth_not_created(&t);
 		target_leave(fs, &t);
@@ -488,7 +537,7 @@ static int make_nameless(struct fs *fs, struct target *t, int fd, struct inode *
 	keep = open(path.name, O_PATH | O_CLOEXEC);
 	if (keep < 0) {
 		r = -errno;
-		itable_unref(fs->itable, *ret_inode);
+		itable_take_back(fs->itable, e->ino);
 		return r;
 	}
 	node_orphan(fs, *ret_inode, keep, NULL);
@@ -519,7 +568,7 @@ void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file
 		if (r == 0) {
 			r = open_inode(req, inode, fd, fi);
 			if (r < 0)
-				itable_unref(fs->itable, inode);
+				itable_take_back(fs->itable, e.ino);
 		}
 		target_leave(fs, &t);
 	}

@@ -11,9 +11,32 @@
 #include <unistd.h>
 
 #include "fuse/reply.h"
+#include "fuse/request.h"
 #include "fuse/target.h"
 #include "fuse/victim.h"
 #include "util/cleanup.h"
+
+/* If the last process had done it, or all but what follows from it, it has left what the name stood for. */
+static int remove_name(struct fs *fs, struct target *t, const char *name, int flags,
+		       struct victim *v)
+{
+	const struct request_change *before = request_again(CHANGE_REMOVE);
+	int r = victim_find(t->ref.fd, name, v);
+
+	if (r == -ENOENT && before) {
+		if (before->fd >= 0 && victim_was(before->fd, v) == 0)
+			victim_gone(fs, t, name, v);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	request_changing(&(struct request_change){ .kind = CHANGE_REMOVE, .fd = v->fd });
+	r = unlinkat(t->ref.fd, name, flags) < 0 ? -errno : 0;
+	if (r == 0)
+		victim_gone(fs, t, name, v);
+	request_changed(r, v->fd);
+	return r;
+}
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -29,11 +52,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	r = target_enter(fs, req, parent, name, 0, &t);
 	if (r == 0) {
-		r = victim_find(t.ref.fd, name, &v);
-		if (r == 0)
-			r = unlinkat(t.ref.fd, name, 0) < 0 ? -errno : 0;
-		if (r == 0)
-			victim_gone(fs, &t, name, &v);
+		r = remove_name(fs, &t, name, 0, &v);
 		victim_done(&v);
 		target_leave(fs, &t);
 	}
@@ -43,17 +62,13 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 /* The directory of a virtual execution is not there to be removed, and is empty: fine. */
 static int remove_dir(struct fs *fs, struct target *t, const char *name, struct victim *v)
 {
-	int r = victim_find(t->ref.fd, name, v);
+	int r = remove_name(fs, t, name, AT_REMOVEDIR, v);
 
 	if (r == -ENOENT && t->dir->place == PLACE_ROOT && exec_table_config(fs->execs)->autodir &&
 	    rule_is_n8n_id(name)) {
 		node_detach(fs, name);
 		return 0;
 	}
-	if (r == 0)
-		r = unlinkat(t->ref.fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
-	if (r == 0)
-		victim_gone(fs, t, name, v);
 	return r;
 }
 

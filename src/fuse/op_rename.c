@@ -15,6 +15,7 @@
 #include "exec/recover.h"
 #include "fuse/growth.h"
 #include "fuse/reply.h"
+#include "fuse/request.h"
 #include "fuse/target.h"
 #include "fuse/victim.h"
 #include "store/mark.h"
@@ -260,34 +261,101 @@ static bool report(struct fs *fs, struct side *from, struct side *to)
 	       !target_report(fs, &to->t, to->name, &from->was.st, &from->was.handle);
 }
 
-static int move_name(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
-		     unsigned int flags, bool *ret_missed)
+/* Whatever follows from it. */
+static void moved(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
+		  unsigned int flags, bool *ret_missed)
 {
-	if (renameat2(from->t.ref.fd, from->name, to->t.ref.fd, to->name, flags) < 0)
-		return -errno;
 	if (from->was.st.st_ino == to->was.st.st_ino && to->was.fd >= 0)
-		return 0; /* two names of one file: nothing happens, says rename(2) */
+		return; /* two names of one file: nothing happens, says rename(2) */
 	if (flags & RENAME_EXCHANGE) {
 		arrived(fs, req, from, to, flags);
 		arrived(fs, req, to, from, flags);
 		*ret_missed = report(fs, from, to);
 		*ret_missed |= report(fs, to, from);
-		return 0;
+		return;
 	}
 	if (to->was.fd >= 0)
 		victim_gone(fs, &to->t, to->name, &to->was);
 	arrived(fs, req, from, to, flags);
 	*ret_missed = report(fs, from, to);
 	departed(fs, from, to);
-	return 0;
+}
+
+static int move_name(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
+		     unsigned int flags, bool *ret_missed)
+{
+	const struct request_change change = {
+		.kind = CHANGE_RENAME,
+		.ino = from->was.st.st_ino,
+		.other = to->was.fd < 0 ? 0 : to->was.st.st_ino,
+		.fd = to->was.fd,
+	};
+	int r;
+
+	request_changing(&change);
+	r = renameat2(from->t.ref.fd, from->name, to->t.ref.fd, to->name, flags) < 0 ? -errno : 0;
+	if (r == 0)
+		moved(fs, req, from, to, flags, ret_missed);
+	request_changed(r, to->was.fd);
+	return r;
+}
+
+/* ---- again ---- */
+
+static bool is_ino(const struct victim *v, uint64_t ino)
+{
+	return v->fd >= 0 && v->st.st_ino == ino;
+}
+
+/* The mark tells it of a directory that has another name by now. */
+static void tell_auto(struct side *s)
+{
+	int64_t ino;
+
+	if (S_ISDIR(s->was.st.st_mode) && s->t.dir->place == PLACE_ROOT &&
+	    mark_get(s->was.fd, MARK_AUTO, &ino) == 0) {
+		s->is_auto = true;
+		s->ino = exec_auto_ino(s->name);
+	}
+}
+
+/*
+ * The last process had done it, or all but what follows from it: let the sides be as they were before. False: it
+ * had not.
+ */
+static bool was_moved(const struct request_change *before, struct side *from, struct side *to,
+		      unsigned int flags)
+{
+	struct victim v = from->was;
+
+	if (!is_ino(&to->was, before->ino))
+		return false;
+	if (flags & RENAME_EXCHANGE && !is_ino(&from->was, before->other))
+		return false;
+	if (!(flags & RENAME_EXCHANGE) && from->was.fd >= 0)
+		return false;
+	from->was = to->was;
+	to->was = v;
+	if (!(flags & RENAME_EXCHANGE) && victim_was(before->fd, &to->was) < 0)
+		to->was = VICTIM_NONE;
+	tell_auto(from);
+	return true;
 }
 
 static int do_rename(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
 		     unsigned int flags)
 {
+	const struct request_change *before = request_again(CHANGE_RENAME);
 	bool missed = false;
-	int r = check(from, to, flags);
+	int r;
 
+	if (before && was_moved(before, from, to, flags)) {
+		recover_name_begin(fs->execs);
+		moved(fs, req, from, to, flags, &missed);
+		recover_name_end(fs->execs, missed);
+		return 0;
+	}
+	r = check(from, to, flags);
 	if (r == 0 && flags & RENAME_WHITEOUT)
 		r = fs_assume(fs, req, false);
 	if (r < 0)
@@ -378,7 +446,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		reply_err(req, -EPERM);
 		return;
 	}
-	from_kind = is_directory(fs, parent, name) ? TARGET_DIR : 0;
+	from_kind = is_directory(fs, parent, name) || (request_again(CHANGE_RENAME) &&
+						       is_directory(fs, newparent, newname))
+			    ? TARGET_DIR
+			    : 0;
 	to_kind = from_kind;
 	if (flags & RENAME_EXCHANGE)
 		to_kind = is_directory(fs, newparent, newname) ? TARGET_DIR : 0;

@@ -16,6 +16,7 @@
 #include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
+#include "fuse/request.h"
 #include "store/mark.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
@@ -167,6 +168,36 @@ static int drop_setgid(fuse_req_t req, int fd, const char *path)
 	return chmod(path, st.st_mode & 05777) < 0 ? -errno : 0;
 }
 
+/* What the last process has made, or removed, is no error. */
+static int set_once(const char *path, const char *name, const char *value, size_t size, int flags)
+{
+	const struct request_change change = { .kind = CHANGE_XATTR, .fd = -1 };
+	int r;
+
+	if (request_again(CHANGE_XATTR))
+		flags &= ~(XATTR_CREATE | XATTR_REPLACE);
+	request_changing(&change);
+	r = setxattr(path, name, value, size, flags) < 0 ? -errno : 0;
+	if (r < 0)
+		request_changed(r, -1);
+	return r;
+}
+
+static int remove_once(const char *path, const char *name)
+{
+	const struct request_change change = { .kind = CHANGE_XATTR, .fd = -1 };
+	bool again = request_again(CHANGE_XATTR);
+	int r;
+
+	request_changing(&change);
+	r = removexattr(path, name) < 0 ? -errno : 0;
+	if (r == -ENODATA && again)
+		return 0;
+	if (r < 0)
+		request_changed(r, -1);
+	return r;
+}
+
 void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, const char *value,
 		 size_t size, int flags)
 {
@@ -191,7 +222,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, const char
 		{
 			_cleanup_(lock_dropp) struct lock *lock = lock_for(fs, inode, name);
 
-			r = setxattr(path.name, name, value, size, flags) < 0 ? -errno : 0;
+			r = set_once(path.name, name, value, size, flags);
 		}
 		if (r == 0 && strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) == 0)
 			r = drop_setgid(req, ref.fd, path.name);
@@ -219,7 +250,7 @@ void op_removexattr(fuse_req_t req, fuse_ino_t nodeid, const char *name)
 		{
 			_cleanup_(lock_dropp) struct lock *lock = lock_for(fs, inode, name);
 
-			r = removexattr(path.name, name) < 0 ? -errno : 0;
+			r = remove_once(path.name, name);
 		}
 		node_put(fs, &ref);
 		content_tell_twin(fs, inode);

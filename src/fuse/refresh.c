@@ -27,6 +27,7 @@
 
 #include "fuse/fs.h"
 #include "fuse/node.h"
+#include "takeover/guardian.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -273,7 +274,10 @@ static void *run(void *arg)
 	struct refresh *r = arg;
 	int64_t delay_ns = DELAY_MIN_NS;
 	uint64_t nodeid;
-	int err = become_client(r);
+	int err;
+
+	guardian_may_hang(r->fs->config.keep);
+	err = become_client(r);
 
 	if (err == 0)
 		err = clone_mount(r);

@@ -29,7 +29,7 @@ static inline void reply_entry(fuse_req_t req, struct fs *fs, const struct fuse_
 {
 	lock_assert_none();
 	if (fuse_reply_entry(req, e) < 0 && e->ino && !(e->ino & CONTROL_NODE_BIT))
-		itable_forget(fs->itable, e->ino, 1);
+		itable_take_back(fs->itable, e->ino);
 }
 
 static inline void reply_attr(fuse_req_t req, const struct stat *st, double seconds)

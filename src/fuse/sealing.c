@@ -37,7 +37,7 @@ int node_write_begin(struct fs *fs, struct inode *inode, bool wanted)
 		r = content_own_locked(fs, inode, lock, wanted);
 	if (r != 0)
 		return r == 1 ? -ESTALE : r;
-	inode->nopen_write++;
+	inode->nwriting++;
 	node_unseal_locked(fs, inode);
 	return 0;
 }
@@ -45,7 +45,7 @@ int node_write_begin(struct fs *fs, struct inode *inode, bool wanted)
 bool node_write_end(struct fs *fs, struct inode *inode)
 {
 	LOCK_SCOPE(itable_lock(fs->itable, inode));
-	return --inode->nopen_write == 0;
+	return --inode->nwriting == 0 && inode->nopen_write == 0;
 }
 
 /* 0 if nobody can write to it, -EBUSY, -errno. An open under way counts already, so the lease delays nobody. */
@@ -56,7 +56,7 @@ static int check_final_locked(struct fs *fs, struct inode *inode)
 
 	if (flags & INODE_ORPHAN)
 		return -ESTALE;
-	if (inode->nopen_write > 0)
+	if (inode->nopen_write > 0 || inode->nwriting > 0)
 		return -EBUSY;
 	if (flags & INODE_SEALED)
 		return 0;
@@ -84,7 +84,7 @@ static void count_opens(struct fs *fs, uint64_t ino, const struct handle *h, uin
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		*ret_opens = inode->nopen;
-		*ret_writers = inode->nopen_write;
+		*ret_writers = inode->nopen_write + inode->nwriting;
 	}
 	itable_unref(fs->itable, inode);
 }
@@ -115,7 +115,7 @@ static int check_closed_locked(const struct inode *inode, const struct seal_clai
 		return -ECANCELED;
 	if (atomic_load(&inode->flags) & INODE_ORPHAN)
 		return -ESTALE;
-	if (inode->nopen > 0 || inode->nopen_write > 0)
+	if (inode->nopen > 0 || inode->nwriting > 0)
 		return -EBUSY;
 	return atomic_load(&inode->flags) & INODE_STUB ? -EEXIST : 0;
 }

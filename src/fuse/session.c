@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +23,9 @@
 #include "fuse/fs.h"
 #include "fuse/readers.h"
 #include "fuse/refresh.h"
+#include "fuse/resume.h"
 #include "fuse/spin.h"
+#include "takeover/guardian.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -64,7 +67,21 @@ struct mount_id {
 #define FORCED_TRIES 50
 #define FORCED_POLL_NS (20 * NS_PER_MS)
 
+/* What the next process must know of the connection: KEEP_SESSION. */
+struct kept {
+	uint32_t init_len; /* bytes of `init`; written last, 0: there is no connection */
+	int32_t device_fd;
+	int32_t read_ahead_fd;
+	struct mount_id mount_id;
+	char mountpoint[PATH_MAX];
+	uint8_t init[4096]; /* the kernel's first message. Source: 104 bytes in Linux 6.18 */
+};
+
 struct session {
+	struct kept *kept;	   /* the keep's */
+	struct requests *requests; /* owned */
+	struct backlog *backlog;   /* owned; what is sent again. NULL: nothing was taken over */
+	bool attached;
 	int read_ahead_fd;	 /* owned; the mount's read_ahead_kb in sysfs, or -1 */
 	struct fs *fs;		 /* borrowed */
 	struct fuse_session *se; /* owned */
@@ -169,7 +186,7 @@ static int read_mount_id(const char *path, struct mount_id *ret)
 	return 0;
 }
 
-int session_mount(const struct session_config *c, struct fs *fs, struct session **ret)
+static int new_session(const struct session_config *c, struct fs *fs, struct session **ret)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
 	int r;
@@ -177,6 +194,7 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 	if (!s)
 		return -ENOMEM;
 	s->fs = fs;
+	s->kept = keep_area(c->keep, KEEP_SESSION);
 	s->read_ahead_fd = -1;
 	s->nthreads = c->threads;
 	s->mountpoint = strdup(c->mountpoint);
@@ -184,10 +202,30 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 	if (!s->mountpoint || !s->threads)
 		return -ENOMEM;
 	r = readers_new(c->threads, &s->readers);
+	if (r == 0)
+		r = requests_new(c->keep, &s->requests);
 	if (r < 0)
 		return r;
 	fuse_set_log_func(log_libfuse);
 	r = make_session(s, c);
+	if (r == 0)
+		*ret = TAKE_PTR(s);
+	return r;
+}
+
+static void connected(struct session *s)
+{
+	s->mounted = true;
+	s->fs->session = s->se;
+	notify_set_session(s->fs->notify, s->se);
+	backing_set_device(s->fs->backing, fuse_session_fd(s->se));
+}
+
+int session_mount(const struct session_config *c, struct fs *fs, struct session **ret)
+{
+	_cleanup_(session_freep) struct session *s = NULL;
+	int r = new_session(c, fs, &s);
+
 	if (r < 0)
 		return r;
 	errno = 0;
@@ -198,13 +236,64 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
 		return r;
 	}
-	s->mounted = true;
 	s->read_ahead_fd = open_read_ahead(s->mountpoint);
-	fs->session = s->se;
-	notify_set_session(fs->notify, s->se);
-	backing_set_device(fs->backing, fuse_session_fd(s->se));
+	connected(s);
 	*ret = TAKE_PTR(s);
 	return 0;
+}
+
+int session_attach(const struct session_config *c, struct fs *fs, struct session **ret)
+{
+	_cleanup_(session_freep) struct session *s = NULL;
+	int r = new_session(c, fs, &s);
+	char device[32];
+
+	if (r < 0)
+		return r;
+	if (!s->kept->init_len)
+		return -ENODATA;
+	(void)snprintf(device, sizeof(device), "/dev/fd/%d", s->kept->device_fd);
+	if (fuse_session_mount(s->se, device) != 0)
+		return -EIO;
+	s->mount_id = s->kept->mount_id;
+	s->read_ahead_fd = s->kept->read_ahead_fd;
+	s->attached = true;
+	connected(s);
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+/* The connection's first message, for the next process. */
+static void keep_connection(struct session *s, const struct fuse_buf *buf)
+{
+	struct kept *k = s->kept;
+
+	if (buf->size > sizeof(k->init) || strlen(s->mountpoint) >= sizeof(k->mountpoint))
+		return; /* it can then not be taken over, which is said later */
+	k->device_fd = fuse_session_fd(s->se);
+	k->read_ahead_fd = s->read_ahead_fd;
+	k->mount_id = s->mount_id;
+	memcpy(k->init, buf->mem, buf->size);
+	memcpy(k->mountpoint, s->mountpoint, strlen(s->mountpoint) + 1);
+	keep_fd(k->device_fd);
+	keep_fd(k->read_ahead_fd);
+	request_fence();
+	k->init_len = (uint32_t)buf->size;
+}
+
+bool session_can_be_attached(const struct session *s)
+{
+	return s->kept->init_len > 0 && resume_is_possible(s->kept->init, s->kept->init_len);
+}
+
+void session_abandon(struct keep *keep)
+{
+	const struct kept *k = keep_area(keep, KEEP_SESSION);
+	struct mount_id now;
+
+	if (!k->init_len || read_mount_id(k->mountpoint, &now) < 0 || now.id != k->mount_id.id)
+		return;
+	(void)umount2(k->mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 static void end(struct session *s)
@@ -213,64 +302,134 @@ static void end(struct session *s)
 		s->on_end(s->arg);
 }
 
-/* One request. 0 to go on, 1 at the end, -errno. */
-static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
+/* 0, 1 at the end, -errno. */
+static int receive(struct session *s, struct fuse_buf *buf)
 {
-	int64_t asked = clock_mono_ns();
-	int64_t took;
-	int n;
+	int n = fuse_session_receive_buf(s->se, buf);
 
-	if (readers_wanted(s->readers) == 1)
-		spin_wait(&t->spin, fuse_session_fd(s->se));
-	n = fuse_session_receive_buf(s->se, buf);
-
-	if (n == -EINTR || n == -EAGAIN)
+	if (n > 0)
 		return 0;
 	/* ECONNABORTED: it ended while a request was on its way to us. */
 	if (n == 0 || n == -ENODEV || n == -ECONNABORTED) {
 		atomic_store(&s->gone, true);
 		return 1;
 	}
-	if (n < 0)
-		return n;
+	return n;
+}
+
+static void process(struct session *s, struct thread *t, const struct fuse_buf *buf, int64_t asked)
+{
+	int64_t took;
+
 	readers_begin(s->readers, t->number, asked);
 	fs_op_now = FS_OP_MAX_; /* what libfuse answers itself is none */
 	fuse_session_process_buf(s->se, buf);
 	took = readers_end(s->readers, t->number);
 	if (fs_op_now < FS_OP_MAX_)
 		latency_add(s->fs->latency, t->number, fs_op_now, (uint64_t)took);
-	return 0;
+}
+
+/* One request. 0 to go on, 1 at the end, -errno. */
+static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
+{
+	int64_t asked = clock_mono_ns();
+	int r;
+
+	requests_ready(s->requests, t->number);
+	guardian_settled(s->fs->config.keep);
+	if (readers_wanted(s->readers) == 1)
+		spin_wait(&t->spin, fuse_session_fd(s->se));
+	r = receive(s, buf);
+	if (r == -EINTR || r == -EAGAIN)
+		return 0;
+	if (r == 0)
+		process(s, t, buf, asked);
+	requests_done(s->requests, t->number);
+	return r;
+}
+
+/* What the last process was asked and did not answer. False: there is no more. */
+static bool serve_again(struct session *s, struct thread *t, struct fuse_buf *buf)
+{
+	uint64_t unique;
+
+	if (!s->backlog)
+		return false;
+	requests_ready(s->requests, t->number);
+	if (!backlog_take(s->backlog, buf, &unique))
+		return false;
+	if (unique & REQUEST_RESENT)
+		requests_begin_again(s->requests, unique);
+	process(s, t, buf, clock_mono_ns());
+	requests_done(s->requests, t->number);
+	if (unique & REQUEST_RESENT)
+		requests_end_again(s->requests, unique);
+	return true;
 }
 
 static void *serve(void *arg)
 {
 	struct thread *t = arg;
 	struct session *s = t->session;
-	struct fuse_buf buf = { 0 };
+	struct fuse_buf buf = { .mem = requests_buffer(s->requests, t->number) };
 	int r = 0;
 
-	while (r == 0 && readers_turn(s->readers, t->number) && !fuse_session_exited(s->se))
-		r = serve_one(s, t, &buf);
+	buf.mem_size = buf.mem ? REQUEST_BUFFER_BYTES : 0;
+	while (r == 0 && readers_turn(s->readers, t->number) && !fuse_session_exited(s->se)) {
+		if (!serve_again(s, t, &buf))
+			r = serve_one(s, t, &buf);
+	}
 	if (r < 0) {
 		log_error("reading requests: error=%s", log_errname(r));
 		atomic_store(&s->broken, true);
 	}
-	free(buf.mem);
+	if (!requests_buffer(s->requests, t->number))
+		free(buf.mem);
 	end(s);
 	return NULL;
+}
+
+/* INIT: comes before everything else. */
+static int begin(struct session *s)
+{
+	struct fuse_buf buf = { 0 };
+	int r = receive(s, &buf);
+
+	if (r == 0) {
+		keep_connection(s, &buf);
+		fuse_session_process_buf(s->se, &buf);
+	}
+	free(buf.mem);
+	return r;
+}
+
+/*
+ * The same from what was kept. libfuse's answer to a message that was answered long ago goes nowhere: the kernel does
+ * not know it any more (-ENOENT).
+ */
+static int begin_again(struct session *s)
+{
+	struct fuse_buf init = { .mem = s->kept->init, .size = s->kept->init_len };
+	int r;
+
+	fuse_session_process_buf(s->se, &init);
+	r = backlog_read(s->se, &s->backlog);
+	if (r < 0)
+		return r;
+	resume_doubt_names(s->se);
+	return fs_take_over(s->fs, s->requests, backlog_uniques(s->backlog),
+			    backlog_count(s->backlog));
 }
 
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 {
 	struct sigaction sa = { .sa_handler = nothing };
-	struct fuse_buf buf = { 0 };
 	int r;
 
 	s->on_end = on_end;
 	s->arg = arg;
 	(void)sigaction(WAKE_SIGNAL, &sa, NULL); /* no SA_RESTART: read(2) is to return */
-	r = serve_one(s, &s->threads[0], &buf);	 /* INIT: comes before everything else */
-	free(buf.mem);
+	r = s->attached ? begin_again(s) : begin(s);
 	if (r != 0)
 		return r < 0 ? r : -ENODEV;
 	(void)!write(s->read_ahead_fd, READ_AHEAD_KB, strlen(READ_AHEAD_KB));
@@ -371,6 +530,8 @@ void session_free(struct session *s)
 	for (unsigned int i = 0; i < s->started; i++)
 		join(s->threads[i].pthread);
 	readers_free(s->readers);
+	requests_free(s->requests);
+	backlog_free(s->backlog);
 	refresh_free(s->fs->refresh);
 	s->fs->refresh = NULL;
 	if (s->fs->session) {

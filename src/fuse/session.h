@@ -17,7 +17,8 @@ struct session_config {
 	const char *mountpoint; /* absolute; borrowed */
 	const char *options;	/* generic mount options, "nosuid,nodev"; borrowed */
 	unsigned int threads;
-	bool debug; /* libfuse's own tracing */
+	struct keep *keep; /* borrowed */
+	bool debug;	   /* libfuse's own tracing */
 };
 
 /*
@@ -26,6 +27,22 @@ struct session_config {
  */
 int session_mount(const struct session_config *config, struct fs *fs, struct session **ret)
 	WARN_UNUSED;
+
+/*
+ * Instead, in the place of a process that has died: the connection that it left. 0, -ENODATA: it left none;
+ * -errno. session_start() takes over what it was at.
+ */
+int session_attach(const struct session_config *config, struct fs *fs, struct session **ret)
+	WARN_UNUSED;
+
+/* Whether a process that dies could be replaced: after session_start(). */
+bool session_can_be_attached(const struct session *s);
+
+/*
+ * End the connection that a process left which has died, and take its mount away, if it is there: whoever uses it gets
+ * an error. In the namespace of session_mount().
+ */
+void session_abandon(struct keep *keep);
 
 /*
  * Start the threads and return when the connection is set up, that is when passthrough is known to work or

@@ -6,21 +6,39 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 
-int victim_find(int dirfd, const char *name, struct victim *ret)
+static int describe(struct victim *ret)
 {
 	int r;
 
-	if (dirfd < 0)
-		return -ENOENT;
-	ret->fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (ret->fd < 0)
 		return -errno;
 	r = fstat(ret->fd, &ret->st) < 0 ? -errno : handle_at(ret->fd, "", &ret->handle);
 	if (r < 0)
 		victim_done(ret);
+	return r;
+}
+
+int victim_find(int dirfd, const char *name, struct victim *ret)
+{
+	if (dirfd < 0)
+		return -ENOENT;
+	ret->fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return describe(ret);
+}
+
+int victim_was(int fd, struct victim *ret)
+{
+	int r;
+
+	if (fd < 0)
+		return -ENOENT;
+	ret->fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	r = describe(ret);
+	ret->st.st_nlink++; /* before its name went */
 	return r;
 }
 

@@ -19,6 +19,9 @@ struct victim {
 /* 0, -ENOENT, -errno. */
 int victim_find(int dirfd, const char *name, struct victim *ret) WARN_UNUSED;
 
+/* The same of what `fd` has open and has no name any more; -1: none was there. */
+int victim_was(int fd, struct victim *ret) WARN_UNUSED;
+
 /* Its name `name` in the target's directory is gone. May take the descriptor. */
 void victim_gone(struct fs *fs, struct target *t, const char *name, struct victim *v);
 

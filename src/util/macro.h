@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#define NORETURN __attribute__((noreturn))
 #define WARN_UNUSED __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 

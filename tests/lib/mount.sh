@@ -167,12 +167,23 @@ unmount_batonfs() {
 	unset "mount_pid[$MNT]"
 }
 
+# kill -9 the daemon PID; the guardian first stands still, so that it starts no other worker.
+kill_daemon() {
+	local worker
+
+	kill -STOP "$1"
+	for worker in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+		kill -9 "$worker"
+	done
+	kill -9 "$1"
+}
+
 # kill -9 the daemon of $MNT and take the dead mount away.
 kill_batonfs() {
 	local pid
 
 	pid=$(daemon_pid)
-	kill -9 "$pid"
+	kill_daemon "$pid"
 	wait_until 10 gone "$pid"
 	is_mounted && fusermount3 -uz "$MNT"
 	unset "mount_pid[$MNT]"

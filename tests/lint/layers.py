@@ -15,14 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # A layer may include itself and these. "baton" is include/baton.
 MAY_INCLUDE = {
     "util": set(),
+    "takeover": {"util"},
     "store": {"util"},
     "ledger": {"util"},
     "seal": {"ledger", "store", "util"},
     "exec": {"seal", "ledger", "store", "util", "baton"},
-    "control": {"exec", "seal", "ledger", "store", "util", "baton"},
-    "fuse": {"control", "exec", "seal", "store", "util", "baton"},
+    "control": {"exec", "seal", "ledger", "store", "takeover", "util", "baton"},
+    "fuse": {"control", "exec", "seal", "store", "takeover", "util", "baton"},
     "config": {"store", "util"},
-    "main": {"fuse", "config", "control", "exec", "seal", "ledger", "store", "util", "baton"},
+    "main": {"fuse", "config", "control", "exec", "seal", "ledger", "store", "takeover", "util", "baton"},
     "tools": {"util", "baton"},
     "baton": set(),
 }

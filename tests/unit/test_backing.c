@@ -10,6 +10,8 @@
 static struct itable *table;
 static struct backing *backing;
 
+static struct keep *keep;
+
 static void on_evict(void *ctx, struct inode *inode)
 {
 	(void)ctx;
@@ -20,7 +22,8 @@ static void setup(void)
 {
 	struct handle root = { .type = 1, .len = 1 };
 
-	ck_assert_int_eq(itable_new(&root, 2, on_evict, NULL, &table), 0);
+	ck_assert_int_eq(keep_new(false, &keep), 0);
+	ck_assert_int_eq(itable_new(keep, &root, 2, on_evict, NULL, &table), 0);
 	ck_assert_int_eq(backing_new(table, &backing), 0);
 }
 
@@ -28,6 +31,7 @@ static void teardown(void)
 {
 	backing_free(backing);
 	itable_free(table);
+	keep_free(keep);
 }
 
 /* A closed inode with an id, as op_open.c leaves it. */
@@ -94,7 +98,7 @@ START_TEST(inode_forgotten_meanwhile_is_not_touched)
 	uint64_t index = (uint32_t)itable_nodeid(table, first);
 	struct inode *second;
 
-	itable_unref(table, first);
+	itable_take_back(table, itable_nodeid(table, first));
 	for (uint64_t i = 0; i < BACKING_WARM - 1; i++)
 		(void)add_warm(100 + i);
 	second = itable_find(table, itable_nodeid(table, first)); /* took the place */

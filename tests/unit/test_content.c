@@ -25,6 +25,8 @@ static struct inode *inode;
 static struct seal_claim claim;
 static struct blob_name name;
 
+static struct keep *keep;
+
 static void on_evict(void *ctx, struct inode *gone)
 {
 	(void)ctx;
@@ -65,7 +67,8 @@ static void setup(void)
 	lock_init(&fs.claims_lock, LOCK_CLAIMS);
 	lock_init(&fs.moves_lock, LOCK_MOVES);
 	lock_cond_init(&fs.moved);
-	ck_assert_int_eq(itable_new(&root, 2, on_evict, NULL, &fs.itable), 0);
+	ck_assert_int_eq(keep_new(false, &keep), 0);
+	ck_assert_int_eq(itable_new(keep, &root, 2, on_evict, NULL, &fs.itable), 0);
 	inode = know("f");
 	inode->exec = &exec;
 	inode->size_accounted = SIZE;
@@ -77,6 +80,7 @@ static void teardown(void)
 	ck_assert_ptr_null(fs.moves);
 	ck_assert_uint_eq(atomic_load(&fs.moving), 0);
 	itable_free(fs.itable);
+	keep_free(keep);
 	ledger_free(ledger);
 	lock_done(&fs.claims_lock);
 	lock_done(&fs.moves_lock);
@@ -240,7 +244,7 @@ START_TEST(does_not_join_beside_another)
 	other = know("f");
 	ck_assert_ptr_ne(other, inode);
 	ck_assert_int_eq(own(true), -ESTALE);
-	itable_unref(fs.itable, other);
+	itable_take_back(fs.itable, itable_nodeid(fs.itable, other));
 	ck_assert_int_eq(own(true), 0);
 }
 END_TEST
@@ -298,7 +302,7 @@ END_TEST
 
 static void forget_and_know_again(void)
 {
-	itable_unref(fs.itable, inode);
+	itable_take_back(fs.itable, itable_nodeid(fs.itable, inode));
 	inode = know("f");
 	inode->exec = &exec;
 }
@@ -370,7 +374,7 @@ START_TEST(pinned_as_long_as_it_is_known)
 	ck_assert_int_eq(unlinkat(scratch.fd, "f", 0), 0);
 	node_orphan(&fs, inode, fd, &st);
 	ck_assert(blob_is_pinned(fix.blobs, &name));
-	itable_unref(fs.itable, inode);
+	itable_take_back(fs.itable, itable_nodeid(fs.itable, inode));
 	ck_assert(!blob_is_pinned(fix.blobs, &name));
 }
 END_TEST

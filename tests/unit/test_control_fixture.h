@@ -26,6 +26,7 @@ struct fixture {
 	struct trash *trash;
 	struct ledger *ledger;
 	struct exec_table *execs;
+	struct keep *keep;
 	struct control *control;
 	int root_changes;
 };
@@ -83,7 +84,8 @@ static void fixture_setup(void)
 	ck_assert_int_eq(exec_table_new(&fix.store, fix.trash, fix.ledger, &config,
 					opened.next_number, &fix.execs),
 			 0);
-	ck_assert_int_eq(control_new(fix.execs, fix.ledger, &up, &fix.control), 0);
+	ck_assert_int_eq(keep_new(false, &fix.keep), 0);
+	ck_assert_int_eq(control_new(fix.keep, fix.execs, fix.ledger, &up, &fix.control), 0);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -97,6 +99,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 static void fixture_teardown(void)
 {
 	control_free(fix.control);
+	keep_free(fix.keep);
 	exec_table_free(fix.execs);
 	trash_free(fix.trash);
 	ledger_free(fix.ledger);

@@ -22,12 +22,15 @@ static struct ctlnode_key key_of(int i)
 	return key;
 }
 
+static struct keep *keep;
+
 START_TEST(many_nodes_are_found_and_given_back)
 {
 	_cleanup_free_ uint64_t *nodes = calloc(MANY, sizeof(*nodes));
 	struct ctlnode_table *t = NULL;
 
-	ck_assert_int_eq(ctlnode_table_new(&root_key, &t), 0);
+	ck_assert_int_eq(keep_new(false, &keep), 0);
+	ck_assert_int_eq(ctlnode_table_new(keep, &root_key, &t), 0);
 	for (int i = 0; i < MANY; i++) {
 		struct ctlnode_key key = key_of(i);
 
@@ -50,6 +53,7 @@ START_TEST(many_nodes_are_found_and_given_back)
 		ctlnode_forget(t, nodes[i], 1);
 	ck_assert_uint_eq(ctlnode_count(t), 0);
 	ctlnode_table_free(t);
+	keep_free(keep);
 }
 END_TEST
 
@@ -59,9 +63,11 @@ START_TEST(nodes_left_at_the_end_are_freed)
 	struct ctlnode_key key = key_of(1);
 	uint64_t node = 0;
 
-	ck_assert_int_eq(ctlnode_table_new(&root_key, &t), 0);
+	ck_assert_int_eq(keep_new(false, &keep), 0);
+	ck_assert_int_eq(ctlnode_table_new(keep, &root_key, &t), 0);
 	ck_assert_int_eq(ctlnode_lookup(t, &key, &node), 0);
 	ctlnode_table_free(t);
+	keep_free(keep);
 	ctlnode_table_free(NULL);
 }
 END_TEST
@@ -105,7 +111,8 @@ START_TEST(threads_may_look_and_forget_at_the_same_time)
 	struct ctlnode_table *t = NULL;
 	pthread_t threads[4];
 
-	ck_assert_int_eq(ctlnode_table_new(&root_key, &t), 0);
+	ck_assert_int_eq(keep_new(false, &keep), 0);
+	ck_assert_int_eq(ctlnode_table_new(keep, &root_key, &t), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, look_and_forget, t), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
@@ -116,6 +123,7 @@ START_TEST(threads_may_look_and_forget_at_the_same_time)
 	}
 	ck_assert_uint_eq(ctlnode_count(t), 0);
 	ctlnode_table_free(t);
+	keep_free(keep);
 }
 END_TEST
 

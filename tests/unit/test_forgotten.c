@@ -11,6 +11,8 @@ static struct execution *exec;
 static uint64_t ino;
 static struct handle handle;
 
+static struct keep *keep;
+
 static void on_evict(void *ctx, struct inode *gone)
 {
 	(void)ctx;
@@ -32,13 +34,15 @@ static void setup(void)
 	row.execution = exec_number(exec);
 	ledger_file_put(fix.ledger, &row);
 	fs = (struct fs){ .store = &fix.store, .ledger = fix.ledger, .execs = fix.execs };
-	ck_assert_int_eq(itable_new(&root, 2, on_evict, NULL, &fs.itable), 0);
+	ck_assert_int_eq(keep_new(false, &keep), 0);
+	ck_assert_int_eq(itable_new(keep, &root, 2, on_evict, NULL, &fs.itable), 0);
 }
 
 static void teardown(void)
 {
 	exec_unref(fix.execs, exec);
 	itable_free(fs.itable);
+	keep_free(keep);
 	exec_teardown();
 }
 

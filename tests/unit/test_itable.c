@@ -17,6 +17,8 @@ static struct itable *table;
 static _Atomic uint64_t evicted;
 static _Atomic uint64_t evicted_sum; /* of their numbers */
 
+static struct keep *keep;
+
 static void on_evict(void *ctx, struct inode *inode)
 {
 	ck_assert_ptr_eq(ctx, &evicted);
@@ -29,12 +31,14 @@ static void setup(void)
 {
 	atomic_store(&evicted, 0);
 	atomic_store(&evicted_sum, 0);
-	ck_assert_int_eq(itable_new(&root, 2, on_evict, &evicted, &table), 0);
+	ck_assert_int_eq(keep_new(false, &keep), 0);
+	ck_assert_int_eq(itable_new(keep, &root, 2, on_evict, &evicted, &table), 0);
 }
 
 static void teardown(void)
 {
 	itable_free(table);
+	keep_free(keep);
 }
 
 static struct inode like(uint64_t ino)
@@ -91,9 +95,10 @@ START_TEST(same_key_is_the_same_inode)
 	ck_assert_ptr_eq(inode, itable_find(table, nodeid));
 	ck_assert_ptr_eq(itable_peek(table, 10, &key.handle), inode);
 	ck_assert_ptr_eq(itable_ref(table, nodeid), inode);
-	itable_forget(table, nodeid, 3);
+	itable_forget(table, nodeid, 2);
+	itable_unref(table, inode);
 	ck_assert_uint_eq(evicted, 0);
-	itable_forget(table, nodeid, 1);
+	itable_unref(table, inode);
 	ck_assert_uint_eq(evicted, 1);
 	ck_assert_ptr_null(itable_find(table, nodeid));
 	ck_assert_ptr_null(itable_ref(table, nodeid));
@@ -176,7 +181,9 @@ START_TEST(orphan_is_known_but_not_found)
 	itable_forget(table, other, 1);
 	itable_adopt(table, inode);
 	ck_assert_ptr_eq(itable_peek(table, 10, &key.handle), inode);
-	itable_forget(table, nodeid, 2);
+	itable_forget(table, nodeid, 1);
+	ck_assert_uint_eq(evicted, 1);
+	itable_unref(table, inode);
 	ck_assert_uint_eq(evicted, 2);
 }
 END_TEST
@@ -187,6 +194,8 @@ START_TEST(only_a_shared_lookup_is_given_back_without_evicting)
 	struct inode *inode = itable_ref(table, nodeid);
 
 	ck_assert(itable_unref_shared(table, inode));
+	ck_assert_ptr_eq(itable_ref(table, nodeid), inode);
+	itable_forget(table, nodeid, 1);
 	ck_assert(!itable_unref_shared(table, inode));
 	ck_assert_ptr_eq(itable_find(table, nodeid), inode);
 	ck_assert_uint_eq(evicted, 0);
@@ -257,7 +266,7 @@ START_TEST(generations_come_round_without_zero_and_the_top_bit)
 {
 	uint64_t nodeid;
 
-	table->generation = INT32_MAX;
+	table->header->generation = INT32_MAX;
 	nodeid = add(10);
 	ck_assert_uint_eq(nodeid >> 32, INT32_MAX);
 	itable_forget(table, nodeid, 1);

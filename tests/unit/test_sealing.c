@@ -14,6 +14,8 @@ static struct fs fs;
 static struct inode *inode;
 static struct seal_claim claim;
 
+static struct keep *keep;
+
 static void on_evict(void *ctx, struct inode *gone)
 {
 	(void)ctx;
@@ -35,7 +37,8 @@ static void setup(void)
 	fs = (struct fs){ .store = &store };
 	lock_init(&fs.claims_lock, LOCK_CLAIMS);
 	lock_init(&fs.moves_lock, LOCK_MOVES);
-	ck_assert_int_eq(itable_new(&root, 2, on_evict, NULL, &fs.itable), 0);
+	ck_assert_int_eq(keep_new(false, &keep), 0);
+	ck_assert_int_eq(itable_new(keep, &root, 2, on_evict, NULL, &fs.itable), 0);
 	ck_assert_int_eq(itable_lookup(fs.itable, &key, &inode, &is_new), 0);
 }
 
@@ -44,6 +47,7 @@ static void teardown(void)
 	ck_assert_ptr_null(fs.claims);
 	ck_assert_uint_eq(inode->nlookup, 1);
 	itable_free(fs.itable);
+	keep_free(keep);
 	lock_done(&fs.claims_lock);
 	lock_done(&fs.moves_lock);
 	scratch_teardown();

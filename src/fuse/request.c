@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A slot for each thread, and the changes that the last worker left: KEEP_REQUESTS is
+ *
+ *     struct request [REQUEST_THREADS_MAX] | struct left [LEFT_MAX]
+ */
+#include "fuse/request.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/log.h"
+
+/* Changes that wait for their requests. Source: each worker leaves one for a thread; more than have ever been seen. */
+#define LEFT_MAX 1024
+
+/* A change that may have been made, of a request that is sent again. */
+struct left {
+	uint64_t unique; /* without REQUEST_RESENT; 0: free. Written last */
+	struct request_change change;
+};
+
+struct requests {
+	struct keep *keep; /* borrowed */
+	/* Areas of it. */
+	uint8_t *slots;
+	uint8_t *buffers;
+	struct left *left;
+};
+
+__thread struct request *request_now;
+
+/* What this thread's request may have changed when it was served before. A thread's own, as above. */
+static __thread const struct request_change *before;
+static __thread bool is_again;
+
+static struct request *slot(struct requests *r, unsigned int number)
+{
+	return (struct request *)(void *)(r->slots + (size_t)number * sizeof(struct request));
+}
+
+static struct fuse_in_header *message(struct requests *r, unsigned int number)
+{
+	return (void *)(r->buffers + (size_t)number * REQUEST_BUFFER_BYTES);
+}
+
+int requests_new(struct keep *keep, struct requests **ret)
+{
+	struct requests *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->keep = keep;
+	r->slots = keep_area(keep, KEEP_REQUESTS);
+	r->buffers = keep_area(keep, KEEP_BUFFERS);
+	r->left = (struct left *)(void *)(r->slots + REQUEST_THREADS_MAX * sizeof(struct request));
+	*ret = r;
+	return 0;
+}
+
+void requests_free(struct requests *r)
+{
+	free(r);
+}
+
+void *requests_buffer(struct requests *r, unsigned int number)
+{
+	return keep_is_shared(r->keep) ? message(r, number) : NULL;
+}
+
+/* ---- one after the other ---- */
+
+static void clear(struct request *rq)
+{
+	rq->change.kind = CHANGE_NONE;
+	rq->change.fd = -1;
+	rq->opened = 0;
+	rq->ngiven = rq->nforgot = 0;
+}
+
+void requests_ready(struct requests *r, unsigned int number)
+{
+	if (!keep_is_shared(r->keep))
+		return;
+	request_now = slot(r, number);
+	message(r, number)->len = 0;
+	request_fence();
+	clear(request_now);
+	request_fence();
+}
+
+void requests_done(struct requests *r, unsigned int number)
+{
+	if (!keep_is_shared(r->keep))
+		return;
+	request_fence();
+	message(r, number)->len = 0;
+	request_fence();
+}
+
+void request_changing(const struct request_change *change)
+{
+	struct request *rq = request_now;
+
+	if (!rq)
+		return;
+	if (change->fd >= 0)
+		keep_fd(change->fd);
+	rq->change = *change;
+	rq->change.kind = CHANGE_NONE;
+	request_fence();
+	rq->change.kind = change->kind;
+	request_fence();
+}
+
+void request_changed(int r, int fd)
+{
+	struct request *rq = request_now;
+
+	if (!rq)
+		return;
+	request_fence();
+	if (r < 0)
+		rq->change.kind = CHANGE_NONE;
+	rq->change.fd = -1;
+	if (fd >= 0)
+		keep_fd_drop(fd);
+}
+
+const struct request_change *request_again(enum request_change_kind kind)
+{
+	return before && before->kind == kind ? before : NULL;
+}
+
+bool request_is_again(void)
+{
+	return is_again;
+}
+
+/* ---- from one worker to the next ---- */
+
+static struct left *find_left(struct requests *r, uint64_t unique)
+{
+	for (size_t i = 0; i < LEFT_MAX; i++) {
+		if (r->left[i].unique == unique)
+			return &r->left[i];
+	}
+	return NULL;
+}
+
+static bool is_among(const uint64_t *uniques, size_t n, uint64_t unique)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((uniques[i] & ~REQUEST_RESENT) == unique)
+			return true;
+	}
+	return false;
+}
+
+static void drop_left(struct left *left)
+{
+	int fd = left->change.fd;
+
+	left->unique = 0;
+	request_fence();
+	if (fd >= 0) {
+		keep_fd_drop(fd);
+		(void)close(fd);
+	}
+}
+
+/* One that was told of before has been begun again since, which changes nothing of what may have been done then. */
+static void leave(struct requests *r, uint64_t unique, const struct request_change *change)
+{
+	struct left *left = find_left(r, unique);
+
+	if (left)
+		return;
+	left = find_left(r, 0);
+	if (!left) {
+		log_warning("takeover: more requests under way than are remembered; a name may be "
+			    "answered as if somebody else had made it, ignoring");
+		return;
+	}
+	left->change = *change;
+	request_fence();
+	left->unique = unique;
+}
+
+/* The rest of a message of inodes to be forgotten. */
+static void forget_rest(const struct requests_upcalls *up, struct request *rq,
+			const struct fuse_in_header *in)
+{
+	const void *body = in + 1;
+	const struct fuse_batch_forget_in *batch = body;
+	const struct fuse_forget_one *items = (const void *)(batch + 1);
+	const struct fuse_forget_in *single = body;
+
+	request_now = rq; /* counts on: this may be interrupted, too */
+	if (in->opcode == FUSE_FORGET && rq->nforgot == 0)
+		up->forget(up->ctx, in->nodeid, single->nlookup);
+	while (in->opcode == FUSE_BATCH_FORGET && rq->nforgot < batch->count) {
+		const struct fuse_forget_one *f = &items[rq->nforgot];
+
+		up->forget(up->ctx, f->nodeid, f->nlookup);
+	}
+	request_now = NULL;
+}
+
+static void resume_slot(struct requests *r, unsigned int number, const struct requests_upcalls *up,
+			const uint64_t *uniques, size_t n)
+{
+	struct request *rq = slot(r, number);
+	struct fuse_in_header *in = message(r, number);
+	uint64_t unique = in->unique & ~REQUEST_RESENT;
+
+	if (in->len == 0)
+		return;
+	if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET) {
+		forget_rest(up, rq, in);
+	} else if (is_among(uniques, n, unique)) {
+		if (rq->change.kind != CHANGE_NONE)
+			leave(r, unique, &rq->change);
+		in->len = 0; /* first: not to be undone twice */
+		request_fence();
+		up->undo(up->ctx, rq);
+	}
+	in->len = 0;
+	request_fence();
+	clear(rq);
+}
+
+void requests_resume(struct requests *r, const struct requests_upcalls *up, const uint64_t *uniques,
+		     size_t n)
+{
+	/* Answered meanwhile, or given up by the kernel: what is not sent again is over. */
+	for (size_t i = 0; i < LEFT_MAX; i++) {
+		if (r->left[i].unique && !is_among(uniques, n, r->left[i].unique))
+			drop_left(&r->left[i]);
+	}
+	for (unsigned int i = 0; i < REQUEST_THREADS_MAX; i++)
+		resume_slot(r, i, up, uniques, n);
+}
+
+void requests_begin_again(struct requests *r, uint64_t unique)
+{
+	const struct left *left = find_left(r, unique & ~REQUEST_RESENT);
+
+	is_again = true;
+	before = left ? &left->change : NULL;
+}
+
+void requests_end_again(struct requests *r, uint64_t unique)
+{
+	struct left *left = find_left(r, unique & ~REQUEST_RESENT);
+
+	is_again = false;
+	before = NULL;
+	if (left)
+		drop_left(left);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In the place of a process that has died: its inodes, and what it was at.
+ */
+#include "fuse/takeover.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "fuse/content.h"
+#include "fuse/node.h"
+#include "fuse/op.h"
+#include "store/blob.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* What the last process had found out, or was at. */
+#define FLAGS_OF_A_PROCESS                                                                         \
+	(INODE_CLAIMED | INODE_SEALED | INODE_LEARNED | INODE_WARM | INODE_PINNED |                \
+	 INODE_NO_CAPABILITY)
+#define FLAGS_OF_OPENS (INODE_CACHED | INODE_TARGET)
+
+/* Its directory has the ID for a name, any other is found by its path when it is needed (node_exec()). */
+static void adopt_exec(struct fs *fs, struct inode *inode)
+{
+	struct execution *e = NULL;
+
+	if (atomic_load(&inode->flags) & INODE_AUTO)
+		e = exec_get(fs->execs, itable_auto_id(inode), LIFETIME_TTL);
+	inode->exec_epoch = e ? atomic_load(&fs->exec_epoch) : atomic_load(&fs->exec_epoch) - 1;
+	if (!e)
+		e = exec_none(fs->execs);
+	atomic_store(&inode->exec, e);
+	atomic_fetch_add(&e->open, inode->nopen);
+	if (inode->nopen > 0)
+		exec_unref(fs->execs, node_exec(fs, inode)); /* it is in use: let that be seen */
+}
+
+/*
+ * Somebody has it open in passthrough as the stub that it was. If the last process had begun to bring its content home,
+ * that is done or undone first; and if it is at home then, those who have the blob open go on with it alone.
+ */
+static void adopt_stub(struct fs *fs, struct inode *inode)
+{
+	struct blob_name name;
+	int r = fs_settle_stub(fs, inode->ino, &inode->handle, &name);
+
+	if (r < 0 && r != -ESTALE && r != -ENOENT)
+		log_warning("takeover: ino=%llu error=%s: cannot tell whether it is shared, "
+			    "ignoring",
+			    (unsigned long long)inode->ino, log_errname(r));
+	LOCK_SCOPE(itable_lock(fs->itable, inode));
+	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_STUB);
+	r = content_learn_locked(fs, inode, -1);
+	if (r < 0 || !(atomic_load(&inode->flags) & INODE_STUB))
+		content_split_locked(fs, inode);
+}
+
+static void adopt_content(struct fs *fs, struct inode *inode, uint32_t before)
+{
+	struct stat st;
+
+	if (before & INODE_SPLIT)
+		return; /* what is open stays, the rest is seen at the next open */
+	if (inode->nopen > 0 && before & INODE_STUB && !(before & (INODE_ORPHAN | INODE_CACHED)))
+		adopt_stub(fs, inode);
+	if (before & INODE_PINNED && inode->fd >= 0 && fstat(inode->fd, &st) == 0) {
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		content_pin_locked(fs, inode, inode->fd, &st);
+	}
+}
+
+static void adopt(void *arg, struct inode *inode)
+{
+	struct fs *fs = arg;
+	uint32_t before = atomic_fetch_and(&inode->flags, ~(uint32_t)FLAGS_OF_A_PROCESS);
+	int drop = 0;
+
+	if (inode->nopen == 0) {
+		atomic_fetch_and(&inode->flags, ~(uint32_t)FLAGS_OF_OPENS);
+		drop = inode->backing_id; /* registered anew by the next open */
+		inode->backing_id = 0;
+	}
+	backing_unregister(fs->backing, drop);
+	adopt_exec(fs, inode);
+	if (S_ISREG(inode->mode))
+		adopt_content(fs, inode, before);
+}
+
+/* What was counted for an answer that has not been given. */
+static void undo(void *ctx, const struct request *rq)
+{
+	struct fs *fs = ctx;
+
+	if (rq->opened)
+		op_undo_open(fs, rq->opened, rq->fh, rq->opened_writes);
+	for (uint32_t i = 0; i < rq->ngiven; i++)
+		itable_forget(fs->itable, rq->given[i], 1);
+}
+
+static void forget(void *ctx, uint64_t nodeid, uint64_t nlookup)
+{
+	struct fs *fs = ctx;
+
+	if (!(nodeid & CONTROL_NODE_BIT)) {
+		itable_forget(fs->itable, nodeid, nlookup);
+		return;
+	}
+	request_forgets();
+	control_forget(fs->control, nodeid, nlookup);
+}
+
+int fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniques, size_t n)
+{
+	const struct requests_upcalls up = { .ctx = fs, .undo = undo, .forget = forget };
+	int r = itable_take_over(fs->itable, adopt, fs);
+
+	if (r == 0)
+		requests_resume(requests, &up, uniques, n);
+	return r;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One worker at a time. Before another one is started nothing of the last one may be under way, not even in the kernel:
+ * a system call of a killed thread is finished, and only then it is gone.
+ */
+#include "takeover/guardian.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* Not in the headers of every release; source: linux/pidfd.h of Linux 6.9. */
+#define PIDFD_OF_THREAD O_EXCL
+
+/* How often the threads of a dead worker are looked for. */
+#define THREADS_POLL_NS (NS_PER_MS / 2)
+
+#define MAY_HANG_MAX 4
+
+/* KEEP_WORKER */
+struct worker_area {
+	int32_t said_fd;     /* eventfd: something here is new */
+	_Atomic int32_t tid; /* of the thread whose death tells the worker's */
+	_Atomic bool ready;
+	_Atomic bool replaceable;
+	_Atomic bool settled;
+	_Atomic uint32_t nhang;
+	_Atomic int32_t hang[MAY_HANG_MAX]; /* thread ids */
+};
+
+struct guardian {
+	const struct guardian_plan *plan;
+	struct worker_area *area;
+	int signal_fd;
+	unsigned int generation;
+	unsigned int bad;      /* of the last ones, in eighths of GUARDIAN_TRIES */
+	int64_t start_mono_ns; /* of the present one */
+	bool stopping;
+	bool was_ready;
+	pid_t pid;
+	int pidfd;  /* of the process: readable when its last thread is gone */
+	int thread; /* pidfd of its thread, -1: not known yet */
+};
+
+/* ---- a worker ---- */
+
+struct work {
+	const struct guardian *guardian;
+	int status;
+};
+
+static void say(const struct worker_area *area)
+{
+	uint64_t one = 1;
+
+	(void)!write(area->said_fd, &one, sizeof(one));
+}
+
+static void *work(void *arg)
+{
+	struct work *w = arg;
+	const struct guardian *g = w->guardian;
+
+	atomic_store(&g->area->tid, (int32_t)syscall(SYS_gettid));
+	say(g->area);
+	w->status = g->plan->work(g->plan->ctx, g->generation);
+	return NULL;
+}
+
+/* The C library takes this thread for the guardian's: it starts another one and waits. */
+NORETURN static void become_worker(const struct guardian *g, pid_t guardian)
+{
+	struct work w = { .guardian = g, .status = EXIT_FAILURE };
+	pthread_t thread;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != guardian)
+		_exit(EXIT_FAILURE);
+	if (pthread_create(&thread, NULL, work, &w) == 0)
+		(void)pthread_join(thread, NULL);
+	_exit(w.status);
+}
+
+void guardian_ready(struct keep *keep, bool replaceable)
+{
+	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+
+	atomic_store(&area->replaceable, replaceable);
+	atomic_store(&area->ready, true);
+	say(area);
+}
+
+void guardian_settled(struct keep *keep)
+{
+	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+
+	if (!atomic_load_explicit(&area->settled, memory_order_relaxed))
+		atomic_store(&area->settled, true);
+}
+
+void guardian_may_hang(struct keep *keep)
+{
+	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+	uint32_t i;
+
+	if (!keep_is_shared(keep))
+		return;
+	i = atomic_fetch_add(&area->nhang, 1);
+	if (i < MAY_HANG_MAX)
+		atomic_store(&area->hang[i], (int32_t)syscall(SYS_gettid));
+}
+
+/* ---- the guardian ---- */
+
+static int start(struct guardian *g)
+{
+	pid_t self = getpid();
+	pid_t pid;
+	int r = g->generation > 0 ? keep_close_others() : 0;
+
+	if (r < 0)
+		return r;
+	g->generation++;
+	atomic_store(&g->area->settled, false);
+	atomic_store(&g->area->nhang, 0);
+	atomic_store(&g->area->tid, 0);
+	g->thread = -1;
+	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		become_worker(g, self);
+	g->pid = pid;
+	g->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
+	g->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return g->pidfd < 0 ? -errno : 0;
+}
+
+static bool may_hang(const struct guardian *g, pid_t tid)
+{
+	for (uint32_t i = 0; i < MAY_HANG_MAX && i < atomic_load(&g->area->nhang); i++) {
+		if (atomic_load(&g->area->hang[i]) == tid)
+			return true;
+	}
+	return false;
+}
+
+/* The first thread stays as a zombie until the last one is gone. */
+static bool is_zombie(pid_t tid)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[32];
+	char state = 'Z';
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
+	f = fopen(path, "re");
+	return !f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1 || state == 'Z' || state == 'X';
+}
+
+/* Whether threads of the worker are left whose death is to be waited for. */
+static bool has_threads(const struct guardian *g)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *d;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)g->pid);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir))) {
+		pid_t tid = atoi(d->d_name);
+
+		if (tid > 0 && (tid == g->pid ? !is_zombie(tid) : !may_hang(g, tid)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The threads are gone, or about to. The status, or -1: one hangs, so there is none yet. Nor would the process's own
+ * descriptor tell of its end before that is gone, nor that of its first thread (Linux 6.15).
+ */
+static int await_end(struct guardian *g)
+{
+	const struct timespec poll_time = { .tv_nsec = THREADS_POLL_NS };
+	int status;
+
+	while (has_threads(g))
+		(void)nanosleep(&poll_time, NULL);
+	keep_fd_drop(g->pidfd);
+	g->pidfd = safe_close(g->pidfd);
+	keep_fd_drop(g->thread);
+	g->thread = safe_close(g->thread);
+	return waitpid(g->pid, &status, WNOHANG) == g->pid ? status : -1;
+}
+
+static void take_signal(struct guardian *g)
+{
+	struct signalfd_siginfo info;
+
+	if (read(g->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	g->stopping = true;
+	(void)kill(g->pid, (int)info.ssi_signo);
+}
+
+/* What the worker has said. */
+static void take_word(struct guardian *g)
+{
+	int32_t tid = atomic_load(&g->area->tid);
+	uint64_t n;
+
+	if (read(g->area->said_fd, &n, sizeof(n)) < 0)
+		return;
+	if (g->thread < 0 && tid) {
+		g->thread = (int)syscall(SYS_pidfd_open, tid, PIDFD_OF_THREAD);
+		keep_fd(g->thread); /* none before Linux 6.9, where nothing can be taken over */
+	}
+	if (!g->was_ready && atomic_load(&g->area->ready)) {
+		g->was_ready = true;
+		g->plan->ready(g->plan->ctx);
+	}
+}
+
+/* Until it is gone, or its thread. */
+static void attend(struct guardian *g)
+{
+	struct pollfd fds[] = {
+		{ .fd = g->pidfd, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
+		{ .fd = g->signal_fd, .events = POLLIN },
+		{ .fd = g->area->said_fd, .events = POLLIN },
+	};
+
+	while (!fds[0].revents && !fds[1].revents) {
+		fds[1].fd = g->thread;
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+			continue; /* EINTR */
+		if (fds[3].revents)
+			take_word(g);
+		if (fds[2].revents)
+			take_signal(g);
+	}
+}
+
+/* How much a death counts, in eighths of a try; 0: it was a good life. */
+static unsigned int badness(const struct guardian *g, int status)
+{
+	bool killed = status < 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+	if (killed)
+		return atomic_load(&g->area->settled) ? 0 : 1;
+	return clock_ns(CLOCK_MONOTONIC) - g->start_mono_ns < GUARDIAN_LIFE_NS ? 8 : 0;
+}
+
+/* Whether another one is to be started after this end. */
+static bool goes_on(struct guardian *g, int status)
+{
+	unsigned int bad;
+
+	if (status >= 0 && WIFEXITED(status))
+		return false;
+	if (g->stopping || !g->was_ready || !atomic_load(&g->area->replaceable))
+		return false;
+	bad = badness(g, status);
+	g->bad = bad ? g->bad + bad : 0;
+	if (g->bad < GUARDIAN_TRIES * 8)
+		return true;
+	log_error("workers die one after the other; giving up");
+	return false;
+}
+
+static void tell_end(const struct guardian *g, int status)
+{
+	if (status >= 0 && WIFSIGNALED(status))
+		log_warning("worker died pid=%d signal=%d (%s)", (int)g->pid, WTERMSIG(status),
+			    strsignal(WTERMSIG(status)));
+	else
+		log_warning("worker died pid=%d", (int)g->pid);
+}
+
+static int run(struct guardian *g)
+{
+	int status;
+	int r;
+
+	for (;;) {
+		r = start(g);
+		if (r < 0)
+			return r;
+		keep_fd(g->pidfd);
+		attend(g);
+		status = await_end(g);
+		if (status >= 0 && WIFEXITED(status))
+			return WEXITSTATUS(status);
+		tell_end(g, status);
+		if (!goes_on(g, status))
+			return -EIO;
+		while (waitpid(-1, &status, WNOHANG) > 0) /* those that hung before */
+			;
+	}
+}
+
+int guardian_run(const struct guardian_plan *plan)
+{
+	struct guardian g = {
+		.plan = plan,
+		.area = keep_area(plan->keep, KEEP_WORKER),
+		.pidfd = -1,
+		.thread = -1,
+	};
+	int r;
+
+	g.signal_fd = signalfd(-1, plan->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	g.area->said_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (g.signal_fd < 0 || g.area->said_fd < 0)
+		return -errno;
+	r = keep_all_fds();
+	if (r == 0)
+		r = run(&g);
+	if (r < 0)
+		plan->abandon(plan->ctx);
+	return r;
+}

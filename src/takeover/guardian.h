@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guardian: the process that stays. It starts a worker, which does everything, and another one when that dies,
+ * until one ends by itself. It has what must outlive them: the descriptors, in one table with theirs, and the keep.
+ *
+ * A worker is forked, not executed: it has the program, the memory as it was before the first one, and the
+ * descriptors. The C library knows nothing of such a fork, so a worker does all in a thread of its own.
+ */
+#ifndef TAKEOVER_GUARDIAN_H
+#define TAKEOVER_GUARDIAN_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "takeover/keep.h"
+#include "util/clock.h"
+#include "util/macro.h"
+
+/*
+ * Workers in a row that die too soon: before they have answered all that they found, or by themselves (not by SIGKILL)
+ * within GUARDIAN_LIFE_NS of their start. Then it is given up: perhaps what they are asked, or do, kills them. Those that
+ * are killed count for an eighth.
+ */
+#define GUARDIAN_TRIES 8
+#define GUARDIAN_LIFE_NS NS_PER_S
+
+struct guardian_plan {
+	struct keep *keep;	 /* borrowed; shared */
+	const sigset_t *signals; /* that end the mount: passed on to the worker; blocked */
+	void *ctx;
+	/* In a worker, number `generation` from 1 on. Its exit status. */
+	int (*work)(void *ctx, unsigned int generation);
+	/* In the guardian: the first worker is ready. */
+	void (*ready)(void *ctx);
+	/* In the guardian: there is no worker, and there will be none. */
+	void (*abandon)(void *ctx);
+};
+
+/*
+ * Returns in the guardian only, when it is over: the exit status of the worker that ended, or -errno: none could be
+ * started, or they die one after the other (-EIO). Single-threaded until then.
+ */
+int guardian_run(const struct guardian_plan *plan);
+
+/* ---- in a worker ---- */
+
+/* It is ready. `replaceable`: another one could take its place. */
+void guardian_ready(struct keep *keep, bool replaceable);
+
+/* It has answered all that it was asked so far. Cheap. */
+void guardian_settled(struct keep *keep);
+
+/*
+ * The calling thread may wait for answers of the next worker's when this one dies, in the kernel. Its death is not
+ * waited for, so it does nothing there that could disturb. Four threads at most.
+ */
+void guardian_may_hang(struct keep *keep);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What outlives a worker: memory that is shared with the guardian, and descriptors.
+ *
+ * The memory is one object, reserved for as much as may be needed and taken from the system page by page. Its areas
+ * belong to whoever is named below, who also says what is in them. A worker may be killed between any two
+ * instructions, so what is written here must make sense at any moment.
+ *
+ * The descriptors of the workers and of the guardian are one table (CLONE_FILES). Those that are to outlive a worker
+ * are named (keep_fd()); the next worker closes all others.
+ */
+#ifndef TAKEOVER_KEEP_H
+#define TAKEOVER_KEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/macro.h"
+
+enum keep_area {
+	KEEP_WORKER,   /* takeover/guardian.c */
+	KEEP_SESSION,  /* fuse/session.c: the connection */
+	KEEP_REQUESTS, /* fuse/request.c: what threads are at */
+	KEEP_BUFFERS,  /* likewise: the requests themselves */
+	KEEP_CONTROL,  /* control/ctlnode.c */
+	KEEP_INODES,   /* fuse/itable.c; the only one that is to be committed */
+	KEEP_AREA_MAX_
+};
+
+struct keep;
+
+/*
+ * shared: with processes that are forked from this one; else it ends with the process, and nothing is kept. 0,
+ * -ENOMEM, -errno.
+ */
+int keep_new(bool shared, struct keep **ret) WARN_UNUSED;
+void keep_free(struct keep *k);
+
+bool keep_is_shared(const struct keep *k);
+
+/* An area: zero until written. Not to be given back. */
+void *keep_area(const struct keep *k, enum keep_area area);
+
+/* Its size, bytes. */
+size_t keep_area_size(enum keep_area area);
+
+/* [p, p + size), whole pages, is about to be written for the first time. 0, -ENOSPC or -ENOMEM: there is no memory. */
+int keep_commit(const struct keep *k, void *p, size_t size) WARN_UNUSED;
+
+/* Give the memory in [p, p + size) back, whole pages: it is zero from now on. */
+void keep_discard(const struct keep *k, void *p, size_t size);
+
+/* This descriptor is to outlive the worker; and not any more, said before it is closed. Without a shared keep: nothing. */
+void keep_fd(int fd);
+void keep_fd_drop(int fd);
+
+/* All that are open now are. 0 or -errno. */
+int keep_all_fds(void) WARN_UNUSED;
+
+/* In a new worker: close all that are not kept, but standard input, output and error. 0 or -errno. */
+int keep_close_others(void) WARN_UNUSED;
+
+#endif

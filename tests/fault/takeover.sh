@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# timeout: 120
+# variants: memory-on ext4-on ext4-off
+# builds: ci
+# expect-log: workers die one after the other; giving up
+#
+# takeover=on: whoever uses the mount sees nothing of it when the process that serves it is killed, at any moment; open,
+# unlinked and locked files stay what they are. When the guardian goes the mount ends, and so it does when workers die
+# one after the other.
+. "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
+
+# The one that lives; a dead one may still wait for its last thread.
+worker() {
+	local pids=()
+
+	read -r -a pids <"/proc/$(daemon_pid)/task/$(daemon_pid)/children" 2>/dev/null
+	echo "${pids[@]: -1}"
+}
+
+# Kill the worker with SIGNAL, and wait until another one answers.
+kill_worker() {
+	local before
+	before=$(status 'd["takeovers"]')
+
+	kill -"$1" "$(worker)"
+	expect_eq $((before + 1)) "$(status 'd["takeovers"]')" "takeovers"
+}
+
+mount_batonfs -o takeover=on
+expect_eq 0 "$(status 'd["takeovers"]')"
+
+# ---- what somebody has ----
+
+mkdir -p "$MNT/1/d" "$MNT/_/work"
+echo one >"$MNT/1/open"
+echo gone >"$MNT/1/gone"
+exec 3<>"$MNT/1/open" 4<"$MNT/1/gone" 5<"$MNT/.baton/status.json"
+rm "$MNT/1/gone"
+exec 6>"$MNT/1/lock"
+expect flock -n 6
+exec 7>>"$MNT/1/appended"
+echo before >&7
+cd "$MNT/1/d" || fail cd
+kill_worker KILL
+echo after >&7
+expect_eq "before after" "$(tr '\n' ' ' <"$MNT/1/appended" | sed 's/ $//')" "what was appended"
+expect_eq gone "$(cat <&4)" "an unlinked file"
+expect_match '"pid"' "$(cat <&5)" "a control file"
+expect_fail flock -n "$MNT/1/lock" true
+echo two >&3
+expect_eq two "$(cat "$MNT/1/open")"
+echo x >new
+expect_eq "$MNT/1/d" "$(pwd -P)"
+expect_eq x "$(cat "$MNT/1/d/new")"
+expect mv "$MNT/1/d/new" "$MNT/1/new"
+exec 3>&- 4<&- 5<&- 6>&- 7>&-
+cd / || fail cd
+expect flock -n "$MNT/1/lock" true
+kill_worker SEGV
+expect_eq "appended d lock new open" "$(ls "$MNT/1" | tr '\n' ' ' | sed 's/ $//')"
+
+# ---- at any moment ----
+
+killing() {
+	while [ ! -e "$WORK/done" ]; do
+		kill -9 "$(worker)" 2>/dev/null
+		python3 -c 'import random, time; time.sleep(random.uniform(0.05, 0.3))'
+	done
+}
+
+release 1
+killing &
+killer=$!
+expect timeout 80 stress "$MNT" 6
+touch "$WORK/done"
+wait $killer
+[ "$(status 'd["takeovers"]')" -gt 10 ] || fail "only $(status 'd["takeovers"]') takeovers"
+closed() {
+	[ "$(status 'd["open"]')" = 0 ]
+}
+wait_until 20 closed
+for id in 1 2 3 44; do
+	is_over $id || release $id
+done
+expect_eq "_" "$(ls -A "$MNT")" "the root after releasing all"
+
+# ---- the end ----
+
+echo kept >"$MNT/_/kept"
+sync -f "$MNT/_/kept"
+guardian=$(daemon_pid)
+last=$(worker)
+kill -9 "$guardian"
+wait_until 20 gone "$last"
+is_mounted && fail "still mounted without its guardian"
+unset "mount_pid[$MNT]"
+
+mount_batonfs -o takeover=on
+[ "$STORE_KIND" = memory ] || expect_eq kept "$(cat "$MNT/_/kept")"
+guardian=$(daemon_pid)
+dying() {
+	kill -ABRT "$(worker)" 2>/dev/null
+	gone "$guardian"
+}
+wait_until 30 dying
+is_mounted && fail "still mounted though it was given up"
+unset "mount_pid[$MNT]"
+exit 0
