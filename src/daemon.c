@@ -440,8 +440,10 @@ int daemon_prepare(struct daemon *d, bool takeover)
 
 int daemon_build(struct daemon *d)
 {
-	int r = open_trash_and_ledger(d);
+	int r;
 
+	tuning_restore(d);
+	r = open_trash_and_ledger(d);
 	if (r == 0)
 		r = build_executions(d);
 	if (r == 0)

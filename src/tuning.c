@@ -5,6 +5,7 @@
 #include "tuning.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,36 @@ static void take_over(struct config *c, const struct config *new)
 	memcpy(c->origins, new->origins, sizeof(c->origins));
 }
 
+/* KEEP_CONFIG: the one that is being written is not the one that is read. */
+struct kept {
+	_Atomic uint32_t current; /* counted from 1; 0: nothing was changed */
+	struct config of[2];
+};
+
+static struct kept *kept_of(const struct daemon *d)
+{
+	_Static_assert(sizeof(struct kept) <= (size_t)64 << 10, "see the area's size in keep.c");
+	return keep_area(d->keep, KEEP_CONFIG);
+}
+
+static void keep_config(const struct daemon *d)
+{
+	struct kept *k = kept_of(d);
+	uint32_t other = atomic_load(&k->current) == 1 ? 2 : 1;
+
+	k->of[other - 1] = d->config;
+	atomic_store(&k->current, other);
+}
+
+void tuning_restore(struct daemon *d)
+{
+	const struct kept *k = kept_of(d);
+	uint32_t current = atomic_load(&k->current);
+
+	if (current)
+		take_over(&d->config, &k->of[current - 1]);
+}
+
 static int change(struct daemon *d, const struct control_caller *caller, char *text,
 		  struct config_error *error)
 {
@@ -221,6 +252,7 @@ static int change(struct daemon *d, const struct control_caller *caller, char *t
 	log_changes(&d->config, &new, caller);
 	tell_layers(d, &new);
 	take_over(&d->config, &new);
+	keep_config(d);
 	return 0;
 }
 

@@ -22,9 +22,10 @@
 
 /* Bytes; whole pages. Sources: what is said of them where they are used, and room to grow. */
 static const size_t sizes[KEEP_AREA_MAX_] = {
-	[KEEP_WORKER] = (size_t)4 << 10,    [KEEP_SESSION] = (size_t)64 << 10,
-	[KEEP_REQUESTS] = (size_t)16 << 20, [KEEP_BUFFERS] = (size_t)256 << 20,
-	[KEEP_CONTROL] = (size_t)64 << 20,  [KEEP_INODES] = (size_t)8 << 30,
+	[KEEP_WORKER] = (size_t)4 << 10,    [KEEP_CONFIG] = (size_t)64 << 10,
+	[KEEP_SESSION] = (size_t)64 << 10,  [KEEP_REQUESTS] = (size_t)16 << 20,
+	[KEEP_BUFFERS] = (size_t)256 << 20, [KEEP_CONTROL] = (size_t)64 << 20,
+	[KEEP_INODES] = (size_t)8 << 30,
 };
 
 struct keep {

@@ -20,6 +20,7 @@
 
 enum keep_area {
 	KEEP_WORKER,   /* takeover/guardian.c */
+	KEEP_CONFIG,   /* tuning.c: the options as they were changed */
 	KEEP_SESSION,  /* fuse/session.c: the connection */
 	KEEP_REQUESTS, /* fuse/request.c: what threads are at */
 	KEEP_BUFFERS,  /* likewise: the requests themselves */

@@ -61,6 +61,10 @@ expect flock -n "$MNT/1/lock" true
 kill_worker SEGV
 expect_eq "appended d lock new open" "$(ls "$MNT/1" | tr '\n' ' ' | sed 's/ $//')"
 
+expect "$BATON" -m "$MNT" config ttl=77m
+kill_worker KILL
+expect grep -q "^ttl = 77m #" "$MNT/.baton/config"
+
 # ---- at any moment ----
 
 killing() {
