@@ -12,6 +12,8 @@
  *     prune.c      a large execution's names      sealing.c   closed and written again
  *     content.c    where a file's content is      move.c      on its way
  *     clone.c      copied without copying         forgotten.c  not known to the kernel
+ *     request.c    what a thread is at, kept      resume.c    requests that are sent again
+ *     takeover.c   in the place of another process
  *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
  */
 #ifndef FUSE_FS_H

@@ -511,7 +511,7 @@ static void take_over_chunk(struct itable *t, uint32_t chunk)
 	}
 }
 
-int itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg)
+void itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg)
 {
 	uint32_t open = atomic_load(&t->header->chunks_open);
 
@@ -527,7 +527,6 @@ int itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *ino
 		else if (t->inodes[i].nlookup > 0)
 			each(arg, &t->inodes[i]);
 	}
-	return 0;
 }
 
 int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,

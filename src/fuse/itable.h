@@ -103,10 +103,9 @@ int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,
 /*
  * Before requests are served, in the place of a process that has died: take over the inodes that it left. `each` is
  * called for them, the root not counted, without locks. What belongs to a process is gone: nref, nwriting and exec
- * are 0. 0, -ENOMEM.
+ * are 0.
  */
-int itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg)
-	WARN_UNUSED;
+void itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg);
 
 /* Evicts everything first. */
 void itable_free(struct itable *t);

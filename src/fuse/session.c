@@ -417,8 +417,8 @@ static int begin_again(struct session *s)
 	if (r < 0)
 		return r;
 	resume_doubt_names(s->se);
-	return fs_take_over(s->fs, s->requests, backlog_uniques(s->backlog),
-			    backlog_count(s->backlog));
+	fs_take_over(s->fs, s->requests, backlog_uniques(s->backlog), backlog_count(s->backlog));
+	return 0;
 }
 
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg)

@@ -110,12 +110,10 @@ static void forget(void *ctx, uint64_t nodeid, uint64_t nlookup)
 	control_forget(fs->control, nodeid, nlookup);
 }
 
-int fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniques, size_t n)
+void fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniques, size_t n)
 {
 	const struct requests_upcalls up = { .ctx = fs, .undo = undo, .forget = forget };
-	int r = itable_take_over(fs->itable, adopt, fs);
 
-	if (r == 0)
-		requests_resume(requests, &up, uniques, n);
-	return r;
+	itable_take_over(fs->itable, adopt, fs);
+	requests_resume(requests, &up, uniques, n);
 }

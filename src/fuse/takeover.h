@@ -10,9 +10,8 @@
 
 /*
  * Take over the inodes that the last process left, and what it was at; `uniques` are the n requests that the kernel
- * sends again. 0, -ENOMEM.
+ * sends again.
  */
-int fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniques, size_t n)
-	WARN_UNUSED;
+void fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniques, size_t n);
 
 #endif
