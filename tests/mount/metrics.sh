@@ -221,6 +221,8 @@ if store.startswith("memory"):
 def takes_room():  # more than what was removed above may still give back
     for i in range(20):
         write(f"{d}/space{i}", os.urandom(1 << 20))
+    for i in range(200):
+        write(f"{d}/inode{i}")
 
 
 moves(takes_room, m("batonfs_store_free_bytes"), m("batonfs_store_free_inodes"), down=True)
