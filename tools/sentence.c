@@ -163,6 +163,10 @@ static void print_reason(FILE *out, const json_t *release)
 		(void)fprintf(out, "because the store needed room");
 	} else if (strcmp(reason, "removed") == 0) {
 		(void)fprintf(out, "because its files were removed or moved away");
+	} else if (strcmp(reason, "unrecorded") == 0) {
+		(void)fprintf(
+			out,
+			"when batonfs had been killed, by whom or what was not written down any more");
 	} else {
 		(void)fprintf(out, "for the reason \"");
 		print_plain(out, reason);

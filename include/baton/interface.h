@@ -50,7 +50,8 @@
  *                  (n8n's own data, lifetime "external", may have the ID of another execution; then
  *                  executions.json has both and executions/ID is the other)
  *   why            {"execution":"4711","now":{an execution} or null,
- *                   "releases":[{"reason":"expired"|"released"|"empty"|"evicted"|"removed",
+ *                   "releases":[{"reason":"expired"|"released"|"empty"|"evicted"|"removed"|"unrecorded"
+                     (gone at a start: batonfs was killed before it was written down),
  *                     "path":"" or "file.bin", "released":...,"created":...,"active":...,"ttl":3600.0 or null,
  *                     "owner":{...},"by":{...} or null,"bytes":...,"files":...}, newest first]}
  *   status.json    {"version":"0.1.0","mountpoint":"/data/tmp","store":"/var/lib/batonfs"|"memory",

@@ -155,6 +155,26 @@ static int restore_name(struct exec_table *t, int tree_fd, const char *name, str
 	return r;
 }
 
+/* It is in the ledger and not in the tree: it has ended, and the reason was lost with whoever was killed. */
+static void end_unrecorded(struct exec_table *t, struct ledger *ledger,
+			   const struct ledger_execution *row)
+{
+	struct ledger_release record = {
+		.number = row->number,
+		.reason = LEDGER_UNRECORDED,
+		.owner = row->owner,
+		.created_real_ns = row->created_real_ns,
+		.activity_real_ns = row->activity_real_ns,
+		.released_real_ns = clock_real_ns(),
+		.ttl_ns = row->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(t) : row->ttl_ns,
+	};
+
+	memcpy(record.id, row->id, sizeof(record.id));
+	if (ledger_usage(ledger, row->number, &record.files, &record.bytes) < 0)
+		record.files = record.bytes = 0;
+	ledger_release(ledger, &record);
+}
+
 /* Rows without a name at the top: n8n's executions live deeper; all others are no more. */
 static void settle_rest(struct exec_table *t, struct ledger *ledger, struct rows *rows,
 			bool keep_external)
@@ -165,8 +185,12 @@ static void settle_rest(struct exec_table *t, struct ledger *ledger, struct rows
 
 		if (rows->used[i])
 			continue;
-		if (!keep_external ||
-		    strncmp(id, EXEC_ROW_EXTERNAL, strlen(EXEC_ROW_EXTERNAL)) != 0) {
+		if (strncmp(id, EXEC_ROW_EXTERNAL, strlen(EXEC_ROW_EXTERNAL)) != 0 &&
+		    strcmp(id, RULE_OTHER) != 0) {
+			end_unrecorded(t, ledger, &rows->items[i]);
+			continue;
+		}
+		if (!keep_external || strcmp(id, RULE_OTHER) == 0) {
 			ledger_execution_forget(ledger, rows->items[i].number);
 			continue;
 		}

@@ -278,7 +278,7 @@ const char *ledger_reason_name(enum ledger_reason reason)
 	static const char *const names[LEDGER_REASON_MAX_] = {
 		[LEDGER_EXPIRED] = "expired", [LEDGER_RELEASED] = "released",
 		[LEDGER_EMPTY] = "empty",     [LEDGER_EVICTED] = "evicted",
-		[LEDGER_REMOVED] = "removed",
+		[LEDGER_REMOVED] = "removed", [LEDGER_UNRECORDED] = "unrecorded",
 	};
 
 	if ((unsigned int)reason >= LEDGER_REASON_MAX_)

@@ -114,7 +114,7 @@ void ledger_execution_put(struct ledger *l, const struct ledger_execution *e);
 /* It was active. Callers coalesce: about once a second per execution. */
 void ledger_execution_activity(struct ledger *l, uint64_t number, int64_t activity_real_ns);
 
-/* Its row goes without a release on record: found in the ledger at start, but not in the tree. */
+/* Its row goes without a release on record. */
 void ledger_execution_forget(struct ledger *l, uint64_t number);
 
 enum ledger_reason {
@@ -123,6 +123,7 @@ enum ledger_reason {
 	LEDGER_EMPTY,	 /* the last file of a directory that batonfs made was removed */
 	LEDGER_EVICTED,	 /* room was needed */
 	LEDGER_REMOVED,	 /* its files were removed or moved away by ordinary calls */
+	LEDGER_UNRECORDED, /* it was gone at a start: whoever ended it, batonfs was killed before that was written */
 	LEDGER_REASON_MAX_,
 };
 

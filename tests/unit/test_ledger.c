@@ -346,6 +346,7 @@ START_TEST(reasons_have_names)
 	ck_assert_str_eq(ledger_reason_name(LEDGER_EMPTY), "empty");
 	ck_assert_str_eq(ledger_reason_name(LEDGER_EVICTED), "evicted");
 	ck_assert_str_eq(ledger_reason_name(LEDGER_REMOVED), "removed");
+	ck_assert_str_eq(ledger_reason_name(LEDGER_UNRECORDED), "unrecorded");
 	ck_assert_str_eq(ledger_reason_name(LEDGER_REASON_MAX_), "unknown");
 }
 END_TEST

@@ -141,9 +141,18 @@ static int count_row(void *arg, const struct ledger_execution *e)
 	return 0;
 }
 
-START_TEST(row_without_a_name_in_the_tree_goes)
+static int keep_release(void *arg, const struct ledger_release *r)
 {
-	struct ledger_execution row = { .number = 7, .id = "4711", .ttl_ns = LEDGER_TTL_DEFAULT };
+	*(struct ledger_release *)arg = *r;
+	return 0;
+}
+
+START_TEST(row_without_a_name_in_the_tree_goes_and_is_on_record)
+{
+	struct ledger_execution row = {
+		.number = 7, .id = "4711", .owner = alice, .ttl_ns = LEDGER_TTL_DEFAULT
+	};
+	struct ledger_release release = { .reason = LEDGER_REASON_MAX_ };
 	int rows = 0;
 
 	ledger_execution_put(fix.ledger, &row);
@@ -153,6 +162,10 @@ START_TEST(row_without_a_name_in_the_tree_goes)
 	ck_assert_int_eq(ledger_sync(fix.ledger), 0);
 	ck_assert_int_eq(ledger_each_execution(fix.ledger, count_row, &rows), 0);
 	ck_assert_int_eq(rows, 0);
+	ck_assert_int_eq(ledger_each_release(fix.ledger, "4711", 9, keep_release, &release), 0);
+	ck_assert_int_eq(release.reason, LEDGER_UNRECORDED);
+	ck_assert_uint_eq(release.owner.uid, alice.uid);
+	ck_assert_int_eq(release.ttl_ns, TTL_NS);
 }
 END_TEST
 
@@ -582,7 +595,7 @@ int main(void)
 		row_tells_number_owner_and_times,
 		activity_of_the_future_is_now,
 		newest_of_two_rows_counts,
-		row_without_a_name_in_the_tree_goes,
+		row_without_a_name_in_the_tree_goes_and_is_on_record,
 		marks_win_over_rows,
 		rows_that_agree_are_not_written_again,
 		marks_do_without_rows,

@@ -57,6 +57,9 @@ static const struct {
 	  "4711 was released 12 s ago because the store needed room: " FACTS ".\n" },
 	{ GONE("\"reason\":\"removed\""),
 	  "4711 was released 12 s ago because its files were removed or moved away: " FACTS ".\n" },
+	{ GONE("\"reason\":\"unrecorded\""),
+	  "4711 was released 12 s ago when batonfs had been killed, by whom or what was not written down any more: " FACTS
+	  ".\n" },
 	{ GONE("\"reason\":\"later\""),
 	  "4711 was released 12 s ago for the reason \"later\": " FACTS ".\n" },
 	{ GONE("\"reason\":\"expired\",\"path\":\"4711/a\\nb\""),
