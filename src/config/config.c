@@ -11,6 +11,7 @@
 
 #include "config/option.h"
 #include "util/cleanup.h"
+#include "util/printable.h"
 
 /* Options for mount(8), systemd and fstab readers, which reach a helper all the same; "x-..." too. */
 static const char *const ignored[] = {
@@ -37,10 +38,7 @@ int config_fail(struct config_error *error, const struct config_place *where, co
 	if (n >= 0 && (size_t)n < len)
 		(void)vsnprintf(error->text + n, len - (size_t)n, fmt, args);
 	va_end(args);
-	for (char *p = error->text; *p; p++) { /* it is to be one line */
-		if (*p == '\n' || *p == '\r')
-			*p = '?';
-	}
+	(void)printable(error->text); /* it is to be one line, and may be about any bytes */
 	return -EINVAL;
 }
 

@@ -4,7 +4,7 @@
 # Sourced by the scripts in tools/: install the packages that a purpose needs, if they are missing.
 #
 #     . tools/lib/setup.sh
-#     setup_packages build run          # purposes: build run test
+#     setup_packages build run          # purposes: the lists below
 #     setup_optional bench              # the same, but what cannot be had is only named
 #
 # When nothing is missing, the package manager is not even started. Works as root on Debian 12 and
@@ -19,6 +19,8 @@ setup_test=(check attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
 	python3-yaml file:file)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
 grep -q bookworm /etc/os-release && setup_test+=(clang-format-14:clang-format-14)
+# For tools/fuzz.
+setup_fuzz=(check clang:clang)
 # For tools/test-containers.
 setup_containers=(crun:crun debootstrap:debootstrap python3-yaml)
 # For tools/test-n8n --queue.
