@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# timeout: 200
+#
 #
 # Usage: tests/lint/format.sh [--fix]
 #
