@@ -300,6 +300,7 @@ static int build_front(struct daemon *d)
 		.unsettled = d->ledger_state.state != LEDGER_CLEAN,
 		.clone = clone_scope(d),
 		.threads = daemon_threads(&d->config),
+		.slow_ns = d->config.slow_ns,
 		.keep = d->keep,
 	};
 	struct control_upcalls control_up = { .ctx = d,

@@ -13,6 +13,7 @@
 #include "config/option.h"
 #include "daemon.h"
 #include "exec/reaper.h"
+#include "fuse/front.h"
 #include "seal/seal.h"
 #include "util/cleanup.h"
 
@@ -175,6 +176,7 @@ static void tell_layers(struct daemon *d, const struct config *c)
 			"option ttl: out of memory; executions that are not used go by the old one");
 	reaper_set_marks(d->reaper, &marks);
 	seal_set_dedup_min(d->seal, c->dedup_min_bytes);
+	fs_set_slow(d->fs, c->slow_ns);
 	log_set_level(tuning_log_level(c));
 }
 
@@ -202,6 +204,7 @@ static void take_over(struct config *c, const struct config *new)
 	c->exec_bytes = new->exec_bytes;
 	c->exec_files = new->exec_files;
 	c->dedup_min_bytes = new->dedup_min_bytes;
+	c->slow_ns = new->slow_ns;
 	c->log = new->log;
 	memcpy(c->origins, new->origins, sizeof(c->origins));
 }

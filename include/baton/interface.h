@@ -12,6 +12,7 @@
  *         sharing.json rw         what is shared, as one JSON object; root's. Write "remove": unused content goes
  *         check.json   rw         whether files, shared contents and the ledger agree, likewise; the tree is walked.
  *                                 Write "repair": what can be is repaired, EAGAIN: not yet, after an unclean end
+ *         accesslog                   what is done from the open on, line by line; docs/accesslog.md
  *         executions/ID/              one directory per real execution; ENOENT otherwise
  *             execution.json          all of the below as one JSON object
  *             ttl          rw         seconds with up to 3 decimals, or "never"; write "90", "30m",
@@ -27,7 +28,7 @@
  *         why/ID                      what is known of an ID, alive or gone, as one JSON object; ENOENT
  *                                     if nothing is
  *
- * Every readable file ends in a newline and is read whole at open. A write is complete in one write(2):
+ * Every readable file but accesslog ends in a newline and is read whole at open. A write is complete in one write(2):
  * EINVAL (not of the form), ERANGE, EACCES (not the owner of the execution, nor root), ENOENT (gone).
  *
  * config has a line for each option, with where it was said, so that all of it can be saved as a configuration file:

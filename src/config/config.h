@@ -91,8 +91,9 @@ struct config {
 	bool exec;
 	bool readonly;
 	bool noatime;
-	bool sandbox; /* give up what serving does not need, see confine.h */
-	int log;      /* 0 is LOG_LEVEL_ERROR, and so on */
+	bool sandbox;	 /* give up what serving does not need, see confine.h */
+	int64_t slow_ns; /* requests that take so long are told of; 0: none, and INT64_MAX */
+	int log;	 /* 0 is LOG_LEVEL_ERROR, and so on */
 };
 
 /* Why something cannot be used, for one line to a person: it names where it was said, what is wrong, and the cure. */

@@ -80,6 +80,8 @@ static const struct option options[] = {
 	{ .name = "log", .type = OPTION_CHOICE, AT(log), .choices = "error|warning|notice|info|debug",
 	  .initial = "info", .live = true,
 	  .help = "error|warning|notice|info|debug  what is written to the log: this and worse" },
+	{ .name = "slow", .type = OPTION_DURATION, AT(slow_ns), .max = TTL_MAX_NS, .unset = "off", .initial = "1s",
+	  .live = true, .help = "TIME|off  requests that take so long are told of in the log" },
 	{ .name = "nosuid", .type = OPTION_FLAG, AT(suid), .min = 0 },
 	{ .name = "nodev", .type = OPTION_FLAG, AT(dev), .min = 0 },
 	{ .name = "noexec", .type = OPTION_FLAG, AT(exec), .min = 0 },

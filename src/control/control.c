@@ -3,7 +3,7 @@
  * The tree under .baton: which names there are, what they show, who may write. The table `kinds` is
  * the tree; the files of one execution come from the table of attributes (attr.c).
  *
- *     .baton ---- version, status.json, executions.json, metrics, config, sharing.json, check.json
+ *     .baton ---- version, status.json, executions.json, metrics, config, sharing.json, check.json, accesslog
  *           +---- executions ---- ID ---- one file per attribute
  *           +---- why ---- ID
  *
@@ -47,6 +47,7 @@ enum kind {
 	KIND_CONFIG,
 	KIND_SHARING,
 	KIND_CHECK,
+	KIND_ACCESSLOG, /* opened and read above this layer */
 	KIND_EXECUTIONS,
 	KIND_WHY,
 	KIND_EXECUTION, /* a directory per ID */
@@ -78,6 +79,7 @@ static const struct kind_row kinds[KIND_MAX_] = {
 			   upkeep_remove },
 	[KIND_CHECK] = { "check.json", KIND_ROOT, S_IFREG | 0600, NULL, upkeep_check,
 			 upkeep_repair },
+	[KIND_ACCESSLOG] = { "accesslog", KIND_ROOT, S_IFREG | 0444, NULL, NULL, NULL },
 	[KIND_EXECUTIONS] = { "executions", KIND_ROOT, S_IFDIR | 0555, NULL, NULL, NULL },
 	[KIND_WHY] = { "why", KIND_ROOT, S_IFDIR | 0555, NULL, NULL, NULL },
 	[KIND_EXECUTION] = { NULL, KIND_EXECUTIONS, S_IFDIR | 0555, view_has_execution, NULL,
@@ -213,6 +215,34 @@ int control_getattr(struct control *c, uint64_t node, struct stat *ret_st)
 	int r = ctlnode_find(c->nodes, node, &key);
 
 	return r < 0 ? r : fill(c, &key, ret_st);
+}
+
+bool control_is_accesslog(struct control *c, uint64_t node)
+{
+	struct ctlnode_key key;
+
+	return ctlnode_find(c->nodes, node, &key) == 0 && key.kind == KIND_ACCESSLOG;
+}
+
+int control_path(struct control *c, uint64_t node, char *buf, size_t len)
+{
+	struct ctlnode_key key;
+	const char *name;
+	int r = ctlnode_find(c->nodes, node, &key);
+
+	if (r < 0)
+		return r;
+	name = kinds[key.kind].name;
+	if (key.kind == KIND_ATTR)
+		(void)snprintf(buf, len, BATON_DIR "/executions/%s/%s", key.id,
+			       attr_at(key.attr)->name);
+	else if (!name)
+		(void)snprintf(buf, len, BATON_DIR "/%s/%s", kinds[kinds[key.kind].parent].name,
+			       key.id);
+	else
+		(void)snprintf(buf, len, BATON_DIR "%s%s", key.kind == KIND_ROOT ? "" : "/",
+			       key.kind == KIND_ROOT ? "" : name);
+	return 0;
 }
 
 /* ---- directories ---- */
@@ -360,6 +390,8 @@ int control_read(struct control *c, uint64_t node, const struct control_caller *
 		return -EISDIR;
 	if (!(mode_of(&key) & 0044) && key.kind != KIND_ATTR && caller->who.uid != 0)
 		return -EACCES;
+	if (key.kind == KIND_ACCESSLOG)
+		return -EINVAL;
 	if (key.kind == KIND_ATTR)
 		r = read_attr(c, &key, &text);
 	else

@@ -94,6 +94,12 @@ int control_lookup(struct control *c, uint64_t dir, const char *name, uint64_t *
 void control_forget(struct control *c, uint64_t node, uint64_t n);
 int control_getattr(struct control *c, uint64_t node, struct stat *ret_st) WARN_UNUSED;
 
+/* Its path from the mountpoint down, ".baton/why/4711". 0, -ESTALE. */
+int control_path(struct control *c, uint64_t node, char *buf, size_t len) WARN_UNUSED;
+
+/* It has no text: what is read there is the front's. */
+bool control_is_accesslog(struct control *c, uint64_t node);
+
 /*
  * Entries of a directory from position `offset` (0: the beginning), without "." and "..". For each,
  * `emit` is called with the name, the attributes' st_ino and st_mode, and the offset of the next

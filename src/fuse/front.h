@@ -36,8 +36,9 @@ struct fs_config {
 	bool own_ttls; /* files of the store may have a ttl of their own (a mark) */
 	enum fs_clone clone;
 	unsigned int threads; /* that serve requests, at most */
-	bool watched;	/* executions have a limit of bytes, which each write is checked against */
-	bool unsettled; /* the store was not closed in order: until fs_settled() */
+	bool watched;	 /* executions have a limit of bytes, which each write is checked against */
+	bool unsettled;	 /* the store was not closed in order: until fs_settled() */
+	int64_t slow_ns; /* see fs_set_slow() */
 	struct keep *keep; /* what outlives this process; borrowed */
 };
 
@@ -55,6 +56,9 @@ void fs_set_control(struct fs *fs, struct control *control);
 
 /* What is told when the store is full; borrowed. Before the mount. */
 void fs_set_reaper(struct fs *fs, struct reaper *reaper);
+
+/* Requests that take so long are told of in the log; 0: none is. At any time. */
+void fs_set_slow(struct fs *fs, int64_t slow_ns);
 
 /* Whether contents bypass the daemon, known after session_start(). *ret_why: why not, "" if they do. */
 bool fs_passthrough(const struct fs *fs, const char **ret_why);

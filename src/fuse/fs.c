@@ -48,6 +48,7 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	lock_cond_init(&fs->moved);
 	atomic_init(&fs->unsettled, config->unsettled);
 	atomic_init(&fs->own_ttls, config->own_ttls);
+	fs_set_slow(fs, config->slow_ns);
 	if (fstat(store->tree_fd, &st) < 0)
 		return -errno;
 	r = dircache_new(store->fd, &fs->dirs); /* first: evicting even the root asks it */
@@ -59,6 +60,8 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 		r = notify_new(config->keep, &fs->notify);
 	if (r == 0)
 		r = latency_new(config->threads, FS_OP_MAX_, &fs->latency);
+	if (r == 0)
+		r = accesslog_new(&fs->accesslog);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(fs);
@@ -76,6 +79,7 @@ void fs_free(struct fs *fs)
 	backing_free(fs->backing);
 	dircache_free(fs->dirs);
 	latency_free(fs->latency);
+	accesslog_free(fs->accesslog);
 	lock_done(&fs->claims_lock);
 	lock_done(&fs->moves_lock);
 	(void)pthread_cond_destroy(&fs->moved);
@@ -90,6 +94,11 @@ void fs_set_control(struct fs *fs, struct control *control)
 void fs_set_reaper(struct fs *fs, struct reaper *reaper)
 {
 	fs->reaper = reaper;
+}
+
+void fs_set_slow(struct fs *fs, int64_t slow_ns)
+{
+	atomic_store(&fs->slow_ns, slow_ns > 0 ? slow_ns : INT64_MAX);
 }
 
 bool fs_passthrough(const struct fs *fs, const char **ret_why)
@@ -131,6 +140,7 @@ int fs_assume(struct fs *fs, fuse_req_t req, bool new_dir)
 }
 
 __thread enum fs_op fs_op_now = FS_OP_MAX_;
+__thread int fs_err_now;
 
 const char *fs_op_name(enum fs_op op)
 {
@@ -196,6 +206,7 @@ void fs_status(void *ctx, json_t *object)
 				  json_pack("{s:I,s:I}", "passthrough",
 					    (json_int_t)atomic_load(&fs->opens_passthrough),
 					    "daemon", (json_int_t)atomic_load(&fs->opens_daemon)));
+	(void)json_object_set_new(object, "slow", json_integer((json_int_t)atomic_load(&fs->slow)));
 	(void)json_object_set_new(object, "refreshed",
 				  json_integer((json_int_t)atomic_load(&fs->refreshed)));
 	(void)json_object_set_new(object, "passthrough", json_boolean(fs->config.passthrough));

@@ -15,6 +15,7 @@
  *     request.c    what a thread is at, kept      resume.c    requests that are sent again
  *     takeover.c   in the place of another process
  *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
+ *     access.c     what they were, in words       accesslog.c    who reads that
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H
@@ -31,6 +32,7 @@
 
 #include "control/control.h"
 #include "exec/execution.h"
+#include "fuse/accesslog.h"
 #include "fuse/backing.h"
 #include "fuse/front.h"
 #include "fuse/itable.h"
@@ -84,6 +86,7 @@ struct fs {
 	struct refresh *refresh;      /* owned by the session; NULL before and after it */
 	struct backing *backing;      /* owned */
 	struct latency *latency;      /* owned */
+	struct accesslog *accesslog;  /* owned */
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
 	int fds_lent; /* descriptors below this are kept for clients, see fs_may_keep() */
@@ -102,6 +105,10 @@ struct fs {
 	_Atomic uint64_t sources[FS_CLONE_SOURCES]; /* see clone.c */
 	_Atomic uint64_t clones;		    /* files copied so since the start */
 	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
+	_Atomic int64_t slow_ns; /* who takes so long is told of in the log; INT64_MAX: nobody */
+	_Atomic uint64_t slow;	 /* so far */
+	_Atomic uint64_t slow_untold;	   /* of those, since the last line about one */
+	_Atomic int64_t slow_next_mono_ns; /* no line before that */
 	_Atomic uint64_t requests[FS_OP_MAX_];
 	_Atomic uint64_t opens_passthrough;
 	_Atomic uint64_t opens_daemon;
@@ -131,6 +138,9 @@ static inline struct fs *fs_of(fuse_req_t req)
  */
 extern __thread enum fs_op fs_op_now;
 
+/* What it was answered, 0 or a negative errno, for access.c. Nothing resets it but access_begin(). */
+extern __thread int fs_err_now;
+
 /*
  * Whether a descriptor may be kept for a client, for as long as he likes: with three quarters of all in use, whoever
  * opens and unlinks many files would take the rest from all others. The kernel gives the lowest number that is free.
@@ -156,6 +166,7 @@ static inline void fs_count_error(struct fs *fs, int err)
 {
 	unsigned int e = (unsigned int)-err;
 
+	fs_err_now = err;
 	fs_add(&fs->errors[fs_op_now][e < FS_ERRNO_MAX ? e : 0], 1);
 }
 

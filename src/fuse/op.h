@@ -109,6 +109,14 @@ static inline bool is_control(fuse_ino_t nodeid)
 	return nodeid & CONTROL_NODE_BIT;
 }
 
+/* Part of fi->fh of the accesslog, beside its descriptor. */
+#define ACCESSLOG_FH (UINT32_C(1) << 31)
+
+/* op_accesslog.c: .baton/accesslog, `fd` being its reader's descriptor; called by op_control.c. 0 or -errno. */
+int opl_open(struct fs *fs, fuse_req_t req, int fd) WARN_UNUSED;
+void opl_read(fuse_req_t req, int fd, size_t size, const struct fuse_file_info *fi);
+void opl_release(struct fs *fs, int fd);
+
 void opc_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void opc_getattr(fuse_req_t req, fuse_ino_t nodeid);
 void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);

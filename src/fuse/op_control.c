@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "baton/interface.h"
+#include "fuse/access.h"
 #include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
@@ -65,10 +66,18 @@ void opc_getattr(fuse_req_t req, fuse_ino_t nodeid)
 		reply_attr(req, &st, 0);
 }
 
-/* fi->fh of an open: the descriptor of its text, 0 if it was opened for writing only; and who opened it. */
+/*
+ * fi->fh of an open: the descriptor of its text, 0 if it was opened for writing only, with ACCESSLOG_FH if it is that;
+ * and who opened it.
+ */
 static int text_of(const struct fuse_file_info *fi)
 {
-	return (int)(uint32_t)fi->fh;
+	return (int)((uint32_t)fi->fh & ~ACCESSLOG_FH);
+}
+
+static bool is_accesslog(const struct fuse_file_info *fi)
+{
+	return (uint32_t)fi->fh & ACCESSLOG_FH;
 }
 
 /* The text in a file of its own, which outlives this process with the open; or -errno. */
@@ -95,12 +104,30 @@ static int open_text(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid)
 	return r < 0 ? r : make_text(bytes, len);
 }
 
+/* Nobody seeks in it: whoever reads too far and goes back would miss lines. */
+static int open_accesslog(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi)
+{
+	int fd = make_text("", 0);
+	int r = fd < 0 ? fd : opl_open(fs, req, fd);
+
+	if (r < 0) {
+		(void)safe_close(fd);
+		return r;
+	}
+	fi->fh = ACCESSLOG_FH;
+	fi->nonseekable = 1;
+	return fd;
+}
+
 void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	int fd = 0;
 
-	if ((fi->flags & O_ACCMODE) != O_WRONLY)
+	fi->fh = 0;
+	if (control_is_accesslog(fs->control, nodeid))
+		fd = open_accesslog(fs, req, fi);
+	else if ((fi->flags & O_ACCMODE) != O_WRONLY)
 		fd = open_text(fs, req, nodeid);
 	if (fd < 0) {
 		reply_err(req, fd);
@@ -108,11 +135,13 @@ void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	}
 	if (fd > 0)
 		keep_fd(fd);
-	fi->fh = (uint64_t)fuse_req_ctx(req)->uid << 32 | (uint32_t)fd;
+	fi->fh |= (uint64_t)fuse_req_ctx(req)->uid << 32 | (uint32_t)fd;
 	fi->direct_io = 1; /* sizes are not known beforehand, contents change */
 	fi->noflush = 1;
 	lock_assert_none();
 	if (fuse_reply_open(req, fi) < 0 && fd > 0) {
+		if (is_accesslog(fi))
+			opl_release(fs, fd);
 		keep_fd_drop(fd);
 		(void)safe_close(fd);
 	}
@@ -122,6 +151,10 @@ void opc_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct fuse_bufvec text = FUSE_BUFVEC_INIT(size);
 
+	if (is_accesslog(fi)) {
+		opl_read(req, text_of(fi), size, fi);
+		return;
+	}
 	if (text_of(fi) == 0) {
 		reply_err(req, -EBADF);
 		return;
@@ -137,6 +170,8 @@ void opc_release(fuse_req_t req, struct fuse_file_info *fi)
 {
 	int fd = text_of(fi);
 
+	if (is_accesslog(fi))
+		opl_release(fs_of(req), fd);
 	if (fd > 0 && !request_is_again()) { /* else it may be closed, and its number another's */
 		keep_fd_drop(fd);
 		(void)safe_close(fd);
@@ -149,6 +184,7 @@ struct answer {
 	fuse_req_t req;
 	int err; /* negative errno, or 0 */
 	size_t written;
+	struct access_record *record; /* owned */
 };
 
 static void send_answer(void *arg)
@@ -156,6 +192,7 @@ static void send_answer(void *arg)
 	struct answer *a = arg;
 
 	fs_op_now = FS_OP_write; /* in the notifier's thread */
+	access_answered(fs_of(a->req), a->record, a->err);
 	if (a->err < 0)
 		reply_err(a->req, a->err);
 	else
@@ -172,6 +209,7 @@ static void answer_later(fuse_req_t req, int err, size_t written)
 		return;
 	}
 	*a = (struct answer){ .req = req, .err = err, .written = written };
+	a->record = access_later(fs_of(req), false);
 	notify_then(fs_of(req)->notify, send_answer, a);
 }
 
@@ -318,7 +356,8 @@ static int make_subject(struct fs *fs, struct inode *inode, struct control_subje
 /* Who waits for a hash. */
 struct asker {
 	fuse_req_t req;
-	size_t size; /* of the buffer; 0: asks for the length only */
+	size_t size;		      /* of the buffer; 0: asks for the length only */
+	struct access_record *record; /* owned */
 	_Atomic bool interrupted;
 };
 
@@ -345,6 +384,7 @@ static void answer_hash(void *arg, int err, const uint8_t *hash)
 
 	fuse_req_interrupt_func(a->req, NULL, NULL); /* nor is it being called now */
 	fs_op_now = FS_OP_getxattr;		     /* in the sealer's thread */
+	access_answered(fs_of(a->req), a->record, err);
 	if (err == 0) {
 		hash_text(hash, text);
 		reply_xattr(a->req, text, HASH_TEXT_SIZE - 1, a->size);
@@ -366,6 +406,7 @@ static void ask_hash(fuse_req_t req, struct inode *inode, size_t size)
 		return;
 	}
 	*a = (struct asker){ .req = req, .size = size };
+	a->record = access_later(fs_of(req), true); /* it takes as long as the file is large */
 	fuse_req_interrupt_func(req, note_interrupt, a);
 	r = seal_ask(fs_of(req)->seal, inode->ino, &inode->handle, &asker);
 	if (r < 0)

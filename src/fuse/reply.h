@@ -28,6 +28,8 @@ static inline void reply_err(fuse_req_t req, int err)
 static inline void reply_entry(fuse_req_t req, struct fs *fs, const struct fuse_entry_param *e)
 {
 	lock_assert_none();
+	if (!e->ino)
+		fs_err_now = -ENOENT; /* so says an entry without an inode */
 	if (fuse_reply_entry(req, e) < 0 && e->ino && !(e->ino & CONTROL_NODE_BIT))
 		itable_take_back(fs->itable, e->ino);
 }

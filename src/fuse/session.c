@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "baton/interface.h"
+#include "fuse/access.h"
 #include "fuse/fs.h"
 #include "fuse/readers.h"
 #include "fuse/refresh.h"
@@ -321,12 +322,15 @@ static void process(struct session *s, struct thread *t, const struct fuse_buf *
 {
 	int64_t took;
 
+	access_begin(s->fs, buf->mem, buf->size);
 	readers_begin(s->readers, t->number, asked);
 	fs_op_now = FS_OP_MAX_; /* what libfuse answers itself is none */
 	fuse_session_process_buf(s->se, buf);
 	took = readers_end(s->readers, t->number);
-	if (fs_op_now < FS_OP_MAX_)
-		latency_add(s->fs->latency, t->number, fs_op_now, (uint64_t)took);
+	if (fs_op_now == FS_OP_MAX_)
+		return;
+	latency_add(s->fs->latency, t->number, fs_op_now, (uint64_t)took);
+	access_end(s->fs, took);
 }
 
 /* One request. 0 to go on, 1 at the end, -errno. */
@@ -488,7 +492,8 @@ int session_unmount(struct session *s)
 	if (!s->mounted)
 		return 0;
 	s->mounted = false;
-	if (broken && is_there(s)) /* end the connection: whoever waits gets an error */
+	accesslog_stop(s->fs->accesslog); /* who reads it keeps the mount busy */
+	if (broken && is_there(s))	  /* end the connection: whoever waits gets an error */
 		(void)umount2(s->mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
 	if (s->fs->refresh)
 		refresh_stop(s->fs->refresh); /* it may be a client just now */

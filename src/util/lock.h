@@ -29,6 +29,7 @@ enum lock_rank {
 	LOCK_REFRESH = 74,	 /* files whose attributes are to be refreshed */
 	LOCK_SEAL = 75,		 /* closed files on their way to the seal's workers */
 	LOCK_NOTIFY = 80,	 /* notifications on their way to the kernel */
+	LOCK_ACCESS = 85,	 /* lines of .baton/accesslog, and who reads them */
 	LOCK_LEDGER_READ = 90,	 /* the ledger's reading connection */
 	LOCK_LEDGER_QUEUE = 100, /* events on their way to the writer thread */
 };
