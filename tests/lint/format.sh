@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # timeout: 200
 #
-#
 # Usage: tests/lint/format.sh [--fix]
 #
 # Every C file is as clang-format writes it. Versions differ in what they write, so only 14 counts.
