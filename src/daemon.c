@@ -28,6 +28,7 @@
 #include "store/room.h"
 #include "store/stub.h"
 #include "store/trash.h"
+#include "takeover/guardian.h"
 #include "tuning.h"
 #include "unmount.h"
 #include "util/cleanup.h"
@@ -485,6 +486,8 @@ int daemon_take_down(struct daemon *d)
 	ledger_free(d->ledger);
 	if (d->store.path)
 		store_close(&d->store);
+	if (d->keep)
+		guardian_ended(d->keep, r);
 	keep_free(d->keep);
 	free(d->options);
 	free(d->mountpoint);

@@ -42,6 +42,8 @@ struct worker_area {
 	_Atomic bool ready;
 	_Atomic bool replaceable;
 	_Atomic bool settled;
+	_Atomic bool ended;
+	int32_t result; /* if it has */
 	_Atomic uint32_t nhang;
 	_Atomic int32_t hang[MAY_HANG_MAX]; /* thread ids */
 };
@@ -114,6 +116,14 @@ void guardian_settled(struct keep *keep)
 
 	if (!atomic_load_explicit(&area->settled, memory_order_relaxed))
 		atomic_store(&area->settled, true);
+}
+
+void guardian_ended(struct keep *keep, int result)
+{
+	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+
+	area->result = result;
+	atomic_store(&area->ended, true);
 }
 
 void guardian_may_hang(struct keep *keep)
@@ -310,6 +320,8 @@ static int run(struct guardian *g)
 		status = await_end(g);
 		if (status >= 0 && WIFEXITED(status))
 			return WEXITSTATUS(status);
+		if (atomic_load(&g->area->ended)) /* a thread of it hangs */
+			return g->area->result;
 		tell_end(g, status);
 		if (!goes_on(g, status))
 			return -EIO;
@@ -335,7 +347,7 @@ int guardian_run(const struct guardian_plan *plan)
 	r = keep_all_fds();
 	if (r == 0)
 		r = run(&g);
-	if (r < 0)
+	if (r < 0 && !atomic_load(&g.area->ended))
 		plan->abandon(plan->ctx);
 	return r;
 }

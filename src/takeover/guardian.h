@@ -37,8 +37,8 @@ struct guardian_plan {
 };
 
 /*
- * Returns in the guardian only, when it is over: the exit status of the worker that ended, or -errno: none could be
- * started, or they die one after the other (-EIO). Single-threaded until then.
+ * Returns in the guardian only, when it is over: the exit status of the worker that ended, or -errno: of its end, none could
+ * be started, or they die one after the other (-EIO). Single-threaded until then.
  */
 int guardian_run(const struct guardian_plan *plan);
 
@@ -49,6 +49,9 @@ void guardian_ready(struct keep *keep, bool replaceable);
 
 /* It has answered all that it was asked so far. Cheap. */
 void guardian_settled(struct keep *keep);
+
+/* It has unmounted and let go of all; nothing is left to be taken over. `result`: 0, or -errno of the end. */
+void guardian_ended(struct keep *keep, int result);
 
 /*
  * The calling thread may wait for answers of the next worker's when this one dies, in the kernel. Its death is not
