@@ -43,7 +43,8 @@ struct worker_area {
 	_Atomic bool replaceable;
 	_Atomic bool settled;
 	_Atomic bool ended;
-	int32_t result; /* if it has */
+	int32_t result;		/* if it has */
+	_Atomic int32_t signal; /* that it dies of; 0: none that it could tell of */
 	_Atomic uint32_t nhang;
 	_Atomic int32_t hang[MAY_HANG_MAX]; /* thread ids */
 };
@@ -76,6 +77,31 @@ static void say(const struct worker_area *area)
 	(void)!write(area->said_fd, &one, sizeof(one));
 }
 
+/* For tell_death(). */
+static struct worker_area *own_area;
+
+/* The guardian cannot ask for the status before the last thread is gone, and one may hang. */
+static void tell_death(int signo)
+{
+	atomic_store(&own_area->signal, signo);
+	(void)signal(signo, SIG_DFL);
+	(void)raise(signo);
+}
+
+/* Unless a sanitizer is there first. */
+static void tell_deaths(struct worker_area *area)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+	const struct sigaction tell = { .sa_handler = tell_death };
+	struct sigaction old;
+
+	own_area = area;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			(void)sigaction(signals[i], &tell, NULL);
+	}
+}
+
 static void *work(void *arg)
 {
 	struct work *w = arg;
@@ -93,6 +119,7 @@ NORETURN static void become_worker(const struct guardian *g, pid_t guardian)
 	struct work w = { .guardian = g, .status = EXIT_FAILURE };
 	pthread_t thread;
 
+	tell_deaths(g->area);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != guardian)
 		_exit(EXIT_FAILURE);
@@ -149,6 +176,7 @@ static int start(struct guardian *g)
 	if (r < 0)
 		return r;
 	g->generation++;
+	atomic_store(&g->area->signal, 0);
 	atomic_store(&g->area->settled, false);
 	atomic_store(&g->area->nhang, 0);
 	atomic_store(&g->area->tid, 0);
@@ -270,10 +298,19 @@ static void attend(struct guardian *g)
 	}
 }
 
+static int died_of(const struct guardian *g, int status)
+{
+	int told = atomic_load(&g->area->signal);
+
+	if (status >= 0 && WIFSIGNALED(status))
+		return WTERMSIG(status);
+	return told ? told : SIGKILL;
+}
+
 /* How much a death counts, in eighths of a try; 0: it was a good life. */
 static unsigned int badness(const struct guardian *g, int status)
 {
-	bool killed = status < 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	bool killed = died_of(g, status) == SIGKILL;
 
 	if (killed)
 		return atomic_load(&g->area->settled) ? 0 : 1;
@@ -299,11 +336,9 @@ static bool goes_on(struct guardian *g, int status)
 
 static void tell_end(const struct guardian *g, int status)
 {
-	if (status >= 0 && WIFSIGNALED(status))
-		log_warning("worker died pid=%d signal=%d (%s)", (int)g->pid, WTERMSIG(status),
-			    strsignal(WTERMSIG(status)));
-	else
-		log_warning("worker died pid=%d", (int)g->pid);
+	int signo = died_of(g, status);
+
+	log_warning("worker died pid=%d signal=%d (%s)", (int)g->pid, signo, strsignal(signo));
 }
 
 static int run(struct guardian *g)
