@@ -10,9 +10,13 @@
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "util/log.h"
+
+/* Not in the headers of every release; source: asm-generic/mman-common.h of Linux 5.14. */
+#define POPULATE_WRITE 23
 
 /* Changes that wait for their requests. Source: each worker leaves one for a thread; more than have ever been seen. */
 #define LEFT_MAX 1024
@@ -29,6 +33,7 @@ struct requests {
 	uint8_t *slots;
 	uint8_t *buffers;
 	struct left *left;
+	bool has_buffer[REQUEST_THREADS_MAX]; /* each its thread's */
 };
 
 __thread struct request *request_now;
@@ -81,10 +86,19 @@ static void clear(struct request *rq)
 	rq->ngiven = rq->nforgot = 0;
 }
 
+void request_have_buffer(void *buf)
+{
+	(void)madvise(buf, REQUEST_PRESENT_BYTES,
+		      POPULATE_WRITE); /* if not, it is as good as it was */
+}
+
 void requests_ready(struct requests *r, unsigned int number)
 {
 	if (!keep_is_shared(r->keep))
 		return;
+	if (!r->has_buffer[number])
+		request_have_buffer(message(r, number));
+	r->has_buffer[number] = true;
 	request_now = slot(r, number);
 	message(r, number)->len = 0;
 	request_fence();

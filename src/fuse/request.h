@@ -34,6 +34,12 @@
 /* The longest message, bytes. Source: FUSE_MAX_MAX_PAGES (256) pages of 4 KiB, and a header page. */
 #define REQUEST_BUFFER_BYTES ((size_t)2 << 20)
 
+/*
+ * What of it is used: kept in memory, since the kernel gives up with EIO what it cannot copy, and it brings no page in for
+ * a thread that is being killed. Source: as above.
+ */
+#define REQUEST_PRESENT_BYTES ((size_t)257 << 12)
+
 /* Entries of a listing with attributes. Source: a reply of 1 MiB, 152 bytes an entry with the shortest name. */
 #define REQUEST_GIVEN_MAX 7168
 
@@ -83,6 +89,9 @@ void requests_free(struct requests *r);
 
 /* Where thread `number` reads its messages to: REQUEST_BUFFER_BYTES; NULL without takeover. */
 void *requests_buffer(struct requests *r, unsigned int number);
+
+/* Have the memory of a message, whole pages of REQUEST_BUFFER_BYTES, for the kernel to write to. */
+void request_have_buffer(void *buf);
 
 /* Thread `number` is about to read: nothing of the last request is left. */
 void requests_ready(struct requests *r, unsigned int number);

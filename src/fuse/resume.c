@@ -107,12 +107,13 @@ int backlog_read(struct fuse_session *se, struct backlog **ret)
 {
 	struct fuse_out_header resend = { .len = sizeof(resend), .error = NOTIFY_RESEND };
 	_cleanup_(backlog_freep) struct backlog *b = calloc(1, sizeof(*b));
-	_cleanup_free_ void *buf = malloc(REQUEST_BUFFER_BYTES);
+	_cleanup_free_ void *buf = aligned_alloc(4096, REQUEST_BUFFER_BYTES);
 	int fd = fuse_session_fd(se);
 	int r;
 
 	if (!b || !buf)
 		return -ENOMEM;
+	request_have_buffer(buf);
 	if (write(fd, &resend, sizeof(resend)) < 0)
 		return -errno;
 	do {
