@@ -108,6 +108,7 @@ static const char *const allowed[] = {
 	"memfd_create",
 	/* whom a request is served as, and how urgently */
 	"setfsuid setfsgid getuid geteuid getgid getegid setpriority sched_setscheduler "
+	"sched_getattr sched_setattr "
 	"sched_getaffinity",
 	/* memory and threads */
 	"brk munmap mremap madvise futex set_robust_list rseq sched_yield gettid getpid "

@@ -121,7 +121,7 @@ static int open_ledger(struct daemon *d)
 		log_error("store %s: cannot open ledger.db: %s", d->store.path, strerror(-r));
 	else if (d->ledger_state.state == LEDGER_REPLACED)
 		log_warning("%s set_aside=%s", texts[LEDGER_REPLACED], d->ledger_state.set_aside);
-	else if (d->ledger_state.state == LEDGER_UNCLEAN)
+	else if (d->ledger_state.state == LEDGER_UNCLEAN && d->takeovers == 0)
 		log_notice("%s", texts[LEDGER_UNCLEAN]);
 	return r;
 }
@@ -259,6 +259,11 @@ static bool may_have_own_ttls(struct daemon *d)
 
 _Static_assert(DEDUP_MIN_LEAST == STUB_MIN, "see config.h");
 
+static void collapser_lasts(void *keep)
+{
+	guardian_may_hang(keep);
+}
+
 static int build_seal(struct daemon *d)
 {
 	struct seal_config config = {
@@ -267,6 +272,8 @@ static int build_seal(struct daemon *d)
 		.clean_ledger = d->ledger_state.state == LEDGER_CLEAN,
 		.dedup = (enum share_scope)d->config.dedup,
 		.dedup_min_bytes = d->config.dedup_min_bytes,
+		.lasts = collapser_lasts,
+		.lasts_arg = d->keep,
 	};
 	int r = seal_new(&d->store, d->ledger, &config, &d->seal);
 

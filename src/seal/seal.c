@@ -111,6 +111,8 @@ static void begin(void *ctx)
 {
 	struct seal *s = ctx;
 
+	if (s->config.lasts)
+		s->config.lasts(s->config.lasts_arg);
 	if (store_leave(s->store) < 0)
 		log_debug("seal: cannot see the memory cgroup, ignoring its limit");
 }

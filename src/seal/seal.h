@@ -45,6 +45,12 @@ struct seal_config {
 	bool clean_ledger; /* it was closed in order */
 	enum share_scope dedup;
 	uint64_t dedup_min_bytes;
+	/*
+	 * Called by the thread that puts files into huge pages: one call of its lasts for long, also when the process has
+	 * been killed, and disturbs nobody then. May be NULL.
+	 */
+	void (*lasts)(void *arg);
+	void *lasts_arg; /* borrowed */
 };
 
 struct seal_counts {

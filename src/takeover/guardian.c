@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "takeover/urgent.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -43,8 +44,8 @@ struct worker_area {
 	_Atomic bool replaceable;
 	_Atomic bool settled;
 	_Atomic bool ended;
-	int32_t result;		/* if it has */
-	_Atomic int32_t signal; /* that it dies of; 0: none that it could tell of */
+	int32_t result;		      /* if it has */
+	_Atomic int32_t signal;	      /* that it dies of; 0: none that it could tell of */
 	_Atomic uint32_t nhang;
 	_Atomic int32_t hang[MAY_HANG_MAX]; /* thread ids */
 };
@@ -61,6 +62,7 @@ struct guardian {
 	pid_t pid;
 	int pidfd;  /* of the process: readable when its last thread is gone */
 	int thread; /* pidfd of its thread, -1: not known yet */
+	bool gone;  /* that thread, before it had a pidfd */
 };
 
 /* ---- a worker ---- */
@@ -135,6 +137,7 @@ void guardian_ready(struct keep *keep, bool replaceable)
 	atomic_store(&area->replaceable, replaceable);
 	atomic_store(&area->ready, true);
 	say(area);
+	urgent_end();
 }
 
 void guardian_settled(struct keep *keep)
@@ -181,6 +184,7 @@ static int start(struct guardian *g)
 	atomic_store(&g->area->nhang, 0);
 	atomic_store(&g->area->tid, 0);
 	g->thread = -1;
+	g->gone = false;
 	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
 		return -errno;
@@ -218,6 +222,7 @@ static bool has_threads(const struct guardian *g)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *d;
+	bool left = false;
 	char path[32];
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)g->pid);
@@ -225,10 +230,12 @@ static bool has_threads(const struct guardian *g)
 	while (dir && (d = readdir(dir))) {
 		pid_t tid = atoi(d->d_name);
 
-		if (tid > 0 && (tid == g->pid ? !is_zombie(tid) : !may_hang(g, tid)))
-			return true;
+		if (tid <= 0 || (tid == g->pid ? is_zombie(tid) : may_hang(g, tid)))
+			continue;
+		urgent_thread(tid);
+		left = true;
 	}
-	return false;
+	return left;
 }
 
 /*
@@ -269,6 +276,7 @@ static void take_word(struct guardian *g)
 		return;
 	if (g->thread < 0 && tid) {
 		g->thread = (int)syscall(SYS_pidfd_open, tid, PIDFD_OF_THREAD);
+		g->gone = g->thread < 0 && errno == ESRCH; /* whoever hangs keeps the process */
 		keep_fd(g->thread); /* none before Linux 6.9, where nothing can be taken over */
 	}
 	if (!g->was_ready && atomic_load(&g->area->ready)) {
@@ -287,7 +295,7 @@ static void attend(struct guardian *g)
 		{ .fd = g->area->said_fd, .events = POLLIN },
 	};
 
-	while (!fds[0].revents && !fds[1].revents) {
+	while (!fds[0].revents && !fds[1].revents && !g->gone) {
 		fds[1].fd = g->thread;
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue; /* EINTR */
@@ -334,35 +342,52 @@ static bool goes_on(struct guardian *g, int status)
 	return false;
 }
 
-static void tell_end(const struct guardian *g, int status)
+static void tell_end(pid_t pid, int signo)
 {
-	int signo = died_of(g, status);
+	log_warning("worker died pid=%d signal=%d (%s)", (int)pid, signo, strsignal(signo));
+}
 
-	log_warning("worker died pid=%d signal=%d (%s)", (int)g->pid, signo, strsignal(signo));
+/* Those that hung, and do not any more. */
+static void collect(const struct guardian *g)
+{
+	siginfo_t info;
+
+	do {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid ||
+		    info.si_pid == g->pid)
+			return;
+	} while (waitpid(info.si_pid, NULL, WNOHANG) > 0);
 }
 
 static int run(struct guardian *g)
 {
+	pid_t before = 0;
+	int signo = 0;
 	int status;
 	int r;
 
 	for (;;) {
 		r = start(g);
+		if (before) /* not earlier: the log may be on a busy disk, and everybody waits */
+			tell_end(before, signo);
 		if (r < 0)
 			return r;
 		keep_fd(g->pidfd);
+		collect(g);
 		attend(g);
 		status = await_end(g);
 		if (status >= 0 && WIFEXITED(status))
 			return WEXITSTATUS(status);
 		if (atomic_load(&g->area->ended)) /* a thread of it hangs */
 			return g->area->result;
-		tell_end(g, status);
+		before = g->pid;
+		signo = died_of(g, status);
 		if (!goes_on(g, status))
-			return -EIO;
-		while (waitpid(-1, &status, WNOHANG) > 0) /* those that hung before */
-			;
+			break;
 	}
+	tell_end(before, signo);
+	return -EIO;
 }
 
 int guardian_run(const struct guardian_plan *plan)
@@ -380,6 +405,7 @@ int guardian_run(const struct guardian_plan *plan)
 	if (g.signal_fd < 0 || g.area->said_fd < 0)
 		return -errno;
 	r = keep_all_fds();
+	urgent_begin();
 	if (r == 0)
 		r = run(&g);
 	if (r < 0 && !atomic_load(&g.area->ended))
