@@ -69,6 +69,8 @@ static void add_metrics(void *ctx, FILE *out)
 		.seal = d->seal,
 		.reaper = d->reaper,
 		.ttl_ns = exec_default_ttl(d->execs),
+		.takeovers = d->takeovers,
+		.takeover_ns = (uint64_t)guardian_waited_ns(d->keep),
 	};
 
 	fs_metrics(d->fs, out);

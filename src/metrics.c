@@ -112,6 +112,15 @@ static void put_sharing(const struct metrics_sources *s, FILE *out)
 		 n.share.blobs_removed);
 }
 
+static void put_takeovers(const struct metrics_sources *s, FILE *out)
+{
+	prom_one(out, "batonfs_takeovers_total", PROM_COUNTER,
+		 "Processes that died and were replaced, since the mount.", s->takeovers);
+	prom_head(out, "batonfs_takeover_seconds_total", PROM_COUNTER,
+		  "From their deaths until all was answered that they had been asked.");
+	prom_seconds(out, "batonfs_takeover_seconds_total", NULL, NULL, s->takeover_ns);
+}
+
 /* ---- the process: the names that every exporter uses ---- */
 
 /* Seconds since the epoch at which the process began, to the second; 0 if /proc does not tell. */
@@ -184,5 +193,6 @@ void metrics_write(const struct metrics_sources *s, FILE *out)
 	put_reaper(s, out);
 	put_seal(s, out);
 	put_sharing(s, out);
+	put_takeovers(s, out);
 	put_process(out);
 }

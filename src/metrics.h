@@ -21,6 +21,8 @@ struct metrics_sources {
 	struct seal *seal;
 	struct reaper *reaper;
 	int64_t ttl_ns; /* INT64_MAX: never */
+	uint64_t takeovers;
+	uint64_t takeover_ns;
 };
 
 void metrics_write(const struct metrics_sources *s, FILE *out);

@@ -46,6 +46,8 @@ struct worker_area {
 	_Atomic bool ended;
 	int32_t result;		      /* if it has */
 	_Atomic int32_t signal;	      /* that it dies of; 0: none that it could tell of */
+	_Atomic int64_t died_mono_ns; /* the last worker; 0: that has been settled */
+	_Atomic int64_t waited_ns;    /* from deaths until all was settled, so far */
 	_Atomic uint32_t nhang;
 	_Atomic int32_t hang[MAY_HANG_MAX]; /* thread ids */
 };
@@ -143,9 +145,21 @@ void guardian_ready(struct keep *keep, bool replaceable)
 void guardian_settled(struct keep *keep)
 {
 	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+	int64_t died;
 
-	if (!atomic_load_explicit(&area->settled, memory_order_relaxed))
-		atomic_store(&area->settled, true);
+	if (atomic_load_explicit(&area->settled, memory_order_relaxed) ||
+	    atomic_exchange(&area->settled, true))
+		return;
+	died = atomic_exchange(&area->died_mono_ns, 0);
+	if (died)
+		atomic_fetch_add(&area->waited_ns, clock_ns(CLOCK_MONOTONIC) - died);
+}
+
+int64_t guardian_waited_ns(const struct keep *keep)
+{
+	const struct worker_area *area = keep_area(keep, KEEP_WORKER);
+
+	return atomic_load(&area->waited_ns);
 }
 
 void guardian_ended(struct keep *keep, int result)
@@ -376,6 +390,8 @@ static int run(struct guardian *g)
 		keep_fd(g->pidfd);
 		collect(g);
 		attend(g);
+		if (!atomic_load(&g->area->died_mono_ns)) /* else nobody has been served since */
+			atomic_store(&g->area->died_mono_ns, clock_ns(CLOCK_MONOTONIC));
 		status = await_end(g);
 		if (status >= 0 && WIFEXITED(status))
 			return WEXITSTATUS(status);

@@ -53,6 +53,9 @@ void guardian_settled(struct keep *keep);
 /* It has unmounted and let go of all; nothing is left to be taken over. `result`: 0, or -errno of the end. */
 void guardian_ended(struct keep *keep, int result);
 
+/* How long whoever asked has waited so far for a worker that died to be replaced and all that to be answered. */
+int64_t guardian_waited_ns(const struct keep *keep);
+
 /*
  * The calling thread may wait for answers of the next worker's when this one dies, in the kernel. Its death is not
  * waited for, so it does nothing there that could disturb. Four threads at most.

@@ -28,8 +28,14 @@ kill_worker() {
 	expect_eq $((before + 1)) "$(status 'd["takeovers"]')" "takeovers"
 }
 
+# metric NAME: its value.
+metric() {
+	sed -n "s/^$1 //p" "$MNT/.baton/metrics"
+}
+
 mount_batonfs -o takeover=on
 expect_eq 0 "$(status 'd["takeovers"]')"
+expect_eq "0 0" "$(metric batonfs_takeovers_total) $(metric batonfs_takeover_seconds_total | sed 's/^0.0*$/0/')"
 
 # ---- what somebody has ----
 
@@ -60,6 +66,9 @@ cd / || fail cd
 expect flock -n "$MNT/1/lock" true
 kill_worker SEGV
 expect_eq "appended d lock new open" "$(ls "$MNT/1" | tr '\n' ' ' | sed 's/ $//')"
+
+expect_eq 2 "$(metric batonfs_takeovers_total)"
+expect_match '^[0-9]+\.0*[1-9]' "$(metric batonfs_takeover_seconds_total)"
 
 expect "$BATON" -m "$MNT" config ttl=77m
 kill_worker KILL
