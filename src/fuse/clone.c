@@ -126,6 +126,7 @@ int clone_whole(struct fs *fs, int from_fd, struct inode *out, uint64_t at_most,
 		return r;
 	growth_account(fs, out, (uint64_t)st.st_size);
 	fs_add(&fs->clones, 1);
+	fs_add(&fs->cloned_bytes, (uint64_t)st.st_size);
 	*ret_bytes = (uint64_t)st.st_size;
 	return 0;
 }

@@ -104,6 +104,7 @@ struct fs {
 	_Atomic uint64_t moves_begun; /* likewise: so far */
 	_Atomic uint64_t sources[FS_CLONE_SOURCES]; /* see clone.c */
 	_Atomic uint64_t clones;		    /* files copied so since the start */
+	_Atomic uint64_t cloned_bytes;		    /* their sizes */
 	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
 	_Atomic int64_t slow_ns; /* who takes so long is told of in the log; INT64_MAX: nobody */
 	_Atomic uint64_t slow;	 /* so far */

@@ -23,6 +23,7 @@ struct dircache {
 	int mount_fd;	  /* borrowed, constant */
 	struct lock lock; /* rank LOCK_DIRCACHE: all slots */
 	struct slot slots[DIRCACHE_SLOTS];
+	struct dircache_counts counts; /* lock */
 };
 
 int dircache_new(int mount_fd, struct dircache **ret)
@@ -66,9 +67,11 @@ int dircache_get(struct dircache *dc, uint64_t nodeid, const struct handle *h, s
 		LOCK_SCOPE(&dc->lock);
 		if (s->nodeid == nodeid && handle_equal(&s->handle, h)) {
 			s->users++;
+			dc->counts.hits++;
 			*ret = (struct dirref){ .fd = s->fd, .slot = (int)(s - dc->slots) };
 			return 0;
 		}
+		dc->counts.misses++;
 	}
 
 	fd = handle_open(dc->mount_fd, h, O_PATH | O_DIRECTORY);
@@ -105,6 +108,12 @@ void dircache_put(struct dircache *dc, struct dirref *ref)
 	}
 	(void)safe_close(closing);
 	ref->fd = -1;
+}
+
+void dircache_count(struct dircache *dc, struct dircache_counts *ret)
+{
+	LOCK_SCOPE(&dc->lock);
+	*ret = dc->counts;
 }
 
 void dircache_drop(struct dircache *dc, uint64_t nodeid)

@@ -29,6 +29,14 @@ int dircache_get(struct dircache *dc, uint64_t nodeid, const struct handle *h, s
 	WARN_UNUSED;
 void dircache_put(struct dircache *dc, struct dirref *ref);
 
+/* How often a directory was asked for that was open already, and that was not: since the start. */
+struct dircache_counts {
+	uint64_t hits;
+	uint64_t misses;
+};
+
+void dircache_count(struct dircache *dc, struct dircache_counts *ret);
+
 /* Forget what is cached under `nodeid`: it goes away or becomes another directory. */
 void dircache_drop(struct dircache *dc, uint64_t nodeid);
 

@@ -80,7 +80,7 @@ d = f"{mnt}/4711"
 # ---- executions, opens, what was handed over ----
 moves(lambda: write(f"{d}/a", b"a" * 1000), m("batonfs_executions"), m("batonfs_execution_files"), m("batonfs_execution_bytes"),
       m("batonfs_opens_total", path=path), m("batonfs_known_inodes"), m("batonfs_ledger_events_total"),
-      m("batonfs_ledger_commits_total"), m("batonfs_ledger_wal_bytes"))
+      m("batonfs_ledger_commits_total"), m("batonfs_ledger_wal_bytes"), m("batonfs_directory_lookups_total", result="miss"))
 fd = moves(lambda: os.open(f"{d}/a", os.O_RDONLY), m("batonfs_open_files"), m("batonfs_handed_over_bytes_total", path=path))
 moves(lambda: os.close(fd), m("batonfs_open_files"), down=True)
 now = read()
@@ -88,10 +88,12 @@ if path == "passthrough":
     moves(lambda: write(f"{d}/b"), m("batonfs_backing_registrations_total"))
     moves(lambda: (read_file(f"{d}/b"), time.sleep(0.01)), m("batonfs_refreshed_attributes_total"))
     assert value(now, "batonfs_passthrough") == 1 and value(now, "batonfs_handed_over_bytes_total") == 1000
+    assert value(now, "batonfs_not_copied_bytes_total") == 1000 and value(now, "batonfs_estimated_saved_seconds_total") == 16e-6
 else:
     moves(lambda: (write(f"{d}/b", b"b" * 10), read_file(f"{d}/b")), m("batonfs_written_bytes_total"), m("batonfs_read_bytes_total"))
     assert value(now, "batonfs_passthrough") == 0
 moves(lambda: os.setxattr(d, "user.baton.pinned", b"1"), m("batonfs_pinned_executions"))
+moves(lambda: os.unlink(f"{d}/b"), m("batonfs_directory_lookups_total", result="hit"))
 
 # ---- every operation ----
 def all_operations():
@@ -188,7 +190,9 @@ def copied_as_cp():
 
 moves(two_of_the_same, m("batonfs_shared_files_total"), m("batonfs_shared_saved_bytes_total"), m("batonfs_blobs_made_total"))
 assert value(read(), "batonfs_shared_files_total") == 2
-moves(copied_as_cp, m("batonfs_clones_total"))
+saved = value(read(), "batonfs_not_copied_bytes_total")
+moves(copied_as_cp, m("batonfs_clones_total"), m("batonfs_cloned_bytes_total"))
+assert value(read(), "batonfs_not_copied_bytes_total") >= saved + (3 << 20)
 moves(lambda: [os.unlink(f"{d}/{name}") for name in ("same", "twin", "clone")], m("batonfs_blobs_removed_total"))
 
 # ---- sealing ----
