@@ -6,6 +6,8 @@
 #include "confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/securebits.h>
@@ -21,6 +23,9 @@
 
 #include "fuse/backing.h"
 #include "util/macro.h"
+
+/* The user and group that own nothing. Source: Debian's nobody and nogroup, the kernel's overflow ids. */
+#define NOBODY 65534
 
 /* Namespaces of clone(2). */
 #define CLONE_NEW_ANY                                                                              \
@@ -60,22 +65,45 @@ static int keep_capabilities(uint64_t keep)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
+/* What execve(2) could give, but `keep`: it takes CAP_SETPCAP. */
+static int bound_capabilities(uint64_t keep)
+{
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* nothing is executed */
+	for (unsigned int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+		if (!(keep & (UINT64_C(1) << cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 int confine_rights(void)
 {
 	uint64_t keep = needed_mask();
 	int bits = prctl(PR_GET_SECUREBITS);
+	int r;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	/* What threads would do that act for others (store/cred.h): it takes CAP_SETPCAP, which goes. */
 	if (bits < 0 || prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
 		return -errno;
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* nothing is executed */
-	for (unsigned int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (!(keep & (UINT64_C(1) << cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return -errno;
-	}
-	return keep_capabilities(keep);
+	r = bound_capabilities(keep);
+	return r < 0 ? r : keep_capabilities(keep);
+}
+
+int confine_to_nobody(void)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	r = bound_capabilities(0);
+	if (r < 0 && r != -EPERM) /* no CAP_SETPCAP: no_new_privs will do */
+		return r;
+	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
+		return -errno;
+	return keep_capabilities(0);
 }
 
 /* ---- system calls ---- */
@@ -87,10 +115,31 @@ int confine_calls(void)
 	return -EOPNOTSUPP;
 }
 
+int confine_http_calls(void)
+{
+	return -EOPNOTSUPP;
+}
+
 #else
 
-/* Without conditions. What an architecture does not have is skipped. */
-static const char *const allowed[] = {
+/* With a condition: what is in an argument below the mask. */
+struct condition {
+	const char *call;
+	unsigned int argument; /* from 0 */
+	uint32_t mask;
+	uint32_t value;
+};
+
+/* What is allowed. What an architecture does not have is skipped. */
+struct filter {
+	const char *const *calls; /* without conditions: names, with blanks between them */
+	size_t ncalls;
+	const struct condition *conditions;
+	size_t nconditions;
+};
+
+/* The daemon's. */
+static const char *const daemon_calls[] = {
 	/* requests, their answers, contents */
 	"read write readv writev pread64 pwrite64 lseek splice vmsplice pipe2 pipe copy_file_range "
 	"sendfile fallocate ftruncate fsync fdatasync fadvise64",
@@ -126,12 +175,20 @@ static const char *const allowed[] = {
 	"chroot umount2",
 };
 
-/* With one: what is in an argument below the mask. */
-struct condition {
-	const char *call;
-	unsigned int argument; /* from 0 */
-	uint32_t mask;
-	uint32_t value;
+/* The server's of HTTP: answering connections, reading files. */
+static const char *const http_calls[] = {
+	"read write readv writev close fstat newfstatat lseek fcntl poll ppoll",
+	"accept accept4 recvfrom recvmsg sendto sendmsg shutdown getsockname getsockopt "
+	"setsockopt",
+	"brk munmap mremap madvise futex sched_yield gettid getpid rseq exit exit_group "
+	"restart_syscall rt_sigprocmask rt_sigreturn getrandom",
+	"nanosleep clock_nanosleep clock_gettime gettimeofday time",
+};
+
+static const struct condition http_conditions[] = {
+	{ "mmap", 2, PROT_EXEC, 0 },
+	{ "mprotect", 2, PROT_EXEC, 0 },
+	{ "openat", 2, O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE, O_RDONLY },
 };
 
 static int allow(scmp_filter_ctx ctx, const char *name, unsigned int conditions,
@@ -158,7 +215,43 @@ static int allow_names(scmp_filter_ctx ctx, const char *names)
 	return r;
 }
 
-static int allow_conditions(scmp_filter_ctx ctx)
+static int allow_conditions(scmp_filter_ctx ctx, const struct filter *f)
+{
+	for (size_t i = 0; i < f->nconditions; i++) {
+		const struct condition *c = &f->conditions[i];
+		const struct scmp_arg_cmp is = { c->argument, SCMP_CMP_MASKED_EQ, c->mask,
+						 c->value };
+		int r = allow(ctx, c->call, 1, &is);
+
+		if (r < 0)
+			return r;
+	}
+	/* Its flags cannot be seen; glibc takes clone(2) then. */
+	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
+static int fill(scmp_filter_ctx ctx, const struct filter *f)
+{
+	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
+	for (size_t i = 0; r == 0 && i < f->ncalls; i++)
+		r = allow_names(ctx, f->calls[i]);
+	return r < 0 ? r : allow_conditions(ctx, f);
+}
+
+static int load(const struct filter *f)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r = ctx ? fill(ctx, f) : -ENOMEM;
+
+	if (r == 0)
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r == -EINVAL || r == -ENOSYS ? -EOPNOTSUPP : r;
+}
+
+int confine_calls(void)
 {
 	const struct condition conditions[] = {
 		/* Nothing that is written becomes a program. */
@@ -179,39 +272,18 @@ static int allow_conditions(scmp_filter_ctx ctx)
 		{ "prctl", 0, UINT32_MAX, PR_SET_NAME },
 		{ "tgkill", 0, UINT32_MAX, (uint32_t)getpid() },
 	};
+	const struct filter filter = { daemon_calls, ARRAY_SIZE(daemon_calls), conditions,
+				       ARRAY_SIZE(conditions) };
 
-	for (size_t i = 0; i < ARRAY_SIZE(conditions); i++) {
-		const struct condition *c = &conditions[i];
-		const struct scmp_arg_cmp is = { c->argument, SCMP_CMP_MASKED_EQ, c->mask,
-						 c->value };
-		int r = allow(ctx, c->call, 1, &is);
-
-		if (r < 0)
-			return r;
-	}
-	/* Its flags cannot be seen; glibc takes clone(2) then. */
-	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return load(&filter);
 }
 
-static int fill(scmp_filter_ctx ctx)
+int confine_http_calls(void)
 {
-	int r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	const struct filter filter = { http_calls, ARRAY_SIZE(http_calls), http_conditions,
+				       ARRAY_SIZE(http_conditions) };
 
-	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed); i++)
-		r = allow_names(ctx, allowed[i]);
-	return r < 0 ? r : allow_conditions(ctx);
-}
-
-int confine_calls(void)
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int r = ctx ? fill(ctx) : -ENOMEM;
-
-	if (r == 0)
-		r = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return r == -EINVAL || r == -ENOSYS ? -EOPNOTSUPP : r;
+	return load(&filter);
 }
 
 #endif

@@ -22,4 +22,15 @@ int confine_rights(void) WARN_UNUSED;
  */
 int confine_calls(void) WARN_UNUSED;
 
+/* Instead of both, for the process that answers HTTP (http/http.h); for good. */
+
+/*
+ * Become nobody, without a capability, in any set, or a way to one. The calling thread must be the only one. 0 or
+ * -errno.
+ */
+int confine_to_nobody(void) WARN_UNUSED;
+
+/* System calls but those that answering takes, and reading files; as confine_calls(). */
+int confine_http_calls(void) WARN_UNUSED;
+
 #endif

@@ -17,12 +17,13 @@
 #include <unistd.h>
 
 #include "baton/interface.h"
-#include "config/config.h"
+#include "config/option.h"
 #include "confine.h"
 #include "daemon.h"
 #include "exec/execution.h"
 #include "fuse/front.h"
 #include "fuse/session.h"
+#include "http/http.h"
 #include "takeover/guardian.h"
 #include "tuning.h"
 #include "unmount.h"
@@ -42,6 +43,7 @@ enum {
 /* The process: its layers, and who waits for it. */
 struct process {
 	struct daemon daemon;
+	struct http http; /* with a guardian, its child */
 	bool helper;	  /* called by mount(8) */
 	int parent_fd;	  /* -1 in the foreground: where the parent waits for the exit status */
 	sigset_t signals; /* that end the mount; blocked in every thread */
@@ -174,6 +176,19 @@ static int serve(struct process *p, bool mounted)
 	return ended;
 }
 
+/* While there is no thread, and there are all rights. */
+static int begin_http(struct process *p)
+{
+	static const struct http_upcalls up = { confine_to_nobody, confine_http_calls };
+	const struct config *c = &p->daemon.config;
+	char where[sizeof(c->file) + 32];
+
+	if (!c->metrics[0])
+		return 0;
+	(void)config_origin_text(c, option_index(option_find("metrics")), where, sizeof(where));
+	return http_begin(c->metrics, where, &up, &p->http);
+}
+
 static int build(struct process *p)
 {
 	struct daemon *d = &p->daemon;
@@ -201,6 +216,7 @@ static void ready(void *ctx)
 	struct process *p = ctx;
 
 	(void)!chdir("/");
+	http_serve(&p->http, p->daemon.mountpoint, p->parent_fd >= 0);
 	sdnotify("READY=1\nSTATUS=mounted");
 	detach(p, EXIT_UNMOUNTED);
 }
@@ -270,18 +286,24 @@ static int run(struct process *p)
 	prepare_signals(&p->signals);
 	raise_limits();
 	(void)umask(0);
-	r = p->daemon.config.sandbox ? give_up_rights() : 0;
+	r = begin_http(p);
+	if (r == 0 && p->daemon.config.sandbox)
+		r = give_up_rights();
 	if (r == 0)
 		r = daemon_prepare(&p->daemon, takeover);
-	if (r == 0)
-		return takeover ? run_guarded(p) : run_alone(p);
-	(void)daemon_take_down(&p->daemon);
-	return exit_status(p, r);
+	if (r == 0) {
+		r = takeover ? run_guarded(p) : run_alone(p);
+	} else {
+		(void)daemon_take_down(&p->daemon);
+		r = exit_status(p, r);
+	}
+	http_end(&p->http);
+	return r;
 }
 
 int main(int argc, char **argv)
 {
-	struct process p = { .daemon = DAEMON_NONE, .parent_fd = -1 };
+	struct process p = { .daemon = DAEMON_NONE, .http = HTTP_NONE, .parent_fd = -1 };
 	struct config *c = &p.daemon.config;
 	struct config_error error;
 	int r;

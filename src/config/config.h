@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "store/room.h"
+#include "util/address.h"
 #include "util/macro.h"
 
 enum passthrough_wish {
@@ -93,7 +94,8 @@ struct config {
 	bool noatime;
 	bool sandbox;	 /* give up what serving does not need, see confine.h */
 	int64_t slow_ns; /* requests that take so long are told of; 0: none, and INT64_MAX */
-	int log;	 /* 0 is LOG_LEVEL_ERROR, and so on */
+	char metrics[ADDRESS_TEXT_MAX]; /* where HTTP is served; "": nowhere */
+	int log;			/* 0 is LOG_LEVEL_ERROR, and so on */
 };
 
 /* Why something cannot be used, for one line to a person: it names where it was said, what is wrong, and the cure. */

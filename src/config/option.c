@@ -77,6 +77,9 @@ static const struct option options[] = {
 	  .help = "on|off  do not update access times; off: as relatime" },
 	{ .name = "sandbox", .type = OPTION_BOOL, AT(sandbox), .initial = "on",
 	  .help = "on|off  give up the rights and system calls that serving does not take" },
+	{ .name = "metrics", .type = OPTION_ADDRESS, AT(metrics), .max = ADDRESS_TEXT_MAX, .unset = "off",
+	  .initial = "off",
+	  .help = "ADDRESS:PORT|off  metrics, health and a page over HTTP: 127.0.0.1:9464, [::1]:9464" },
 	{ .name = "log", .type = OPTION_CHOICE, AT(log), .choices = "error|warning|notice|info|debug",
 	  .initial = "info", .live = true,
 	  .help = "error|warning|notice|info|debug  what is written to the log: this and worse" },
@@ -210,6 +213,14 @@ static int parse_text(const struct option *o, const char *value, char *ret)
 	return 0;
 }
 
+static int parse_address(const struct option *o, const char *value, char *ret)
+{
+	struct address a;
+	int r = address_parse(value, &a);
+
+	return r < 0 ? r : parse_text(o, value, ret);
+}
+
 static int parse_value(const struct option *o, const char *value, void *field)
 {
 	switch (o->type) {
@@ -230,6 +241,8 @@ static int parse_value(const struct option *o, const char *value, void *field)
 		return room_parse_mark(value, field);
 	case OPTION_TEXT:
 		return parse_text(o, value, field);
+	case OPTION_ADDRESS:
+		return parse_address(o, value, field);
 	case OPTION_FLAG:
 		break; /* takes none */
 	}
@@ -245,6 +258,9 @@ static void unset(const struct option *o, void *field)
 		break;
 	case OPTION_MARK:
 		*(struct room_mark *)field = (struct room_mark){ 0 };
+		break;
+	case OPTION_ADDRESS:
+		*(char *)field = '\0';
 		break;
 	default:
 		*(uint64_t *)field = 0;
@@ -346,6 +362,8 @@ static bool is_unset(const struct option *o, const void *field)
 		return *(const uint32_t *)field == UINT32_MAX;
 	case OPTION_MARK:
 		return !room_mark_is_set(field);
+	case OPTION_ADDRESS:
+		return *(const char *)field == '\0';
 	default:
 		return *(const uint64_t *)field == 0;
 	}
@@ -386,6 +404,7 @@ const char *option_format(const struct option *o, const struct config *c, char *
 		format_mark(field, buf, len);
 		break;
 	case OPTION_TEXT:
+	case OPTION_ADDRESS:
 		(void)snprintf(buf, len, "%s", (const char *)field);
 		break;
 	}

@@ -22,6 +22,7 @@ enum option_type {
 	OPTION_MODE,	 /* uint32_t, octal, up to max; `unset` is UINT32_MAX */
 	OPTION_MARK,	 /* struct room_mark; "never" or `unset`: not set */
 	OPTION_TEXT,	 /* char[max] */
+	OPTION_ADDRESS,	 /* char[ADDRESS_TEXT_MAX], util/address.h; `unset` is "" */
 	OPTION_FLAG, /* a word of mount(8)'s: sets the bool of another option to `min`; takes no value */
 };
 

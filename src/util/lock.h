@@ -13,6 +13,7 @@
 
 /* A lock may be taken only while all locks held have a lower rank. */
 enum lock_rank {
+	LOCK_HTTP = 3,		 /* in the process that answers HTTP */
 	LOCK_READERS = 5,	 /* how many threads read requests */
 	LOCK_TUNING = 8,	 /* the options that change while mounted */
 	LOCK_CONTROL = 10,	 /* control nodes */

@@ -5,6 +5,7 @@
 #include "util/mounttab.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,9 +57,8 @@ bool mounttab_has(const char *type, const char *source)
 	return found;
 }
 
-bool mounttab_has_device(unsigned int major, unsigned int minor)
+static bool table_has_device(FILE *f, unsigned int major, unsigned int minor)
 {
-	_cleanup_fclose_ FILE *f = fopen("/proc/thread-self/mountinfo", "re");
 	_cleanup_free_ char *line = NULL;
 	unsigned int have_major, have_minor;
 	bool found = false;
@@ -68,4 +68,23 @@ bool mounttab_has_device(unsigned int major, unsigned int minor)
 		found = sscanf(line, "%*d %*d %u:%u ", &have_major, &have_minor) == 2 &&
 			have_major == major && have_minor == minor;
 	return found;
+}
+
+bool mounttab_has_device(unsigned int major, unsigned int minor)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/thread-self/mountinfo", "re");
+
+	return table_has_device(f, major, minor);
+}
+
+bool mounttab_fd_has_device(int fd, unsigned int major, unsigned int minor)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	_cleanup_fclose_ FILE *f = copy >= 0 ? fdopen(copy, "r") : NULL;
+
+	if (f)
+		rewind(f);
+	else
+		(void)safe_close(copy);
+	return table_has_device(f, major, minor);
 }

@@ -19,6 +19,9 @@ int mounttab_is_at(const char *path, const char *type, char **ret_source) WARN_U
 /* Whether the filesystem with this device number is mounted anywhere, and that can be told. */
 bool mounttab_has_device(unsigned int major, unsigned int minor);
 
+/* The same of a table that is open, /proc/PID/mountinfo, read from its beginning. */
+bool mounttab_fd_has_device(int fd, unsigned int major, unsigned int minor);
+
 /* Whether a filesystem of this type with this source is mounted anywhere, and that can be told. */
 bool mounttab_has(const char *type, const char *source);
 

@@ -23,7 +23,8 @@ MAY_INCLUDE = {
     "control": {"exec", "seal", "ledger", "store", "takeover", "util", "baton"},
     "fuse": {"control", "exec", "seal", "store", "takeover", "util", "baton"},
     "config": {"store", "util"},
-    "main": {"fuse", "config", "control", "exec", "seal", "ledger", "store", "takeover", "util", "baton"},
+    "http": {"util", "baton"},
+    "main": {"fuse", "config", "http", "control", "exec", "seal", "ledger", "store", "takeover", "util", "baton"},
     "tools": {"util", "baton"},
     "baton": set(),
 }
@@ -33,6 +34,7 @@ ONLY_IN = {
     re.compile(r"fuse(3/|_|\.h|$)"): {"fuse"},
     re.compile(r"sqlite3\.h"): {"ledger"},
     re.compile(r"xxhash\.h"): {"seal"},
+    re.compile(r"microhttpd\.h"): {"http"},
     re.compile(r"jansson\.h"): {"control", "fuse", "main", "tools"},
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # timeout: 120
 # What the unit denies to the daemon costs its users nothing: passthrough, everything a local filesystem does,
-# the reaper's leases, and others see the mount.
+# the reaper's leases, others see the mount, and metrics= serves those on this machine, and nobody else.
 . "$TESTS/lib/service.sh"
 
 unit=batonfs@data-tmp.service
@@ -16,11 +16,23 @@ expect on batonfs memory:100M /data/tmp
 wanted=$(status_of /data/tmp 'd["passthrough"], d["passthrough_why"]')
 expect on umount /data/tmp
 
+# fetch URL
+fetch() {
+	on python3 -c 'import sys, urllib.request as u
+try: print(u.urlopen("http://" + sys.argv[1], timeout=2).read().decode().strip())
+except OSError: print("denied")' "$1"
+}
+# An address of this machine's that is not localhost: from there to there is from elsewhere.
+expect on ip address add 192.0.2.1/32 dev lo
+
 for source in memory:1G /var/lib/batonfs; do
 	[ $source = memory:1G ] || expect on mkdir $source
-	printf 'SOURCE=%s\nOPTIONS=suid,dev,exec,ttl=never\n' $source | on tee /etc/batonfs/data-tmp.conf >/dev/null
+	printf 'SOURCE=%s\nOPTIONS=suid,dev,exec,ttl=never,metrics=0.0.0.0:9464\n' $source | on tee /etc/batonfs/data-tmp.conf >/dev/null
 	expect on systemctl start "$unit"
 	expect_eq "$wanted" "$(status_of /data/tmp 'd["passthrough"], d["passthrough_why"]')" "passthrough on $source"
+	expect_eq ok "$(fetch 127.0.0.1:9464/healthz)" "health on $source"
+	expect_match batonfs_build_info "$(fetch 127.0.0.1:9464/metrics)" "metrics on $source"
+	expect_eq "denied" "$(fetch 192.0.2.1:9464/healthz)" "health from elsewhere"
 	for program in data flags listing lock mmap name nameless owner "random 500 1" "xattr marks"; do
 		expect on mkdir "/data/tmp/4711/${program%% *}"
 		# shellcheck disable=SC2086 # arguments

@@ -27,8 +27,8 @@ expect_eq "/etc/batonfs/example.conf" "$(cat "$WORK/control/conffiles")" "conffi
 for script in postinst prerm postrm; do
 	[ -x "$WORK/control/$script" ] && sh -n "$WORK/control/$script" || fail "$script"
 done
-for library in libc6 libsqlite3-0 libjansson4 libxxhash0; do
-	grep -q "^Depends:.*\b$library\b" "$WORK/control/control" || fail "does not depend on $library"
+for library in libc6 libsqlite3-0 libjansson4 libxxhash0 libseccomp2 libmicrohttpd12; do
+	grep -q "^Depends:.*\b$library\(t64\)\?\b" "$WORK/control/control" || fail "does not depend on $library"
 done
 
 version=$("$BUILD/baton" --version)

@@ -130,6 +130,41 @@ START_TEST(calls_that_are_not_needed_fail)
 }
 END_TEST
 
+static int http(void)
+{
+	int fd;
+
+	CHILD_ASSERT(chdir(scratch.path) == 0);
+	CHILD_ASSERT(confine_to_nobody() == 0);
+	CHILD_ASSERT(geteuid() == NOBODY && getuid() == NOBODY && getgid() == NOBODY);
+	CHILD_ASSERT(getgroups(0, NULL) == 0);
+	CHILD_ASSERT(status_of("CapPrm:") == 0 && status_of("CapEff:") == 0);
+	CHILD_ASSERT(status_of("CapBnd:") == 0 && status_of("CapAmb:") == 0);
+	CHILD_ASSERT(status_of("NoNewPrivs:") == 1);
+	CHILD_ASSERT(setresuid(0, 0, 0) < 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	CHILD_ASSERT(confine_http_calls() == 0);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	CHILD_ASSERT(fd >= 0 && read(fd, &fd, 1) == 0 && close(fd) == 0);
+	CHILD_ASSERT(is_denied(open("/dev/null", O_WRONLY | O_CLOEXEC)));
+	CHILD_ASSERT(is_denied(open("/tmp/none", O_RDONLY | O_CREAT | O_CLOEXEC, 0600)));
+	CHILD_ASSERT(is_denied(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+	CHILD_ASSERT(is_denied(socket(AF_INET, SOCK_STREAM, 0)));
+	CHILD_ASSERT(is_denied(fork()));
+	CHILD_ASSERT(is_denied(kill(getppid(), 0)));
+	CHILD_ASSERT(is_denied(chdir("/")));
+#else
+	(void)fd;
+#endif
+	return 0;
+}
+
+START_TEST(who_serves_http_can_do_little)
+{
+	in_child(http);
+}
+END_TEST
+
 static void setup(void)
 {
 	scratch_setup();
@@ -141,6 +176,7 @@ int main(void)
 	const TTest *const tests[] = {
 		rights_that_are_not_needed_are_given_up,
 		calls_that_are_not_needed_fail,
+		who_serves_http_can_do_little,
 	};
 
 	return RUN_TESTS("confine", tests, setup, scratch_teardown);

@@ -33,6 +33,7 @@ static int mount_in_layers(void)
 	char path[] = "/tmp/mounttab.XXXXXX";
 	char *source = NULL;
 	struct stat st;
+	int table;
 
 	CHILD_ASSERT(mkdtemp(path));
 	CHILD_ASSERT(unshare(CLONE_NEWNS) == 0);
@@ -45,12 +46,18 @@ static int mount_in_layers(void)
 	CHILD_ASSERT(mounttab_has("tmpfs", "below"));
 	CHILD_ASSERT(stat(path, &st) == 0);
 	CHILD_ASSERT(mounttab_has_device(major(st.st_dev), minor(st.st_dev)));
+	table = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	CHILD_ASSERT(table >= 0);
+	for (int i = 0; i < 2; i++) /* from its beginning each time */
+		CHILD_ASSERT(mounttab_fd_has_device(table, major(st.st_dev), minor(st.st_dev)));
 	CHILD_ASSERT(mount("over", path, "ramfs", 0, NULL) == 0);
 	CHILD_ASSERT(mounttab_is_at(path, "tmpfs", &source) == 0);
 	CHILD_ASSERT(!source);
 	CHILD_ASSERT(umount(path) == 0 && umount(path) == 0 && umount(path) == 0);
 	CHILD_ASSERT(!mounttab_has("tmpfs", "below"));
 	CHILD_ASSERT(!mounttab_has_device(major(st.st_dev), minor(st.st_dev)));
+	CHILD_ASSERT(!mounttab_fd_has_device(table, major(st.st_dev), minor(st.st_dev)));
+	CHILD_ASSERT(close(table) == 0);
 	CHILD_ASSERT(rmdir(path) == 0);
 	return 0;
 }

@@ -12,7 +12,8 @@
 
 # "package", or "package:command" where any provider of the command will do.
 setup_build=(build-essential:cc cmake:cmake ninja-build:ninja pkg-config:pkg-config
-	libsqlite3-dev libxxhash-dev libjansson-dev libseccomp-dev)
+	libsqlite3-dev libxxhash-dev libjansson-dev libseccomp-dev
+	libmicrohttpd-dev)
 setup_run=(fuse3:fusermount3 nodejs:node python3:python3)
 setup_test=(check attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
 	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze
