@@ -55,8 +55,15 @@ def check_consumer_mount(mount, where):
     expect(mount.get("mountPropagation") == "HostToContainer", f"{where}: would not see the mount")
 
 
+def check_metrics(arguments, ports, where):
+    """What serves metrics says so, at the port that it does."""
+    found = re.search(r"\bmetrics=\S*:(\d+)", " ".join(arguments))
+    expect([int(p) for p in ports] == [int(n) for n in (found.groups() if found else ())], f"{where}: ports {ports}")
+
+
 def check_daemon(container, where, sidecar):
     check_arguments(container["args"], where)
+    check_metrics(container["args"], [p["containerPort"] for p in container.get("ports", []) if p["name"] == "metrics"], where)
     mounts = {m["mountPath"]: m for m in container["volumeMounts"]}
     expect(mounts["/data"].get("mountPropagation") == "Bidirectional", f"{where}: nobody would see the mount")
     expect(container["args"][0] in mounts, f"{where}: the store {container['args'][0]} is no volume")
@@ -127,6 +134,9 @@ def check_compose():
         daemon = services.get("batonfs")
         if daemon:
             check_arguments(daemon["command"], path.name)
+            check_metrics(daemon["command"], daemon.get("expose", []), path.name)
+            expect(all(n not in services[name].get("networks", []) for n in daemon.get("networks", []) for name in services
+                       if name != "batonfs"), f"{path.name}: n8n can read the metrics")
             expect(daemon["healthcheck"]["test"] == ["CMD", "baton", "-m", "/data/tmp", "status"], f"{path.name}: health")
             expect((ROOT / daemon["build"]["dockerfile"]).exists(), f"{path.name}: Dockerfile")
             for name in ("n8n", "n8n-worker"):
