@@ -23,77 +23,74 @@ static const struct command commands[] = {
 	{ "ls", "", "list the executions, the most recently active first",
 	  "Columns: ID, OWNER (the user and program that made it), FILES, BYTES, AGE since it was\n"
 	  "made, IDLE since it was last used, EXPIRES IN, PINNED.\n",
-	  0, 0, cmd_ls, NULL },
-	{ "stat", "ID", "show all that is known of one living execution", "", 1, 1, cmd_stat,
-	  NULL },
+	  0, 0, cmd_ls },
+	{ "stat", "ID", "show all that is known of one living execution", "", 1, 1, cmd_stat },
 	{ "ref", "PATH", "print a file's JSON reference, to be sent instead of its bytes",
 	  "One line under 1 KB: path, size, execution, ino, mtime, and xxh3, the hash of the content,\n"
 	  "unless it is open for writing. PATH must be a regular file on a batonfs; -m and BATON_MOUNT\n"
 	  "play no part.\n",
-	  1, 1, cmd_ref, NULL },
+	  1, 1, cmd_ref },
 	{ "verify", "REFERENCE|-", "check that a reference names the file it was made of",
 	  "REFERENCE is what `baton ref` prints; - reads it from standard input. The file must be there,\n"
 	  "of the size and with the hash of the content that the reference says.\n",
-	  1, 1, cmd_verify, NULL },
+	  1, 1, cmd_verify },
 	{ "put", "ID PATH|- [NAME]", "copy a file into an execution, and print its reference",
 	  "- reads standard input, and needs a NAME. The file appears when it is complete.\n", 2, 3,
-	  cmd_put, NULL },
+	  cmd_put },
 	{ "get", "REFERENCE|- [PATH]",
 	  "copy the file that a reference names to standard output or PATH",
 	  "Fails, and leaves nothing at PATH, if the file is not what the reference says.\n", 1, 2,
-	  cmd_get, NULL },
+	  cmd_get },
 	{ "ttl", "ID [DURATION|never|default]", "show or set an execution's time-to-live",
 	  "DURATION is a number with a unit: 90s, 30m, 2h, 1h30m, 7d; a bare number is seconds. It\n"
 	  "counts from the last activity. `default` goes back to the mount's.\n",
-	  1, 2, cmd_ttl, NULL },
-	{ "pin", "ID...", "keep executions from expiring", "", 1, INT_MAX, cmd_pin, NULL },
-	{ "unpin", "ID...", "let executions expire again", "", 1, INT_MAX, cmd_pin, NULL },
+	  1, 2, cmd_ttl },
+	{ "pin", "ID...", "keep executions from expiring", "", 1, INT_MAX, cmd_pin },
+	{ "unpin", "ID...", "let executions expire again", "", 1, INT_MAX, cmd_pin },
 	{ "release", "ID...", "give executions up: their files are gone at once",
 	  "Processes that have a file open or mapped go on reading it. Only the owner and root may.\n",
-	  1, INT_MAX, cmd_release, NULL },
-	{ "why", "ID", "say when and why an execution expires or was released", "", 1, 1, cmd_why,
-	  NULL },
-	{ "status", "", "show the state of the mount", "", 0, 0, cmd_status, NULL },
+	  1, INT_MAX, cmd_release },
+	{ "why", "ID", "say when and why an execution expires or was released", "", 1, 1, cmd_why },
+	{ "top", "", "watch the executions, and pin or release some",
+	  "Keys: arrows choose an execution, p pins or unpins it, r releases it (and asks first), / filters,\n"
+	  "s sorts by the next column, R turns the order round, ? shows all keys, q ends. Where standard\n"
+	  "output is no terminal, --batch or --json is needed.\n",
+	  0, 0, cmd_top },
+	{ "status", "", "show the state of the mount", "", 0, 0, cmd_status },
 	{ "config", "[OPTION|OPTION=VALUE]...", "show the options of the mount, or change some",
 	  "Shows each with its value and where it was said. VALUE is as for `batonfs -o`; only some can\n"
 	  "be changed while mounted, by root, all or none of those that are given. It lasts until the\n"
 	  "mount ends: what is to stay belongs into the configuration file.\n",
-	  0, INT_MAX, cmd_config, NULL },
+	  0, INT_MAX, cmd_config },
 	{ "gc", "[--now]", "show what is shared, and what could be freed",
 	  "Files of the same content share it once. Content that no file has any more is removed within\n"
 	  "seconds by itself; --now does it at once. For root.\n",
-	  0, 0, cmd_gc, "now" },
+	  0, 0, cmd_gc },
 	{ "fsck", "[--repair]", "check that shared contents, files and the ledger agree",
 	  "Only looks, unless told to repair. Exits 1 if problems are left. For root.\n", 0, 0,
-	  cmd_fsck, "repair" },
+	  cmd_fsck },
 	{ "doctor", "[STORE]", "check what kernel, machine and mount can do",
 	  "Works before the first mount. STORE is a directory meant to be a store (default /var/lib).\n"
 	  "Exits 1 only if batonfs cannot work at all.\n",
-	  0, 1, cmd_doctor, NULL },
+	  0, 1, cmd_doctor },
 };
-
-/* What getopt_long(3) returns for an option that makes a command act. */
-#define ACT 256
 
 static const struct command_option options[] = {
-	{ "mount", 'm', "DIR",
-	  "where batonfs is mounted (default: $BATON_MOUNT, or the only one)" },
-	{ "json", 'j', NULL, "print JSON" },
-	{ "help", 'h', NULL, "show this, or the help of a command" },
-	{ "version", 'V', NULL, "print the version" },
+	{ "mount", 'm', "DIR", "where batonfs is mounted (default: $BATON_MOUNT, or the only one)",
+	  NULL },
+	{ "json", 'j', NULL, "print JSON", NULL },
+	{ "help", 'h', NULL, "show this, or the help of a command", NULL },
+	{ "version", 'V', NULL, "print the version", NULL },
+	{ "now", 0, NULL, "remove what no file has any more at once", "gc" },
+	{ "repair", 0, NULL, "repair what can be", "fsck" },
+	{ "batch", 'b', NULL, "print tables, for pipes and files", "top" },
+	{ "count", 'n', "NUMBER", "end after so many of them", "top" },
+	{ "delay", 'd', "TIME", "look so often (default: 1s)", "top" },
+	{ "sort", 's', "COLUMN", "bytes (default), files, open, active, left, or id", "top" },
 };
 
-/* The same for getopt_long(3); and --completion, which is for who builds packages. */
-static const struct option long_options[] = {
-	{ "mount", required_argument, NULL, 'm' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "now", no_argument, NULL, ACT },
-	{ "repair", no_argument, NULL, ACT },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "completion", required_argument, NULL, 'C' },
-	{ NULL, 0, NULL, 0 },
-};
+/* --completion is for who builds packages. */
+#define COMPLETION 'C'
 
 const struct command *command_at(size_t i)
 {
@@ -114,6 +111,33 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
+/* Those of a command, NULL: of all. */
+static void print_options(const char *command)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct command_option *o = &options[i];
+		char letter[8] = "";
+		char usage[48];
+
+		if (command ? !o->command || strcmp(o->command, command) != 0 : o->command != NULL)
+			continue;
+		if (o->letter)
+			(void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+		(void)snprintf(usage, sizeof(usage), "%s--%s %s", letter, o->name,
+			       o->value ? o->value : "");
+		(void)printf("  %-20s %s\n", usage, o->help);
+	}
+}
+
+static bool has_options(const char *command)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (options[i].command && strcmp(options[i].command, command) == 0)
+			return true;
+	}
+	return false;
+}
+
 static enum baton_exit help_all(void)
 {
 	(void)printf("Usage: baton [-m DIR] [--json] COMMAND [ARGUMENT...]\n"
@@ -126,13 +150,7 @@ static enum baton_exit help_all(void)
 	}
 	(void)printf("  %-33s %s\n", "help [COMMAND]", "show this, or the help of a command");
 	(void)printf("\nOptions:\n");
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		char usage[32];
-
-		(void)snprintf(usage, sizeof(usage), "-%c, --%s %s", options[i].letter,
-			       options[i].name, options[i].value ? options[i].value : "");
-		(void)printf("  %-16s %s\n", usage, options[i].help);
-	}
+	print_options(NULL);
 	(void)printf("\nExits 0 on success, 1 on failure, 2 on wrong usage. Manual: man baton\n");
 	return BATON_OK;
 }
@@ -143,6 +161,10 @@ static enum baton_exit help_command(const struct command *c)
 		     c->args, toupper((unsigned char)c->summary[0]), c->summary + 1);
 	if (*c->details)
 		(void)printf("\n%s", c->details);
+	if (has_options(c->name)) {
+		(void)printf("\nOptions:\n");
+		print_options(c->name);
+	}
 	return BATON_OK;
 }
 
@@ -162,8 +184,34 @@ static enum baton_exit help(const char *name)
 	return c ? help_command(c) : unknown_command(name);
 }
 
-/* act: the option that it is to act, if inv->act. */
-static enum baton_exit dispatch(struct invocation *inv, const char *name, const char *act)
+const char *invocation_option(const struct invocation *inv, const char *name)
+{
+	for (size_t i = inv->noptions; i > 0; i--) {
+		if (strcmp(inv->options[i - 1].name, name) == 0)
+			return inv->options[i - 1].value;
+	}
+	return NULL;
+}
+
+/* The options that were given are the command's. */
+static bool options_ok(const struct invocation *inv, const char *name)
+{
+	for (size_t i = 0; i < inv->noptions; i++) {
+		const char *given = inv->options[i].name;
+		bool ok = false;
+
+		for (size_t k = 0; k < ARRAY_SIZE(options); k++)
+			ok |= strcmp(options[k].name, given) == 0 && options[k].command &&
+			      strcmp(options[k].command, name) == 0;
+		if (ok)
+			continue;
+		say_error("%s: option --%s: unknown: see `baton help %s`", name, given, name);
+		return false;
+	}
+	return true;
+}
+
+static enum baton_exit dispatch(struct invocation *inv, const char *name)
 {
 	const struct command *c = command_find(name);
 
@@ -175,10 +223,8 @@ static enum baton_exit dispatch(struct invocation *inv, const char *name, const 
 			  *c->args ? " " : "", c->args);
 		return BATON_USAGE;
 	}
-	if (inv->act && (!c->acts || strcmp(c->acts, act) != 0)) {
-		say_error("%s: option --%s: unknown: see `baton help %s`", name, act, name);
+	if (!options_ok(inv, name))
 		return BATON_USAGE;
-	}
 	inv->name = c->name;
 	return c->run(inv);
 }
@@ -195,16 +241,64 @@ static enum baton_exit bad_option(int c, char **argv)
 	return BATON_USAGE;
 }
 
+/* All options for getopt_long(3), which gives 256 and the index in the table for those that have no letter. */
+struct getopt_tables {
+	char letters[2 + 2 * ARRAY_SIZE(options) + 1];
+	struct option names[ARRAY_SIZE(options) + 2];
+};
+
+#define NO_LETTER 256
+
+static void fill_getopt(struct getopt_tables *t)
+{
+	char *at = stpcpy(t->letters, ":");
+	size_t n = 0;
+
+	for (; n < ARRAY_SIZE(options); n++) {
+		const struct command_option *o = &options[n];
+
+		t->names[n] = (struct option){
+			.name = o->name,
+			.has_arg = o->value ? required_argument : no_argument,
+			.val = o->letter ? o->letter : NO_LETTER + (int)n,
+		};
+		if (o->letter)
+			*at++ = o->letter;
+		if (o->letter && o->value)
+			*at++ = ':';
+	}
+	*at = '\0';
+	t->names[n++] = (struct option){ "completion", required_argument, NULL, COMPLETION };
+	t->names[n] = (struct option){ NULL, 0, NULL, 0 };
+}
+
+/* What getopt_long(3) has returned is an option of a command's own. False: of none, or there are too many. */
+static bool note_option(struct invocation *inv, int c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct command_option *o = &options[i];
+
+		if (!o->command || c != (o->letter ? o->letter : NO_LETTER + (int)i))
+			continue;
+		if (inv->noptions == INVOCATION_OPTIONS_MAX)
+			return false;
+		inv->options[inv->noptions++] =
+			(struct invocation_option){ o->name, o->value ? optarg : "" };
+		return true;
+	}
+	return false;
+}
+
 static enum baton_exit run(int argc, char **argv)
 {
 	struct invocation inv = { 0 };
+	struct getopt_tables tables;
 	bool want_help = false;
 	const char *name;
-	const char *act = NULL;
-	int which;
 	int c;
 
-	while ((c = getopt_long(argc, argv, ":m:jhV", long_options, &which)) != -1) {
+	fill_getopt(&tables);
+	while ((c = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
 		switch (c) {
 		case 'm':
 			inv.mount_arg = optarg;
@@ -212,20 +306,18 @@ static enum baton_exit run(int argc, char **argv)
 		case 'j':
 			inv.json = true;
 			break;
-		case ACT:
-			inv.act = true;
-			act = long_options[which].name;
-			break;
 		case 'h':
 			want_help = true;
 			break;
 		case 'V':
 			(void)printf("baton %s\n", BATON_VERSION);
 			return BATON_OK;
-		case 'C':
+		case COMPLETION:
 			return completion_print(optarg);
 		default:
-			return bad_option(c, argv);
+			if (!note_option(&inv, c))
+				return bad_option(c, argv);
+			break;
 		}
 	}
 
@@ -240,7 +332,7 @@ static enum baton_exit run(int argc, char **argv)
 	}
 	if (strcmp(name, "help") == 0)
 		return help(inv.argc > 0 ? inv.argv[0] : NULL);
-	return dispatch(&inv, name, act);
+	return dispatch(&inv, name);
 }
 
 int main(int argc, char **argv)

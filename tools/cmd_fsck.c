@@ -109,7 +109,7 @@ enum baton_exit cmd_fsck(const struct invocation *inv)
 	if (client_open(inv->mount_arg, &c) < 0)
 		return BATON_FAILED;
 	r = look(&c, &check);
-	if (r == 0 && inv->act)
+	if (r == 0 && invocation_option(inv, "repair"))
 		r = repair(&c, inv, &check);
 	if (r < 0)
 		return BATON_FAILED;

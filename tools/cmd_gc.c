@@ -48,7 +48,7 @@ enum baton_exit cmd_gc(const struct invocation *inv)
 
 	if (client_open(inv->mount_arg, &c) < 0)
 		return BATON_FAILED;
-	r = inv->act ? client_write(&c, FILE_NAME, "remove") : 0;
+	r = invocation_option(inv, "now") ? client_write(&c, FILE_NAME, "remove") : 0;
 	if (r == 0)
 		r = client_read_json(&c, FILE_NAME, &sharing);
 	if (r < 0) {
@@ -58,6 +58,6 @@ enum baton_exit cmd_gc(const struct invocation *inv)
 	if (inv->json)
 		client_print_json(sharing);
 	else
-		print_sharing(sharing, inv->act);
+		print_sharing(sharing, invocation_option(inv, "now") != NULL);
 	return BATON_OK;
 }

@@ -22,18 +22,18 @@ struct command {
 	int min_args;
 	int max_args;
 	enum baton_exit (*run)(const struct invocation *inv);
-	const char *acts; /* the option without which it only looks; or NULL */
 };
 
 /* The i-th command; NULL: there are no more. */
 const struct command *command_at(size_t i);
 
-/* The i-th option of all commands: "mount", 'm', its help. NULL: there are no more. */
+/* The i-th option: "mount", 'm', its help. NULL: there are no more. */
 struct command_option {
 	const char *name;
-	char letter;
-	const char *value; /* "DIR", or NULL: it takes none */
+	char letter;	   /* 0: it has none */
+	const char *value; /* "DIR", "FILE", ..., or NULL: it takes none */
 	const char *help;
+	const char *command; /* whose it is; NULL: all commands have it */
 };
 
 const struct command_option *command_option_at(size_t i);

@@ -23,7 +23,8 @@ static void add_word(struct place *p, const char *word, size_t len)
 {
 	size_t used = strlen(p->words);
 
-	if (len == 0 || isupper((unsigned char)word[0]) || used + len + 2 > sizeof(p->words))
+	if (len == 0 || isupper((unsigned char)word[0]) || word[0] == '-' ||
+	    used + len + 2 > sizeof(p->words))
 		return;
 	if (used > 0)
 		p->words[used++] = ' ';
@@ -111,6 +112,42 @@ static void print_places(const char *const actions[])
 
 /* ---- bash ---- */
 
+/* Those of a command, NULL: of all; with blanks between. */
+static size_t print_option_words(const char *command)
+{
+	const struct command_option *o;
+	size_t n = 0;
+
+	for (size_t i = 0; (o = command_option_at(i)); i++) {
+		if (command ? !o->command || strcmp(o->command, command) != 0 : o->command != NULL)
+			continue;
+		if (o->letter)
+			(void)printf("%s-%c", n++ ? " " : "", o->letter);
+		(void)printf("%s--%s", n++ ? " " : "", o->name);
+	}
+	return n;
+}
+
+static bool has_options(const char *command)
+{
+	const struct command_option *o;
+
+	for (size_t i = 0; (o = command_option_at(i)); i++) {
+		if (o->command && strcmp(o->command, command) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void print_bash_options(const char *command)
+{
+	if (!has_options(command))
+		return;
+	(void)printf("\t%s) own='", command);
+	(void)print_option_words(command);
+	(void)printf("' ;;\n");
+}
+
 static void print_bash(void)
 {
 	static const char *const actions[] = {
@@ -127,7 +164,7 @@ static void print_bash(void)
 		"# Completion of baton(1) for bash; made by `baton --completion bash`.\n"
 		"_baton()\n{\n"
 		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-		"\tlocal command='' words='' list='' mount=() n=0 i name\n\n"
+		"\tlocal command='' words='' own='' list='' mount=() n=0 i name\n\n"
 		"\tCOMPREPLY=()\n"
 		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 		"\t\tcase ${COMP_WORDS[i]} in\n"
@@ -149,17 +186,20 @@ static void print_bash(void)
 	(void)printf("' ;;\n");
 	print_places(actions);
 	(void)printf("\tesac\n"
+		     "\tcase $command in\n");
+	for (size_t i = 0; command_at(i); i++)
+		print_bash_options(command_at(i)->name);
+	(void)printf("\tesac\n"
 		     "\tif [ \"$list\" ]; then\n"
 		     "\t\twhile read -r name _; do\n"
 		     "\t\t\twords+=\" $name\"\n"
 		     "\t\tdone < <(baton $list \"${mount[@]}\" 2>/dev/null | tail -n +2)\n"
 		     "\tfi\n"
 		     "\t[[ $cur == -?* ]] && words+=' ");
-	for (size_t i = 0; command_option_at(i); i++)
-		(void)printf("%s-%c --%s", i ? " " : "", command_option_at(i)->letter,
-			     command_option_at(i)->name);
+	(void)print_option_words(NULL);
 	(void)printf(
-		"'\n"
+		"'\" $own\"\n"
+		"\t[ \"$words$list${COMPREPLY[*]}\" ] || words=$own\n"
 		"\t[ \"$words\" ] && mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
 		"}\n"
 		"complete -F _baton baton\n");
@@ -169,15 +209,26 @@ static void print_bash(void)
 
 #define ZSH_QUOTE "'\\''"
 
+static const char *zsh_action(const char *value)
+{
+	return strcmp(value, "DIR") == 0    ? ":directory:_directories"
+	       : strcmp(value, "FILE") == 0 ? ":file:_files"
+					    : ":value:";
+}
+
 static void print_zsh_options(void)
 {
 	const struct command_option *o;
 
 	for (size_t i = 0; (o = command_option_at(i)); i++) {
-		if (o->value)
-			(void)printf(
-				"\t\t'(-%c --%s)'{-%c+,--%s=}'[%s]:directory:_directories' \\\n",
-				o->letter, o->name, o->letter, o->name, o->help);
+		const char *action = !o->value ? "" : zsh_action(o->value);
+
+		if (!o->letter)
+			(void)printf("\t\t'--%s%s[%s]%s' \\\n", o->name, o->value ? "=" : "",
+				     o->help, action);
+		else if (o->value)
+			(void)printf("\t\t'(-%c --%s)'{-%c+,--%s=}'[%s]%s' \\\n", o->letter,
+				     o->name, o->letter, o->name, o->help, action);
 		else
 			(void)printf("\t\t'(-%c --%s)'{-%c,--%s}'[%s]' \\\n", o->letter, o->name,
 				     o->letter, o->name, o->help);
@@ -247,6 +298,21 @@ static void print_fish_place(const struct command *c, const struct place *p)
 		(void)printf("%s\n", arguments[p->kind]);
 }
 
+static void print_fish_option(const struct command_option *o)
+{
+	(void)printf("complete -c baton");
+	if (o->command)
+		(void)printf(" -n '__fish_seen_subcommand_from %s'", o->command);
+	if (o->letter)
+		(void)printf(" -s %c", o->letter);
+	(void)printf(" -l %s", o->name);
+	if (o->value && strcmp(o->value, "DIR") == 0)
+		(void)printf(" -x -a '(__fish_complete_directories)'");
+	else if (o->value)
+		(void)printf(strcmp(o->value, "FILE") == 0 ? " -r -F" : " -x");
+	(void)printf(" -d '%s'\n", o->help);
+}
+
 static void print_fish(void)
 {
 	const struct command_option *o;
@@ -258,8 +324,7 @@ static void print_fish(void)
 		     "end\n"
 		     "complete -c baton -f\n");
 	for (size_t i = 0; (o = command_option_at(i)); i++)
-		(void)printf("complete -c baton -s %c -l %s%s -d '%s'\n", o->letter, o->name,
-			     o->value ? " -x -a '(__fish_complete_directories)'" : "", o->help);
+		print_fish_option(o);
 	for (size_t i = 0; command_at(i); i++) {
 		const char *args = command_at(i)->args;
 

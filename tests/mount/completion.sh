@@ -51,6 +51,8 @@ completes "fsck" fs
 completes "gc get" g
 completes "--now" gc --n
 completes "--repair" fsck ""
+completes "--batch" top --b
+completes "" top --now
 for command in $("$BATON" --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
 	grep -q "^complete -c baton -n __fish_use_subcommand -a $command " <("$BATON" --completion fish) || fail "fish: no $command"
 	grep -q "'$command:" <("$BATON" --completion zsh) || fail "zsh: no $command"
