@@ -50,6 +50,14 @@ static const struct command commands[] = {
 	{ "release", "ID...", "give executions up: their files are gone at once",
 	  "Processes that have a file open or mapped go on reading it. Only the owner and root may.\n",
 	  1, INT_MAX, cmd_release },
+	{ "export", "ID", "write an execution as a tar archive",
+	  "With its holes, attributes, times, owners and links, its time-to-live and whether it is pinned.\n"
+	  "A file that changes meanwhile is an error.\n",
+	  1, 1, cmd_export },
+	{ "import", "[ID]", "make an execution out of such an archive",
+	  "As it was called, or as ID. All of it, or nothing after a failure. An archive that is compressed\n"
+	  "(gzip, bzip2, xz, zstd) is understood; names that lead out of the execution are refused.\n",
+	  0, 1, cmd_import },
 	{ "why", "ID", "say when and why an execution expires or was released", "", 1, 1, cmd_why },
 	{ "top", "", "watch the executions, and pin or release some",
 	  "Keys: arrows choose an execution, p pins or unpins it, r releases it (and asks first), / filters,\n"
@@ -86,6 +94,10 @@ static const struct command_option options[] = {
 	{ "batch", 'b', NULL, "print tables, for pipes and files", "top" },
 	{ "count", 'n', "NUMBER", "end after so many of them", "top" },
 	{ "delay", 'd', "TIME", "look so often (default: 1s)", "top" },
+	{ "output", 'o', "FILE", "where to (default: standard output)", "export" },
+	{ "input", 'i', "FILE", "where from (default: standard input)", "import" },
+	{ "force", 0, NULL, "release an execution of that ID first", "import" },
+	{ "merge", 0, NULL, "add to an execution of that ID", "import" },
 	{ "sort", 's', "COLUMN", "bytes (default), files, open, active, left, or id", "top" },
 };
 

@@ -12,61 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "progress.h"
 #include "util/cleanup.h"
-#include "util/clock.h"
-#include "util/parse.h"
 
 /* Source: fuse's largest request is 1 MiB, and so is what a pipe of root's may hold. */
 #define BUFFER_SIZE ((size_t)1 << 20)
-
-/* How often progress is told, and after what time for the first time. */
-#define TELL_EVERY_NS (NS_PER_S / 4)
-#define TELL_AFTER_NS NS_PER_S
-
-struct progress {
-	bool wanted;
-	bool told;
-	uint64_t whole; /* 0: not known */
-	int64_t begin_mono_ns;
-	int64_t next_mono_ns;
-};
-
-static void progress_begin(struct progress *p, uint64_t whole)
-{
-	int64_t now = clock_mono_ns();
-
-	*p = (struct progress){ .wanted = isatty(STDERR_FILENO) == 1,
-				.whole = whole,
-				.begin_mono_ns = now,
-				.next_mono_ns = now + TELL_AFTER_NS };
-}
-
-static void progress_at(struct progress *p, uint64_t done)
-{
-	char a[SAY_MAX], b[SAY_MAX], c[SAY_MAX];
-	int64_t now = p->wanted ? clock_mono_ns() : 0;
-	double rate;
-
-	if (!p->wanted || now < p->next_mono_ns)
-		return;
-	p->told = true;
-	p->next_mono_ns = now + TELL_EVERY_NS;
-	rate = (double)done * 1e9 / (double)(now - p->begin_mono_ns);
-	(void)fprintf(stderr, "\r\033[K%s", format_size(done, a, sizeof(a)));
-	if (p->whole > 0)
-		(void)fprintf(stderr, " of %s", format_size(p->whole, b, sizeof(b)));
-	(void)fprintf(stderr, ", %s/s", format_size((uint64_t)rate, a, sizeof(a)));
-	if (p->whole > done && rate > 0)
-		(void)fprintf(stderr, ", %s left",
-			      say_duration((double)(p->whole - done) / rate, c, sizeof(c)));
-}
-
-static void progress_end(const struct progress *p)
-{
-	if (p->told)
-		(void)fputs("\r\033[K", stderr);
-}
 
 static int write_all(int to, const char *buf, size_t len)
 {
@@ -98,7 +48,7 @@ int transfer(int from, int to, uint64_t *ret_bytes)
 	uint64_t done = 0;
 	int r = buf ? 0 : -ENOMEM;
 
-	progress_begin(&p, size_of(from));
+	progress_begin(&p, size_of(from), NULL);
 	while (r == 0) {
 		ssize_t n = read(from, buf, BUFFER_SIZE);
 

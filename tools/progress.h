@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How far something is, on standard error if that is a terminal: a line from the first second on, with the rate and the
+ * time that is left, which is gone when it is done. Where the end is not known, how long it has taken instead.
+ */
+#ifndef TOOLS_PROGRESS_H
+#define TOOLS_PROGRESS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+	bool wanted;
+	bool told;
+	const char *unit; /* "files", or NULL: bytes; borrowed */
+	uint64_t whole;	  /* 0: not known */
+	int64_t begin_mono_ns;
+	int64_t next_mono_ns;
+};
+
+/* Of so many bytes, or of what `unit` names. */
+void progress_begin(struct progress *p, uint64_t whole, const char *unit);
+void progress_at(struct progress *p, uint64_t done);
+void progress_end(struct progress *p);
+
+/* What cannot say how far it is: "checking: 3 s", by a thread of its own, while something else waits. */
+struct progress_clock {
+	const char *what; /* borrowed */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool done; /* lock */
+	bool running;
+};
+
+void progress_clock_begin(struct progress_clock *c, const char *what);
+void progress_clock_end(struct progress_clock *c);
+
+#endif
