@@ -11,6 +11,7 @@
 
 #include "client.h"
 #include "field.h"
+#include "progress.h"
 #include "say.h"
 #include "util/cleanup.h"
 #include "util/macro.h"
@@ -64,8 +65,16 @@ static void print_check(const json_t *check)
 
 static int look(const struct client *c, json_t **ret)
 {
-	int r = client_read_json(c, FILE_NAME, ret);
+	_cleanup_json_ json_t *status = NULL;
+	struct progress_clock clock;
+	char what[64];
+	int r = client_read_json(c, "status.json", &status);
 
+	(void)snprintf(what, sizeof(what), "checking %" PRId64 " files",
+		       r == 0 ? field_int(status, "files") : 0);
+	progress_clock_begin(&clock, what);
+	r = client_read_json(c, FILE_NAME, ret);
+	progress_clock_end(&clock);
 	if (r == 0 && !field_bool(*ret, "ready"))
 		r = -EAGAIN;
 	if (r == -EAGAIN)
@@ -80,13 +89,16 @@ static int look(const struct client *c, json_t **ret)
 static int repair(const struct client *c, const struct invocation *inv, json_t **check)
 {
 	int64_t before = field_int(*check, "problems");
+	struct progress_clock clock;
 	int r;
 
 	if (before == 0)
 		return 0;
 	if (!inv->json)
 		print_check(*check);
+	progress_clock_begin(&clock, "repairing");
 	r = client_write(c, FILE_NAME, "repair");
+	progress_clock_end(&clock);
 	if (r < 0) {
 		client_complain_file(c, FILE_NAME, r);
 		return r;

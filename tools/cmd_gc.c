@@ -11,6 +11,7 @@
 
 #include "client.h"
 #include "field.h"
+#include "progress.h"
 #include "say.h"
 #include "util/parse.h"
 
@@ -44,13 +45,16 @@ enum baton_exit cmd_gc(const struct invocation *inv)
 {
 	_cleanup_client_ struct client c = CLIENT_NONE;
 	_cleanup_json_ json_t *sharing = NULL;
+	struct progress_clock clock;
 	int r;
 
 	if (client_open(inv->mount_arg, &c) < 0)
 		return BATON_FAILED;
+	progress_clock_begin(&clock, "looking at what is shared");
 	r = invocation_option(inv, "now") ? client_write(&c, FILE_NAME, "remove") : 0;
 	if (r == 0)
 		r = client_read_json(&c, FILE_NAME, &sharing);
+	progress_clock_end(&clock);
 	if (r < 0) {
 		client_complain_file(&c, FILE_NAME, r);
 		return BATON_FAILED;

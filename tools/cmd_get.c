@@ -37,12 +37,27 @@ static enum baton_exit copy(const char *path, const char *file)
 	return r < 0 ? fails(file ? file : "standard output", -r) : BATON_OK;
 }
 
+static void print_result(const json_t *ref, const char *file)
+{
+	_cleanup_json_ json_t *result =
+		json_pack("{s:s, s:s, s:O, s:b, s:b}", "path", reference_path(ref), "file", file,
+			  "size", json_object_get(ref, "size"), "verified", 1, "hash",
+			  reference_hash(ref) != NULL);
+
+	client_print_json(result);
+}
+
 enum baton_exit cmd_get(const struct invocation *inv)
 {
 	const char *file = inv->argc > 1 && strcmp(inv->argv[1], "-") != 0 ? inv->argv[1] : NULL;
 	_cleanup_json_ json_t *ref = NULL;
-	enum baton_exit code = reference_parse("get", inv->argv[0], &ref);
+	enum baton_exit code;
 
+	if (inv->json && !file) {
+		say_error("get: the content would be among the JSON: say where to");
+		return BATON_USAGE;
+	}
+	code = reference_parse("get", inv->argv[0], &ref);
 	if (code == BATON_OK)
 		code = reference_check("get", ref);
 	if (code == BATON_OK)
@@ -52,5 +67,7 @@ enum baton_exit cmd_get(const struct invocation *inv)
 	code = reference_check("get", ref);
 	if (code != BATON_OK && file)
 		(void)unlink(file); /* not what was asked for */
+	else if (code == BATON_OK && inv->json)
+		print_result(ref, file);
 	return code;
 }

@@ -19,6 +19,7 @@
 
 #include "baton/interface.h"
 #include "client.h"
+#include "reference.h"
 #include "say.h"
 #include "util/cleanup.h"
 #include "util/macro.h"
@@ -50,11 +51,8 @@ static enum baton_exit refuse_not_baton(const char *path, int err)
 /* The hash of its content; waits for it. 0 also if there is none, which is "". */
 static int read_hash(const char *path, char hash[HASH_TEXT_MAX])
 {
-	ssize_t n;
+	ssize_t n = reference_ask_hash(path, hash, HASH_TEXT_MAX - 1);
 
-	do
-		n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, HASH_TEXT_MAX - 1);
-	while (n < 0 && errno == EINTR);
 	hash[MAX_OF(n, (ssize_t)0)] = '\0';
 	/* Others: open for writing, too many ask, no leases for the daemon, an older one. */
 	return n < 0 && (errno == ENOENT || errno == EIO || errno == ENOTCONN) ? errno : 0;

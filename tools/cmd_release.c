@@ -11,18 +11,22 @@
 #include "client.h"
 #include "each.h"
 #include "field.h"
+#include "progress.h"
 #include "say.h"
 
 static int release_one(const struct client *c, const struct invocation *inv, const char *id,
 		       json_t **ret_result)
 {
 	_cleanup_json_ json_t *e = NULL;
+	struct progress_clock clock;
 	char usage[SAY_MAX];
 	int r = client_execution(c, id, &e);
 
 	if (r < 0)
 		return r;
+	progress_clock_begin(&clock, "releasing");
 	r = client_set(c, id, "release", "1");
+	progress_clock_end(&clock);
 	if (r < 0)
 		return r;
 	if (inv->json) {

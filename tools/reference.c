@@ -13,6 +13,7 @@
 
 #include "baton/interface.h"
 #include "client.h"
+#include "progress.h"
 #include "say.h"
 #include "util/cleanup.h"
 
@@ -67,15 +68,29 @@ static enum baton_exit check_file(const char *command, const char *path, const j
 	return BATON_OK;
 }
 
+ssize_t reference_ask_hash(const char *path, char *hash, size_t len)
+{
+	struct progress_clock clock;
+	ssize_t n;
+	int err;
+
+	progress_clock_begin(&clock, "hashing");
+	do
+		n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, len);
+	while (n < 0 && errno == EINTR);
+	err = errno;
+	progress_clock_end(&clock);
+	errno = err;
+	return n;
+}
+
 static enum baton_exit check_hash(const char *command, const char *path, const char *expected)
 {
 	char hash[64];
 	char why[SAY_MAX];
 	ssize_t n;
 
-	do
-		n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, sizeof(hash) - 1);
-	while (n < 0 && errno == EINTR);
+	n = reference_ask_hash(path, hash, sizeof(hash) - 1);
 	if (n < 0 && errno == ENODATA)
 		return fails(command, path, "open for writing: its content may still change");
 	if (n < 0)

@@ -7,6 +7,7 @@
 #define TOOLS_REFERENCE_H
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "baton.h"
 
@@ -15,6 +16,9 @@ enum baton_exit reference_parse(const char *command, const char *arg, json_t **r
 
 /* The file is there, on a batonfs, of that size, with that hash if there is one. Else it has been printed. */
 enum baton_exit reference_check(const char *command, const json_t *ref);
+
+/* As getxattr(2) of user.baton.xxh3, which waits for it; a terminal sees that it does. */
+ssize_t reference_ask_hash(const char *path, char *hash, size_t len);
 
 /* Borrowed from the reference; the hash may be NULL. */
 const char *reference_path(const json_t *ref);

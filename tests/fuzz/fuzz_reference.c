@@ -2,6 +2,7 @@
 /* A reference, as the next program of a workflow gets it: it has a path, or there is none. */
 #include "fuzz_target.h"
 
+#include "../../tools/progress.c"
 #include "../../tools/reference.c"
 #include "../../tools/say.c"
 

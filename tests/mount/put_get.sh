@@ -35,6 +35,10 @@ for args in "put 4711 -" "put 4711 data a/b" "put 4711 data .." "put a/b data" "
 	expect_eq "" "$(cat out)" "output of: $args"
 done
 
+expect_match '"size":5000003,"verified":true,"hash":true' "$("$BATON" get "$(cat ref)" copy --json)"
+"$BATON" get --json "$(cat ref)" >out 2>/dev/null
+expect_eq 2 $? "content among JSON"
+
 # What cannot be read or written leaves nothing.
 expect_fail "$BATON" put 4712 none 2>/dev/null
 expect_fail "$BATON" put 4712 / x 2>/dev/null
