@@ -167,6 +167,15 @@ os.close(moves(all_ends, *ended("released"), *ended("expired"), m("batonfs_relea
                m("batonfs_releases_total", reason="removed"), m("batonfs_trash_deleted_total"),
                m("batonfs_reaper_deferred_total"), m("batonfs_reaper_passes_total")))
 
+# What is being deleted is gone soon: tried until it is seen.
+end = time.monotonic() + 30
+seen = False
+while not seen:
+    for i in range(500):
+        os.mknod(f"{mnt}/4717/{i}") if i else write(f"{mnt}/4717/0")
+    write(f"{mnt}/.baton/executions/4717/release")
+    seen = value(read(), "batonfs_trash_entries") > 0
+    assert seen or time.monotonic() < end, "batonfs_trash_entries did not move"
 # ---- sharing ----
 def two_of_the_same():
     data = os.urandom(3 << 20)
