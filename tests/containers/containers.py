@@ -135,6 +135,13 @@ class World:
         wait_until(30, f"the mount answers: {(self.daemon.bundle / 'log').read_text()}",
                    lambda: self.daemon.sh("/opt/baton -m /data/tmp status")[0] == 0)
 
+    def expect_metrics(self):
+        """As Prometheus would see them, from the daemon's network."""
+        state = json.loads(subprocess.run(["crun", "state", self.daemon.name], capture_output=True, text=True, check=True).stdout)
+        script = "import urllib.request as u; print([u.urlopen('http://127.0.0.1:9464/' + p).read().decode() for p in ('healthz', 'metrics')])"
+        done = subprocess.run(["nsenter", "-t", str(state["pid"]), "-n", "--", "python3", "-c", script], capture_output=True, text=True)
+        expect(done.stdout.startswith("['ok\\n', ") and "batonfs_build_info" in done.stdout, f"metrics: {done.stdout[:200]} {done.stderr}")
+
     def hand_over(self, execution):
         """From the broker to the runner, and back through the same name."""
         self.broker.ok(f"head -c 5000000 /dev/urandom >/data/tmp/{execution}/input.bin")
@@ -164,7 +171,8 @@ def scenario(world, source):
     world.hand_over("4711")
     said = json.loads(world.daemon.ok("cat /data/tmp/.baton/status.json"))
     expect(said["passthrough"], f"no passthrough: {said['passthrough_why']}")
-    print(f"PASS  {source}: consumers that were there before the daemon hand over, passthrough")
+    world.expect_metrics()
+    print(f"PASS  {source}: consumers that were there before the daemon hand over, passthrough; metrics over HTTP")
 
     # kill -9, and what the orchestrator does then.
     world.daemon.stop("KILL")
