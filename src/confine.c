@@ -68,9 +68,12 @@ static int keep_capabilities(uint64_t keep)
 /* What execve(2) could give, but `keep`: it takes CAP_SETPCAP. */
 static int bound_capabilities(uint64_t keep)
 {
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* nothing is executed */
-	for (unsigned int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (!(keep & (UINT64_C(1) << cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+	int has;
+
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* root needs none */
+	for (unsigned int cap = 0; (has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++) {
+		if (has && !(keep & (UINT64_C(1) << cap)) &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return -errno;
 	}
 	return 0;
@@ -85,7 +88,8 @@ int confine_rights(void)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	/* What threads would do that act for others (store/cred.h): it takes CAP_SETPCAP, which goes. */
-	if (bits < 0 || prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
+	if (bits < 0 || (!(bits & SECBIT_NO_SETUID_FIXUP) &&
+			 prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0))
 		return -errno;
 	r = bound_capabilities(keep);
 	return r < 0 ? r : keep_capabilities(keep);

@@ -29,6 +29,7 @@
 #include "store/stub.h"
 #include "store/trash.h"
 #include "takeover/guardian.h"
+#include "takeover/handover.h"
 #include "tuning.h"
 #include "unmount.h"
 #include "util/cleanup.h"
@@ -86,6 +87,17 @@ static int change_config(void *ctx, const struct control_caller *caller, const c
 			 size_t len, struct control_reason *why)
 {
 	return tuning_change(ctx, caller, text, len, why);
+}
+
+static int upgrade(void *ctx, struct control_reason *why)
+{
+	const struct daemon *d = ctx;
+
+	if (d->guardian)
+		return -EINPROGRESS;
+	(void)snprintf(why->text, sizeof(why->text),
+		       "it takes takeover=on; mount with that, or mount anew\n");
+	return -EOPNOTSUPP;
 }
 
 static void root_changed(void *ctx)
@@ -319,6 +331,7 @@ static int build_front(struct daemon *d)
 					      .metrics = add_metrics,
 					      .config = write_config,
 					      .change = change_config,
+					      .upgrade = upgrade,
 					      .root_changed = root_changed };
 	struct seal_upcalls seal_up;
 	struct exec_upcalls exec_up;
@@ -426,6 +439,16 @@ static int start_background(struct daemon *d)
 	return r;
 }
 
+/* mount(8)'s. */
+static int make_options(struct daemon *d)
+{
+	return asprintf(&d->options, "%s,%s,%s%s%s", d->config.suid ? "suid" : "nosuid",
+			d->config.dev ? "dev" : "nodev", d->config.exec ? "exec" : "noexec",
+			d->config.readonly ? ",ro" : "", d->config.noatime ? ",noatime" : "") < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
 int daemon_prepare(struct daemon *d, bool takeover)
 {
 	struct mountpoint_error error;
@@ -442,11 +465,17 @@ int daemon_prepare(struct daemon *d, bool takeover)
 		log_error("%s", error.text);
 		return r == -ENOENT && !d->mountpoint && access("/dev/fuse", F_OK) < 0 ? -ENXIO : r;
 	}
-	if (asprintf(&d->options, "%s,%s,%s%s%s", d->config.suid ? "suid" : "nosuid",
-		     d->config.dev ? "dev" : "nodev", d->config.exec ? "exec" : "noexec",
-		     d->config.readonly ? ",ro" : "", d->config.noatime ? ",noatime" : "") < 0)
-		return -ENOMEM;
-	return open_store(d);
+	r = make_options(d);
+	return r < 0 ? r : open_store(d);
+}
+
+int daemon_adopt(struct daemon *d)
+{
+	int r = make_options(d);
+
+	if (r == 0)
+		r = store_adopt(&d->store);
+	return r < 0 ? r : store_enter(&d->store);
 }
 
 int daemon_build(struct daemon *d)
@@ -471,6 +500,17 @@ int daemon_build(struct daemon *d)
 }
 
 /* ---- and down again ---- */
+
+void daemon_leave(struct daemon *d)
+{
+	session_leave(d->session);
+	recover_files_free(d->recover);
+	reaper_stop(d->reaper);
+	seal_end(d->seal);
+	seal_free(d->seal);
+	ledger_free(d->ledger);
+	handover_left(d->keep);
+}
 
 int daemon_take_down(struct daemon *d)
 {
@@ -501,4 +541,13 @@ int daemon_take_down(struct daemon *d)
 	free(d->options);
 	free(d->mountpoint);
 	return r;
+}
+
+void daemon_let_go(struct daemon *d)
+{
+	blobs_free(d->store.blobs);
+	free(d->store.path);
+	keep_free(d->keep);
+	free(d->options);
+	free(d->mountpoint);
 }

@@ -34,6 +34,7 @@ struct daemon {
 	struct keep *keep;	/* what outlives this process */
 	pid_t guardian;		/* 0: this process is alone */
 	unsigned int takeovers; /* processes that had the mount before this one */
+	unsigned int upgrades;	/* programs that had */
 	bool mountpoint_hangs;	/* a batonfs is there that does not answer, to be detached */
 	pthread_t main_thread;	/* gets SIGTERM when the mount has ended */
 };
@@ -59,12 +60,27 @@ struct daemon {
 int daemon_prepare(struct daemon *d, bool takeover) WARN_UNUSED;
 
 /*
+ * Instead, in the place of another program: the configuration, the mountpoint and the store's descriptors are what it said.
+ * 0 or -errno.
+ */
+int daemon_adopt(struct daemon *d) WARN_UNUSED;
+
+/*
  * Build, mount and serve; main_thread is set, the lock is made. If there was one before, what the last process has mounted. Results as above.
  */
 int daemon_build(struct daemon *d) WARN_UNUSED;
 
+/*
+ * Instead of taking it down: end what is under way, close the ledger in order, and leave the rest, which is kept, to the
+ * process that comes next. To be followed by the end of this one.
+ */
+void daemon_leave(struct daemon *d);
+
 /* 0; -errno: the connection to the kernel was not ended by us. */
 int daemon_take_down(struct daemon *d);
+
+/* In the guardian, when its workers have closed everything. */
+void daemon_let_go(struct daemon *d);
 
 /* Threads that serve requests, at most. */
 unsigned int daemon_threads(const struct config *c);

@@ -27,6 +27,7 @@
 #include "takeover/guardian.h"
 #include "tuning.h"
 #include "unmount.h"
+#include "upgrade.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/sdnotify.h"
@@ -44,9 +45,10 @@ enum {
 struct process {
 	struct daemon daemon;
 	struct http http; /* with a guardian, its child */
+	struct upgrade upgrade;
 	bool helper;	  /* called by mount(8) */
 	int parent_fd;	  /* -1 in the foreground: where the parent waits for the exit status */
-	sigset_t signals; /* that end the mount; blocked in every thread */
+	sigset_t signals; /* that end the mount, and HANDOVER_SIGNAL; blocked in every thread */
 };
 
 /* ---- the parent ---- */
@@ -88,6 +90,7 @@ static void detach(struct process *p, unsigned char status)
 	if (status == EXIT_UNMOUNTED)
 		log_leave_terminal();
 	(void)!write(p->parent_fd, &status, 1);
+	keep_fd_drop(p->parent_fd);
 	p->parent_fd = safe_close(p->parent_fd);
 }
 
@@ -126,7 +129,6 @@ static void give_up_calls(void)
 			  log_errname(r));
 }
 
-/* The signals that end the mount. */
 static void prepare_signals(sigset_t *set)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -136,6 +138,7 @@ static void prepare_signals(sigset_t *set)
 	(void)sigemptyset(set);
 	(void)sigaddset(set, SIGTERM);
 	(void)sigaddset(set, SIGINT);
+	(void)sigaddset(set, HANDOVER_SIGNAL);
 	(void)pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
@@ -156,16 +159,52 @@ static int exit_status(const struct process *p, int err)
 	}
 }
 
-/* Wait for the end. */
-static int serve(struct process *p, bool mounted)
+/* The guardian has decided for an upgrade, or against; or this is it, and there is none. */
+static void take_decision(struct daemon *d)
+{
+	struct handover_reason reason;
+	struct control_reason why;
+	enum handover_state state = HANDOVER_NONE;
+
+	if (!d->guardian) {
+		log_warning("upgrade refused: it takes takeover=on");
+		return;
+	}
+	state = handover_result(d->keep, &reason);
+	if (state == HANDOVER_REFUSED) {
+		(void)snprintf(why.text, sizeof(why.text), "%s\n", reason.text);
+		fs_upgrade_decided(d->fs, -ECANCELED, &why);
+	}
+}
+
+/* Wait for the end. False: it is not this one's to take down. */
+static bool await_end(struct process *p)
 {
 	struct daemon *d = &p->daemon;
 	int signo = 0;
+
+	for (;;) {
+		if (sigwait(&p->signals, &signo) != 0)
+			continue;
+		if (signo != HANDOVER_SIGNAL)
+			return true;
+		if (d->guardian && handover_must_leave(d->keep))
+			return false;
+		take_decision(d);
+	}
+}
+
+static int serve(struct process *p, bool mounted)
+{
+	struct daemon *d = &p->daemon;
 	int ended;
 
 	if (mounted) {
-		while (sigwait(&p->signals, &signo) != 0)
-			;
+		if (!await_end(p)) {
+			log_info("leaving mountpoint=%s", d->mountpoint);
+			daemon_leave(d);
+			return 0;
+		}
 		sdnotify("STOPPING=1");
 		log_info("ending mountpoint=%s", d->mountpoint);
 	}
@@ -216,7 +255,8 @@ static void ready(void *ctx)
 	struct process *p = ctx;
 
 	(void)!chdir("/");
-	http_serve(&p->http, p->daemon.mountpoint, p->parent_fd >= 0);
+	if (!p->upgrade.before[0]) /* else the server is that of the first program */
+		http_serve(&p->http, p->daemon.mountpoint, p->parent_fd >= 0);
 	sdnotify("READY=1\nSTATUS=mounted");
 	detach(p, EXIT_UNMOUNTED);
 }
@@ -262,11 +302,27 @@ static void abandon(void *ctx)
 	session_abandon(p->daemon.keep);
 }
 
-static int run_guarded(struct process *p)
+static int check(void *ctx, struct handover_reason *why)
+{
+	struct process *p = ctx;
+
+	p->upgrade.http_fd = p->http.fd;
+	return upgrade_check(&p->upgrade, why);
+}
+
+static void replace(void *ctx, unsigned int generation, struct handover_reason *why)
+{
+	upgrade_replace(&((struct process *)ctx)->upgrade, generation, why);
+}
+
+static int run_guarded(struct process *p, unsigned int generation)
 {
 	const struct guardian_plan plan = {
 		.keep = p->daemon.keep,
 		.signals = &p->signals,
+		.generation = generation,
+		.check = check,
+		.replace = replace,
 		.ctx = p,
 		.work = work,
 		.ready = ready,
@@ -274,7 +330,37 @@ static int run_guarded(struct process *p)
 	};
 	int status = guardian_run(&plan);
 
+	daemon_let_go(&p->daemon);
 	return status < 0 ? exit_status(p, status) : status;
+}
+
+/* In the place of another program. The exit status. */
+static int go_on(struct process *p)
+{
+	unsigned int generation = 0;
+	int r;
+
+	log_setup(LOG_LEVEL_INFO);
+	prepare_signals(&p->signals);
+	raise_limits();
+	(void)umask(0);
+	r = upgrade_take_over(&p->upgrade, &generation);
+	p->helper = p->upgrade.helper;
+	p->http.fd = p->upgrade.http_fd;
+	log_set_level(tuning_log_level(&p->daemon.config));
+	if (!p->daemon.config.foreground)
+		log_leave_terminal();
+	if (r == 0 && p->daemon.config.sandbox)
+		r = give_up_rights();
+	if (r == 0) {
+		r = run_guarded(p, generation);
+	} else {
+		if (p->daemon.keep)
+			abandon(p);
+		r = exit_status(p, r);
+	}
+	http_end(&p->http);
+	return r;
 }
 
 /* The exit status. */
@@ -291,11 +377,14 @@ static int run(struct process *p)
 		r = give_up_rights();
 	if (r == 0)
 		r = daemon_prepare(&p->daemon, takeover);
-	if (r == 0) {
-		r = takeover ? run_guarded(p) : run_alone(p);
-	} else {
+	if (r < 0) {
 		(void)daemon_take_down(&p->daemon);
 		r = exit_status(p, r);
+	} else if (takeover) {
+		upgrade_set_format(p->daemon.keep);
+		r = run_guarded(p, 0);
+	} else {
+		r = run_alone(p);
 	}
 	http_end(&p->http);
 	return r;
@@ -310,7 +399,13 @@ int main(int argc, char **argv)
 
 	if (unmount_called_as(argv[0], "umount."))
 		return unmount_helper(argc, argv);
-	p.helper = unmount_called_as(argv[0], "mount.");
+	r = upgrade_answer_check(argv);
+	if (r >= 0)
+		return r;
+	upgrade_init(&p.upgrade, &p.daemon, argv);
+	if (upgrade_is_wanted(argv))
+		return go_on(&p);
+	p.helper = p.upgrade.helper = unmount_called_as(argv[0], "mount.");
 	r = config_parse(argc, argv, c, &error);
 	if (r == 0 && !c->help && !c->version && !c->clear)
 		r = config_complete(c, environ, CONFIG_ETC, &error);

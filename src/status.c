@@ -85,6 +85,7 @@ void status_add(struct daemon *d, json_t *object)
 				  json_integer(d->guardian ? d->guardian : getpid()));
 	(void)json_object_set_new(object, "worker", json_integer(getpid()));
 	(void)json_object_set_new(object, "takeovers", json_integer(d->takeovers));
+	(void)json_object_set_new(object, "upgrades", json_integer(d->upgrades));
 	(void)json_object_set_new(object, "filesystem", json_string(d->store.filesystem));
 	(void)json_object_set_new(object, "hugepages",
 				  json_string(d->store.huge ? "within_size" : ""));

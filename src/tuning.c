@@ -239,6 +239,11 @@ void tuning_restore(struct daemon *d)
 		take_over(&d->config, &k->of[current - 1]);
 }
 
+void tuning_forget(struct daemon *d)
+{
+	atomic_store(&kept_of(d)->current, 0);
+}
+
 static int change(struct daemon *d, const struct control_caller *caller, char *text,
 		  struct config_error *error)
 {

@@ -47,4 +47,7 @@ enum log_level tuning_log_level(const struct config *c);
 /* In the place of a process that has died: the options as they were changed there. Before anything is built. */
 void tuning_restore(struct daemon *d);
 
+/* In the place of another program, which has said them otherwise. */
+void tuning_forget(struct daemon *d);
+
 #endif

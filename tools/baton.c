@@ -70,6 +70,11 @@ static const struct command commands[] = {
 	  "be changed while mounted, by root, all or none of those that are given. It lasts until the\n"
 	  "mount ends: what is to stay belongs into the configuration file.\n",
 	  0, INT_MAX, cmd_config },
+	{ "upgrade", "", "have the batonfs that is installed now take over the mount",
+	  "Whoever uses the mount waits for a moment and sees nothing of it. It takes takeover=on and a\n"
+	  "batonfs that can go on with what this one leaves; else nothing happens, and it says why.\n"
+	  "Options stay as they are. For root; so does `systemctl reload` of the unit.\n",
+	  0, 0, cmd_upgrade },
 	{ "gc", "[--now]", "show what is shared, and what could be freed",
 	  "Files of the same content share it once. Content that no file has any more is removed within\n"
 	  "seconds by itself; --now does it at once. For root.\n",

@@ -54,6 +54,7 @@ enum baton_exit cmd_export(const struct invocation *inv);
 enum baton_exit cmd_import(const struct invocation *inv);
 enum baton_exit cmd_status(const struct invocation *inv);
 enum baton_exit cmd_config(const struct invocation *inv);
+enum baton_exit cmd_upgrade(const struct invocation *inv);
 enum baton_exit cmd_gc(const struct invocation *inv);
 enum baton_exit cmd_fsck(const struct invocation *inv);
 enum baton_exit cmd_doctor(const struct invocation *inv);

@@ -9,6 +9,7 @@
  *         executions.json             every real execution: {"executions":[ ... ]}
  *         metrics                     counters and gauges in Prometheus' text format; docs/metrics.md lists them
  *         config       rw         the options, as lines of a configuration file; see below. Root may change some
+ *         upgrade      rw         reads as version; root writes anything: the batonfs that is installed now takes over
  *         sharing.json rw         what is shared, as one JSON object; root's. Write "remove": unused content goes
  *         check.json   rw         whether files, shared contents and the ledger agree, likewise; the tree is walked.
  *                                 Write "repair": what can be is repaired, EAGAIN: not yet, after an unclean end
@@ -41,6 +42,9 @@
  * "ttl=30m high=90%", all of which is done or nothing: EINVAL, ERANGE, EPERM (an option that cannot be changed while
  * mounted). Whoever has opened it for reading and writing reads why from then on, one line, instead of the options.
  *
+ * A write to upgrade returns when the other program answers; EOPNOTSUPP: it takes takeover=on; ECANCELED: that program could
+ * not go on, and all is as before. Why is read as from config.
+ *
  * JSON objects; fields are added, never renamed; times are numbers, seconds since the epoch:
  *
  *   an execution   {"execution":"4711","state":"active","lifetime":"ttl"|"files"|"external",
@@ -57,7 +61,7 @@
  *                     "owner":{...},"by":{...} or null,"bytes":...,"files":...}, newest first]}
  *   status.json    {"version":"0.1.0","mountpoint":"/data/tmp","store":"/var/lib/batonfs"|"memory",
  *                   "pid":1234 (with takeover=on the guardian's),"worker":1235 (who serves),
- *                   "takeovers":0,"started":...,"passthrough":true,"passthrough_why":"" or why not,
+ *                   "takeovers":0,"upgrades":0,"started":...,"passthrough":true,"passthrough_why":"" or why not,
  *                   "filesystem":"tmpfs"|"ext4"|...,"hugepages":"within_size"|"",
  *                   "ttl":3600.0 or null,"autodir":true,"threads":4,
  *                   "executions":2,"bytes":...,"files":...,"open":0,

@@ -3,7 +3,8 @@
  * The tree under .baton: which names there are, what they show, who may write. The table `kinds` is
  * the tree; the files of one execution come from the table of attributes (attr.c).
  *
- *     .baton ---- version, status.json, executions.json, metrics, config, sharing.json, check.json, accesslog
+ *     .baton ---- version, status.json, executions.json, metrics, config, upgrade, sharing.json, check.json,
+ *           |     accesslog
  *           +---- executions ---- ID ---- one file per attribute
  *           +---- why ---- ID
  *
@@ -37,6 +38,7 @@ struct control {
 	int64_t start_real_ns;
 };
 
+/* Their numbers outlive the program (takeover/format.h): new ones at the end. */
 enum kind {
 	KIND_NONE,
 	KIND_ROOT,
@@ -53,6 +55,7 @@ enum kind {
 	KIND_EXECUTION, /* a directory per ID */
 	KIND_ATTR,	/* a file per ID and attribute */
 	KIND_REASON,	/* a file per ID */
+	KIND_UPGRADE,
 	KIND_MAX_,
 };
 
@@ -74,6 +77,7 @@ static const struct kind_row kinds[KIND_MAX_] = {
 	[KIND_LIST] = { "executions.json", KIND_ROOT, S_IFREG | 0444, NULL, view_executions, NULL },
 	[KIND_METRICS] = { "metrics", KIND_ROOT, S_IFREG | 0444, NULL, view_metrics, NULL },
 	[KIND_CONFIG] = { "config", KIND_ROOT, S_IFREG | 0644, NULL, view_config, NULL },
+	[KIND_UPGRADE] = { "upgrade", KIND_ROOT, S_IFREG | 0600, NULL, view_version, NULL },
 	/* Root's: they tell of what everybody has. */
 	[KIND_SHARING] = { "sharing.json", KIND_ROOT, S_IFREG | 0600, NULL, upkeep_sharing,
 			   upkeep_remove },
@@ -422,6 +426,8 @@ static int write_of_mount(struct control *c, const struct ctlnode_key *key,
 		return -EACCES;
 	if (kinds[key->kind].write)
 		return kinds[key->kind].write(&c->view, text, len);
+	if (key->kind == KIND_UPGRADE)
+		return up->upgrade ? up->upgrade(up->ctx, why) : -EOPNOTSUPP;
 	return up->change ? up->change(up->ctx, caller, text, len, why) : -EOPNOTSUPP;
 }
 

@@ -67,6 +67,8 @@ struct control_upcalls {
 	/* Change some: "ttl=30m high=90%". 0; -errno and *why. */
 	int (*change)(void *ctx, const struct control_caller *caller, const char *text, size_t len,
 		      struct control_reason *why);
+	/* Somebody may, and wants to, upgrade. -EINPROGRESS: the layer above answers when it is known; -errno and *why. */
+	int (*upgrade)(void *ctx, struct control_reason *why);
 	/*
 	 * The root's listing changed behind the kernel's back (a directory was made for a mark);
 	 * before the call that did it returns, also if that fails.

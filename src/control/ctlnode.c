@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "control/control.h"
+#include "takeover/format.h"
 #include "util/cleanup.h"
 #include "util/lock.h"
 
@@ -272,6 +273,13 @@ int ctlnode_table_new(struct keep *keep, const struct ctlnode_key *root_key,
 	if (r == 0)
 		*ret = TAKE_PTR(t);
 	return r;
+}
+
+uint64_t ctlnode_layout(void)
+{
+	uint64_t h = layout_add(layout_begin(), sizeof(struct header));
+
+	return layout_add(h, sizeof(struct kept));
 }
 
 int ctlnode_lookup(struct ctlnode_table *t, const struct ctlnode_key *key, uint64_t *ret_node)

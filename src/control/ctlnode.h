@@ -34,6 +34,9 @@ int ctlnode_table_new(struct keep *keep, const struct ctlnode_key *root_key,
 		      struct ctlnode_table **ret) WARN_UNUSED;
 void ctlnode_table_free(struct ctlnode_table *t);
 
+/* See takeover/format.h. */
+uint64_t ctlnode_layout(void);
+
 /* The node of `key`, one lookup more. 0, -ENOMEM, -ENFILE (as many as the keep has room for). */
 int ctlnode_lookup(struct ctlnode_table *t, const struct ctlnode_key *key, uint64_t *ret_node)
 	WARN_UNUSED;

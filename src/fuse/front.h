@@ -85,4 +85,7 @@ void fs_status(void *ctx, json_t *object);
 void fs_metrics(struct fs *fs, FILE *out);
 void fs_root_changed(void *ctx);
 
+/* The guardian has decided for an upgrade (0), or against: who waits for it is answered. */
+void fs_upgrade_decided(struct fs *fs, int err, const struct control_reason *why);
+
 #endif

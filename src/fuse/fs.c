@@ -45,6 +45,7 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	fs->fds_lent = fds_lent();
 	lock_init(&fs->claims_lock, LOCK_CLAIMS);
 	lock_init(&fs->moves_lock, LOCK_MOVES);
+	lock_init(&fs->verdict_lock, LOCK_CONTROL);
 	lock_cond_init(&fs->moved);
 	atomic_init(&fs->unsettled, config->unsettled);
 	atomic_init(&fs->own_ttls, config->own_ttls);
@@ -82,6 +83,7 @@ void fs_free(struct fs *fs)
 	accesslog_free(fs->accesslog);
 	lock_done(&fs->claims_lock);
 	lock_done(&fs->moves_lock);
+	lock_done(&fs->verdict_lock);
 	(void)pthread_cond_destroy(&fs->moved);
 	free(fs);
 }

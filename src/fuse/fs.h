@@ -13,7 +13,7 @@
  *     content.c    where a file's content is      move.c      on its way
  *     clone.c      copied without copying         forgotten.c  not known to the kernel
  *     request.c    what a thread is at, kept      resume.c    requests that are sent again
- *     takeover.c   in the place of another process
+ *     takeover.c   in the place of another process      verdict.c   writes that wait for the guardian
  *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
  *     access.c     what they were, in words       accesslog.c    who reads that
  */
@@ -91,6 +91,7 @@ struct fs {
 	int64_t start_real_ns;
 	int fds_lent; /* descriptors below this are kept for clients, see fs_may_keep() */
 
+	_Atomic bool leaving;	      /* another process gives the answers that are not given yet */
 	_Atomic bool no_prune;	      /* the kernel does not know the notification */
 	_Atomic bool own_ttls;	      /* some file may have a ttl of its own: look for marks */
 	struct lock claims_lock;      /* rank LOCK_CLAIMS */
@@ -102,6 +103,8 @@ struct fs {
 	struct move *moves;	      /* moves_lock; each its mover's */
 	_Atomic uint32_t moving;      /* changes under moves_lock: how many they are */
 	_Atomic uint64_t moves_begun; /* likewise: so far */
+	struct lock verdict_lock;     /* rank LOCK_CONTROL */
+	struct verdict_waiter *waiters;		    /* verdict_lock; owned: see verdict.h */
 	_Atomic uint64_t sources[FS_CLONE_SOURCES]; /* see clone.c */
 	_Atomic uint64_t clones;		    /* files copied so since the start */
 	_Atomic uint64_t cloned_bytes;		    /* their sizes */

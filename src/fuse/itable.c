@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "fuse/request.h"
+#include "takeover/format.h"
 #include "util/cleanup.h"
 
 /* The root's node id. Source: FUSE_ROOT_ID in linux/fuse.h. */
@@ -575,6 +576,13 @@ int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,
 	atomic_store(&t->header->chunks_open, 1);
 	TAKE_PTR(t);
 	return 0;
+}
+
+uint64_t itable_layout(void)
+{
+	uint64_t h = layout_add(layout_begin(), sizeof(struct header));
+
+	return layout_add(h, sizeof(struct inode));
 }
 
 void itable_free(struct itable *t)

@@ -107,6 +107,9 @@ int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,
  */
 void itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg);
 
+/* See takeover/format.h. */
+uint64_t itable_layout(void);
+
 /* Evicts everything first. */
 void itable_free(struct itable *t);
 

@@ -57,6 +57,7 @@ struct notify {
 	struct fuse_session *session; /* lock; borrowed, NULL before and after the mount */
 	bool busy;		      /* lock: with an item that it has taken */
 	bool stop;		      /* lock */
+	bool leave;		      /* lock: nothing more is begun */
 };
 
 static void tell_kernel(const struct item *item, struct fuse_session *session)
@@ -119,8 +120,8 @@ static bool handle(const struct item *item, struct fuse_session *session)
 /* Until there is something to do now, or the end has come. The caller holds the lock. */
 static void wait_for_item_locked(struct notify *n)
 {
-	while (!n->quick.head && !n->stop) {
-		if (!n->slow.head)
+	while (n->leave || (!n->quick.head && !n->stop)) {
+		if (n->leave || !n->slow.head)
 			lock_wait(&n->lock, &n->wake);
 		else if (n->slow.head->due_mono_ns <= clock_mono_ns())
 			return;
@@ -156,7 +157,7 @@ static void *run(void *arg)
 			if (more)
 				queue_push_front(&n->slow, item);
 			n->busy = false;
-			if (!n->quick.head && !n->slow.head)
+			if (n->leave || (!n->quick.head && !n->slow.head))
 				(void)pthread_cond_broadcast(&n->idle);
 		}
 	}
@@ -229,6 +230,25 @@ void notify_set_session(struct notify *n, struct fuse_session *session)
 	n->session = session;
 	while (!session && (n->busy || n->quick.head || n->slow.head))
 		lock_wait(&n->lock, &n->idle);
+}
+
+void notify_wait(struct notify *n, int64_t until_mono_ns)
+{
+	int r = 0;
+
+	LOCK_SCOPE(&n->lock);
+	while (r == 0 && (n->busy || n->quick.head || n->slow.head))
+		r = lock_wait_until(&n->lock, &n->idle, until_mono_ns);
+}
+
+void notify_leave(struct notify *n, int64_t until_mono_ns)
+{
+	int r = 0;
+
+	LOCK_SCOPE(&n->lock);
+	n->leave = true;
+	while (r == 0 && n->busy) /* with an answer; or in the kernel, where it disturbs nobody */
+		r = lock_wait_until(&n->lock, &n->idle, until_mono_ns);
 }
 
 int notify_new(struct keep *keep, struct notify **ret)

@@ -23,6 +23,12 @@ int notify_new(struct keep *keep, struct notify **ret) WARN_UNUSED;
  * to serve those whom a notification waits for.
  */
 void notify_set_session(struct notify *n, struct fuse_session *session);
+/*
+ * Another process goes on here: wait for what is queued, but not beyond the time of CLOCK_MONOTONIC; threads have to serve.
+ */
+void notify_wait(struct notify *n, int64_t until_mono_ns);
+/* And begin nothing more: what is still queued is left to that process, which will be asked for the answers again. */
+void notify_leave(struct notify *n, int64_t until_mono_ns);
 /* Handles what is queued (without the kernel, if the session is gone), then stops. */
 void notify_free(struct notify *n);
 

@@ -123,6 +123,8 @@ void opc_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
 void opc_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi);
 void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *bufv,
 	       struct fuse_file_info *fi);
+/* What is read from then on from an open with this text, if a write to it was refused. */
+void opc_keep_reason(int text_fd, const struct control_reason *why);
 void opc_release(fuse_req_t req, struct fuse_file_info *fi);
 void opc_readdir(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool plus);
 void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t size);

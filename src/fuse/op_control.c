@@ -19,7 +19,9 @@
 #include "fuse/node.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
+#include "fuse/verdict.h"
 #include "store/mark.h"
+#include "takeover/handover.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -214,12 +216,40 @@ static void answer_later(fuse_req_t req, int err, size_t written)
 }
 
 /* Read from then on instead of the text. The first of an open counts: after that nothing can be written there. */
-static void keep_reason(int fd, const struct control_reason *why)
+void opc_keep_reason(int fd, const struct control_reason *why)
 {
 	if (fd <= 0 || !why->text[0] || ftruncate(fd, 0) < 0)
 		return;
 	(void)!pwrite(fd, why->text, strlen(why->text), 0);
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+}
+
+/* For an upgrade. The process that was asked may have made room for this one, or died. */
+static void ask_guardian(fuse_req_t req, const struct fuse_file_info *fi, size_t n)
+{
+	struct fs *fs = fs_of(req);
+	enum handover_state state = HANDOVER_NONE;
+	struct handover_reason text;
+	struct control_reason why;
+	int r;
+
+	if (request_is_again())
+		state = handover_result(fs->config.keep, &text);
+	if (state == HANDOVER_DONE) {
+		reply_write(req, n);
+		return;
+	}
+	if (state == HANDOVER_REFUSED) {
+		(void)snprintf(why.text, sizeof(why.text), "%s\n", text.text);
+		opc_keep_reason(text_of(fi), &why);
+		reply_err(req, -ECANCELED);
+		return;
+	}
+	r = verdict_await(fs, req, text_of(fi), n); /* first: the answer may be quick */
+	if (r < 0)
+		reply_err(req, r);
+	else
+		handover_ask(fs->config.keep);
 }
 
 void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct fuse_file_info *fi)
@@ -248,8 +278,12 @@ void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct
 	r = control_write(fs->control, nodeid, &caller, text, (size_t)n, &why);
 	if (r == -ENOENT && request_is_again()) /* the last process has released it */
 		r = 0;
+	if (r == -EINPROGRESS) {
+		ask_guardian(req, fi, (size_t)n);
+		return;
+	}
 	if (r < 0)
-		keep_reason(text_of(fi), &why);
+		opc_keep_reason(text_of(fi), &why);
 	answer_later(req, r, (size_t)n);
 }
 
@@ -382,6 +416,8 @@ static void answer_hash(void *arg, int err, const uint8_t *hash)
 	struct asker *a = arg;
 	char text[HASH_TEXT_SIZE];
 
+	if (err < 0 && atomic_load(&fs_of(a->req)->leaving))
+		return;				     /* the next process is asked */
 	fuse_req_interrupt_func(a->req, NULL, NULL); /* nor is it being called now */
 	fs_op_now = FS_OP_getxattr;		     /* in the sealer's thread */
 	access_answered(fs_of(a->req), a->record, err);

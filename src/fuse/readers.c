@@ -62,6 +62,8 @@ struct readers {
 
 static void want_locked(struct readers *r, unsigned int n)
 {
+	if (r->stopped)
+		return;
 	if (n > atomic_load(&r->wanted))
 		(void)pthread_cond_broadcast(&r->wake);
 	atomic_store(&r->wanted, n);
@@ -224,9 +226,15 @@ void readers_stop(struct readers *r)
 	struct itimerspec now = { .it_value.tv_nsec = 1 };
 
 	LOCK_SCOPE(&r->lock);
+	want_locked(r, 0);
 	r->stopped = true;
 	(void)pthread_cond_broadcast(&r->wake);
 	(void)timerfd_settime(r->timer_fd, 0, &now, NULL);
+}
+
+bool readers_is_busy(const struct readers *r, unsigned int self)
+{
+	return atomic_load(&r->readers[self].since_mono_ns) != 0;
 }
 
 unsigned int readers_wanted(const struct readers *r)

@@ -41,8 +41,11 @@ bool readers_turn(struct readers *r, unsigned int self) WARN_UNUSED;
 void readers_begin(struct readers *r, unsigned int self, int64_t asked_mono_ns);
 int64_t readers_end(struct readers *r, unsigned int self);
 
-/* All rest for ever. */
+/* All rest for ever, each when it is done with the request that it has. */
 void readers_stop(struct readers *r);
+
+/* Whether thread `self` has one. */
+bool readers_is_busy(const struct readers *r, unsigned int self);
 
 /* Threads that read now. */
 unsigned int readers_wanted(const struct readers *r);

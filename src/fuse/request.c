@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "takeover/format.h"
 #include "util/log.h"
 
 /* Not in the headers of every release; source: asm-generic/mman-common.h of Linux 5.14. */
@@ -64,6 +65,15 @@ int requests_new(struct keep *keep, struct requests **ret)
 	r->left = (struct left *)(void *)(r->slots + REQUEST_THREADS_MAX * sizeof(struct request));
 	*ret = r;
 	return 0;
+}
+
+uint64_t requests_layout(void)
+{
+	uint64_t h = layout_add(layout_begin(), sizeof(struct request));
+
+	h = layout_add(h, sizeof(struct left));
+	h = layout_add(h, REQUEST_BUFFER_BYTES);
+	return layout_add(h, REQUEST_THREADS_MAX);
 }
 
 void requests_free(struct requests *r)

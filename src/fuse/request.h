@@ -84,6 +84,9 @@ extern __thread struct request *request_now;
 
 struct requests;
 
+/* See takeover/format.h. */
+uint64_t requests_layout(void);
+
 int requests_new(struct keep *keep, struct requests **ret) WARN_UNUSED;
 void requests_free(struct requests *r);
 

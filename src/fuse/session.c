@@ -26,6 +26,7 @@
 #include "fuse/refresh.h"
 #include "fuse/resume.h"
 #include "fuse/spin.h"
+#include "takeover/format.h"
 #include "takeover/guardian.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -38,6 +39,12 @@
 
 /* How long a thread may take to finish its request once woken, before it is woken again. */
 #define WAKE_AGAIN_NS (20 * NS_PER_MS)
+
+/*
+ * How long the notifier may take before another process goes on: it asks the kernel about all names anyway. Source: many
+ * times what an answer takes.
+ */
+#define SETTLE_NS NS_PER_S
 
 /*
  * Read ahead of whoever reads a file through the daemon, KiB. Source: two requests of the largest size, so that one
@@ -506,18 +513,43 @@ int session_unmount(struct session *s)
 	return failed ? -ECONNABORTED : 0;
 }
 
-static void join(pthread_t thread)
+/* A system call within a request is not to be interrupted, if it is to be answered. */
+static void join(struct session *s, const struct thread *t)
 {
+	bool answers = atomic_load(&s->fs->leaving);
+
 	for (;;) {
 		struct timespec ts;
 		int64_t until = clock_ns(CLOCK_REALTIME) + WAKE_AGAIN_NS;
 
 		ts.tv_sec = until / NS_PER_S;
 		ts.tv_nsec = until % NS_PER_S;
-		(void)pthread_kill(thread, WAKE_SIGNAL);
-		if (pthread_timedjoin_np(thread, NULL, &ts) == 0)
+		if (!answers || !readers_is_busy(s->readers, t->number))
+			(void)pthread_kill(t->pthread, WAKE_SIGNAL);
+		if (pthread_timedjoin_np(t->pthread, NULL, &ts) == 0)
 			return;
 	}
+}
+
+void session_leave(struct session *s)
+{
+	int64_t until = clock_ns(CLOCK_MONOTONIC) + SETTLE_NS;
+
+	atomic_store(&s->ended, true); /* that threads end is not to be told */
+	if (s->fs->refresh)
+		refresh_stop(s->fs->refresh);
+	notify_wait(s->fs->notify, until);
+	atomic_store(&s->fs->leaving, true);
+	readers_stop(s->readers);
+	for (unsigned int i = 0; i < s->started; i++)
+		join(s, &s->threads[i]);
+	readers_free(TAKE_PTR(s->readers));
+	notify_leave(s->fs->notify, until);
+}
+
+uint64_t session_layout(void)
+{
+	return layout_add(requests_layout(), sizeof(struct kept));
 }
 
 void session_free(struct session *s)
@@ -533,7 +565,7 @@ void session_free(struct session *s)
 	if (s->readers)
 		readers_stop(s->readers);
 	for (unsigned int i = 0; i < s->started; i++)
-		join(s->threads[i].pthread);
+		join(s, &s->threads[i]);
 	readers_free(s->readers);
 	requests_free(s->requests);
 	backlog_free(s->backlog);

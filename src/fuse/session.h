@@ -6,6 +6,7 @@
 #define FUSE_SESSION_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "util/macro.h"
 
@@ -55,6 +56,16 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg) WARN_
  * had failed: it was there, and dead, or requests could not be read any more.
  */
 int session_unmount(struct session *s);
+
+/*
+ * Another process goes on with the connection: end what has been read, read nothing more. What waits for an answer that
+ * is not a thread's to give, and what was not read, is that process's. Nothing of the session is used any more then; it is
+ * not given back either, the descriptors being that process's, too.
+ */
+void session_leave(struct session *s);
+
+/* See takeover/format.h. */
+uint64_t session_layout(void);
 
 /* Join the threads, whatever they wait for, and give everything back. session_free(NULL) is a no-op. */
 void session_free(struct session *s);

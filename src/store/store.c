@@ -388,6 +388,16 @@ out:
 	return 0;
 }
 
+int store_adopt(struct store *st)
+{
+	int r = handle_at(st->tree_fd, "", &st->tree);
+
+	if (r < 0)
+		return r;
+	st->filesystem = filesystem_name(st->fd);
+	return blobs_new(st->blobs_fd, strcmp(st->filesystem, "tmpfs") != 0, &st->blobs);
+}
+
 void store_close(struct store *st)
 {
 	blobs_free(st->blobs);

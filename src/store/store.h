@@ -61,6 +61,12 @@ struct store_error {
 int store_open(const char *source, struct store *ret, struct store_error *error) WARN_UNUSED;
 void store_close(struct store *st);
 
+/*
+ * One that another program had open: path, memory, huge, ns and the descriptors are what it said. The rest is found out.
+ * 0 or -errno.
+ */
+int store_adopt(struct store *st) WARN_UNUSED;
+
 /* Move the calling thread to where the mount belongs, and back. No-ops for a directory. */
 int store_leave(const struct store *st) WARN_UNUSED;
 int store_enter(const struct store *st) WARN_UNUSED;

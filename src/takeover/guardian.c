@@ -23,6 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "takeover/area.h"
+#include "takeover/format.h"
+#include "takeover/handover.h"
 #include "takeover/urgent.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -34,24 +37,6 @@
 /* How often the threads of a dead worker are looked for. */
 #define THREADS_POLL_NS (NS_PER_MS / 2)
 
-#define MAY_HANG_MAX 4
-
-/* KEEP_WORKER */
-struct worker_area {
-	int32_t said_fd;     /* eventfd: something here is new */
-	_Atomic int32_t tid; /* of the thread whose death tells the worker's */
-	_Atomic bool ready;
-	_Atomic bool replaceable;
-	_Atomic bool settled;
-	_Atomic bool ended;
-	int32_t result;		      /* if it has */
-	_Atomic int32_t signal;	      /* that it dies of; 0: none that it could tell of */
-	_Atomic int64_t died_mono_ns; /* the last worker; 0: that has been settled */
-	_Atomic int64_t waited_ns;    /* from deaths until all was settled, so far */
-	_Atomic uint32_t nhang;
-	_Atomic int32_t hang[MAY_HANG_MAX]; /* thread ids */
-};
-
 struct guardian {
 	const struct guardian_plan *plan;
 	struct worker_area *area;
@@ -59,8 +44,11 @@ struct guardian {
 	unsigned int generation;
 	unsigned int bad;      /* of the last ones, in eighths of GUARDIAN_TRIES */
 	int64_t start_mono_ns; /* of the present one */
+	int64_t leave_mono_ns; /* by then it is to have left, or is killed; 0: not */
+	bool leaving;	       /* it is to make room for another program */
 	bool stopping;
-	bool was_ready;
+	bool was_ready; /* one of them, perhaps of the program before */
+	bool told_ready;
 	pid_t pid;
 	int pidfd;  /* of the process: readable when its last thread is gone */
 	int thread; /* pidfd of its thread, -1: not known yet */
@@ -73,13 +61,6 @@ struct work {
 	const struct guardian *guardian;
 	int status;
 };
-
-static void say(const struct worker_area *area)
-{
-	uint64_t one = 1;
-
-	(void)!write(area->said_fd, &one, sizeof(one));
-}
 
 /* For tell_death(). */
 static struct worker_area *own_area;
@@ -112,7 +93,7 @@ static void *work(void *arg)
 	const struct guardian *g = w->guardian;
 
 	atomic_store(&g->area->tid, (int32_t)syscall(SYS_gettid));
-	say(g->area);
+	worker_area_say(g->area);
 	w->status = g->plan->work(g->plan->ctx, g->generation);
 	return NULL;
 }
@@ -134,17 +115,17 @@ NORETURN static void become_worker(const struct guardian *g, pid_t guardian)
 
 void guardian_ready(struct keep *keep, bool replaceable)
 {
-	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+	struct worker_area *area = worker_area(keep);
 
 	atomic_store(&area->replaceable, replaceable);
 	atomic_store(&area->ready, true);
-	say(area);
+	worker_area_say(area);
 	urgent_end();
 }
 
 void guardian_settled(struct keep *keep)
 {
-	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+	struct worker_area *area = worker_area(keep);
 	int64_t died;
 
 	if (atomic_load_explicit(&area->settled, memory_order_relaxed) ||
@@ -164,7 +145,7 @@ int64_t guardian_waited_ns(const struct keep *keep)
 
 void guardian_ended(struct keep *keep, int result)
 {
-	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+	struct worker_area *area = worker_area(keep);
 
 	area->result = result;
 	atomic_store(&area->ended, true);
@@ -172,7 +153,7 @@ void guardian_ended(struct keep *keep, int result)
 
 void guardian_may_hang(struct keep *keep)
 {
-	struct worker_area *area = keep_area(keep, KEEP_WORKER);
+	struct worker_area *area = worker_area(keep);
 	uint32_t i;
 
 	if (!keep_is_shared(keep))
@@ -194,6 +175,10 @@ static int start(struct guardian *g)
 		return r;
 	g->generation++;
 	atomic_store(&g->area->signal, 0);
+	g->leaving = false;
+	g->leave_mono_ns = 0;
+	atomic_store(&g->area->leave, false);
+	atomic_store(&g->area->left, false);
 	atomic_store(&g->area->settled, false);
 	atomic_store(&g->area->nhang, 0);
 	atomic_store(&g->area->tid, 0);
@@ -270,12 +255,78 @@ static int await_end(struct guardian *g)
 	return waitpid(g->pid, &status, WNOHANG) == g->pid ? status : -1;
 }
 
+/* ---- an upgrade ---- */
+
+static void answer(struct guardian *g, uint32_t asked, const struct handover_reason *refused)
+{
+	if (refused)
+		g->area->reason = *refused;
+	atomic_store(&g->area->refused, refused != NULL);
+	atomic_store(&g->area->answered, asked);
+}
+
+static void refuse(struct guardian *g, uint32_t asked, const struct handover_reason *why)
+{
+	log_warning("upgrade refused: %s", why->text);
+	answer(g, asked, why);
+}
+
+static void try_upgrade(struct guardian *g)
+{
+	uint32_t asked = atomic_load(&g->area->asked);
+	struct handover_reason why = {
+		.text = "the kernel cannot send requests again (Linux 6.9)"
+	};
+
+	if (g->leaving)
+		return;
+	if (!atomic_load(&g->area->replaceable) || g->plan->check(g->plan->ctx, &why) < 0) {
+		refuse(g, asked, &why);
+	} else {
+		g->leaving = true;
+		g->leave_mono_ns = clock_ns(CLOCK_MONOTONIC) + HANDOVER_LEAVE_NS;
+		atomic_store(&g->area->leave, true);
+	}
+	(void)kill(g->pid, HANDOVER_SIGNAL);
+}
+
+/* Whether its end makes room for another program; else it has ended for good, or died. */
+static bool has_left(const struct guardian *g, int status)
+{
+	if (!g->leaving || atomic_load(&g->area->ended))
+		return false;
+	return atomic_load(&g->area->left) || status < 0 || WIFSIGNALED(status);
+}
+
+/* Execute the program. Returns if it cannot be; then this one goes on. */
+static void replace(struct guardian *g)
+{
+	struct handover_reason why = { .text = "" };
+
+	if (g->stopping) /* for the next one to see */
+		(void)kill(getpid(), SIGTERM);
+	keep_fd_drop(g->signal_fd);
+	keep_fd_drop(g->area->said_fd);
+	if (keep_fds_over_exec(true) == 0)
+		g->plan->replace(g->plan->ctx, g->generation, &why);
+	(void)!keep_fds_over_exec(false);
+	keep_fd(g->area->said_fd);
+	keep_fd(g->signal_fd);
+	refuse(g, atomic_load(&g->area->asked), &why);
+}
+
+/* ---- what comes in ---- */
+
 static void take_signal(struct guardian *g)
 {
 	struct signalfd_siginfo info;
 
 	if (read(g->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == HANDOVER_SIGNAL) {
+		try_upgrade(g);
+		return;
+	}
 	g->stopping = true;
 	(void)kill(g->pid, (int)info.ssi_signo);
 }
@@ -293,10 +344,27 @@ static void take_word(struct guardian *g)
 		g->gone = g->thread < 0 && errno == ESRCH; /* whoever hangs keeps the process */
 		keep_fd(g->thread); /* none before Linux 6.9, where nothing can be taken over */
 	}
-	if (!g->was_ready && atomic_load(&g->area->ready)) {
-		g->was_ready = true;
+	if (!g->told_ready && atomic_load(&g->area->ready)) {
+		g->told_ready = g->was_ready = true;
 		g->plan->ready(g->plan->ctx);
 	}
+	if (atomic_load(&g->area->asked) != atomic_load(&g->area->answered))
+		try_upgrade(g);
+}
+
+/* Milliseconds until something is to be done; -1: never. */
+static int until_due(struct guardian *g)
+{
+	int64_t left = g->leave_mono_ns - clock_ns(CLOCK_MONOTONIC);
+
+	if (!g->leave_mono_ns)
+		return -1;
+	if (left > 0)
+		return (int)(left / NS_PER_MS) + 1;
+	log_warning("worker pid=%d does not end what it is at; killing it", (int)g->pid);
+	(void)kill(g->pid, SIGKILL);
+	g->leave_mono_ns = 0;
+	return -1;
 }
 
 /* Until it is gone, or its thread. */
@@ -311,7 +379,7 @@ static void attend(struct guardian *g)
 
 	while (!fds[0].revents && !fds[1].revents && !g->gone) {
 		fds[1].fd = g->thread;
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (poll(fds, ARRAY_SIZE(fds), until_due(g)) <= 0)
 			continue; /* EINTR */
 		if (fds[3].revents)
 			take_word(g);
@@ -393,6 +461,10 @@ static int run(struct guardian *g)
 		if (!atomic_load(&g->area->died_mono_ns)) /* else nobody has been served since */
 			atomic_store(&g->area->died_mono_ns, clock_ns(CLOCK_MONOTONIC));
 		status = await_end(g);
+		if (has_left(g, status)) {
+			replace(g);
+			continue;
+		}
 		if (status >= 0 && WIFEXITED(status))
 			return WEXITSTATUS(status);
 		if (atomic_load(&g->area->ended)) /* a thread of it hangs */
@@ -410,12 +482,17 @@ int guardian_run(const struct guardian_plan *plan)
 {
 	struct guardian g = {
 		.plan = plan,
-		.area = keep_area(plan->keep, KEEP_WORKER),
+		.area = worker_area(plan->keep),
+		.generation = plan->generation,
+		.was_ready = plan->generation > 0,
 		.pidfd = -1,
 		.thread = -1,
 	};
 	int r;
 
+	if (plan->generation > 0)
+		answer(&g, atomic_load(&g.area->asked), NULL);
+	atomic_store(&g.area->ready, false);
 	g.signal_fd = signalfd(-1, plan->signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	g.area->said_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (g.signal_fd < 0 || g.area->said_fd < 0)
@@ -427,4 +504,9 @@ int guardian_run(const struct guardian_plan *plan)
 	if (r < 0 && !atomic_load(&g.area->ended))
 		plan->abandon(plan->ctx);
 	return r;
+}
+
+uint64_t guardian_layout(void)
+{
+	return layout_add(layout_begin(), sizeof(struct worker_area));
 }

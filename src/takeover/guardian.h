@@ -5,6 +5,8 @@
  *
  * A worker is forked, not executed: it has the program, the memory as it was before the first one, and the
  * descriptors. The C library knows nothing of such a fork, so a worker does all in a thread of its own.
+ *
+ * When batonfs is upgraded the guardian, too, becomes another program: takeover/handover.h.
  */
 #ifndef TAKEOVER_GUARDIAN_H
 #define TAKEOVER_GUARDIAN_H
@@ -12,6 +14,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "takeover/handover.h"
 #include "takeover/keep.h"
 #include "util/clock.h"
 #include "util/macro.h"
@@ -25,13 +28,19 @@
 #define GUARDIAN_LIFE_NS NS_PER_S
 
 struct guardian_plan {
-	struct keep *keep;	 /* borrowed; shared */
-	const sigset_t *signals; /* that end the mount: passed on to the worker; blocked */
+	struct keep *keep; /* borrowed; shared */
+	/* HANDOVER_SIGNAL, and those that end the mount, which are passed on to the worker; blocked. */
+	const sigset_t *signals;
+	unsigned int generation; /* workers there were already, of another program; 0: none */
 	void *ctx;
 	/* In a worker, number `generation` from 1 on. Its exit status. */
 	int (*work)(void *ctx, unsigned int generation);
 	/* In the guardian: the first worker is ready. */
 	void (*ready)(void *ctx);
+	/* In the guardian: can another program take this one's place? 0; -errno and *why. The worker goes on meanwhile. */
+	int (*check)(void *ctx, struct handover_reason *why);
+	/* In the guardian: put it there, after that many workers. Returns only if that fails, with *why. */
+	void (*replace)(void *ctx, unsigned int generation, struct handover_reason *why);
 	/* In the guardian: there is no worker, and there will be none. */
 	void (*abandon)(void *ctx);
 };
@@ -41,6 +50,9 @@ struct guardian_plan {
  * be started, or they die one after the other (-EIO). Single-threaded until then.
  */
 int guardian_run(const struct guardian_plan *plan);
+
+/* See takeover/format.h. */
+uint64_t guardian_layout(void);
 
 /* ---- in a worker ---- */
 

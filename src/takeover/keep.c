@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One memfd, mapped once; a bit for each kept descriptor.
+ * One memfd, mapped once:
+ *
+ *     head, a page | a bit for each kept descriptor | the areas
  */
 #include "takeover/keep.h"
 
@@ -8,24 +10,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "takeover/format.h"
 #include "util/cleanup.h"
 
 /* Descriptors that can be kept. Source: the kernel's default for fs.nr_open. */
 #define FDS_MAX (1U << 20)
 
-/* The bits of the descriptors come first. */
 #define FDS_BYTES ((size_t)FDS_MAX / 8)
+#define HEAD_BYTES ((size_t)4096)
+#define MAGIC "batonfs keep"
 
 /* Bytes; whole pages. Sources: what is said of them where they are used, and room to grow. */
 static const size_t sizes[KEEP_AREA_MAX_] = {
 	[KEEP_WORKER] = (size_t)4 << 10,    [KEEP_CONFIG] = (size_t)64 << 10,
-	[KEEP_SESSION] = (size_t)64 << 10,  [KEEP_REQUESTS] = (size_t)16 << 20,
-	[KEEP_BUFFERS] = (size_t)256 << 20, [KEEP_CONTROL] = (size_t)64 << 20,
-	[KEEP_INODES] = (size_t)8 << 30,
+	[KEEP_HANDOVER] = (size_t)1 << 20,  [KEEP_SESSION] = (size_t)64 << 10,
+	[KEEP_REQUESTS] = (size_t)16 << 20, [KEEP_BUFFERS] = (size_t)256 << 20,
+	[KEEP_CONTROL] = (size_t)64 << 20,  [KEEP_INODES] = (size_t)8 << 30,
+};
+
+/* In this place in every format. */
+struct head {
+	char magic[16];
+	char format[KEEP_FORMAT_MAX];
 };
 
 struct keep {
@@ -39,48 +51,67 @@ static _Atomic uint8_t *kept;
 
 static size_t offset_of(enum keep_area area)
 {
-	size_t at = FDS_BYTES;
+	size_t at = HEAD_BYTES + FDS_BYTES;
 
 	for (size_t i = 0; i < (size_t)area; i++)
 		at += sizes[i];
 	return at;
 }
 
-int keep_new(bool shared, struct keep **ret)
+static struct head *head(const struct keep *k)
 {
-	_cleanup_free_ struct keep *k = calloc(1, sizeof(*k));
+	return (struct head *)(void *)k->base;
+}
+
+/* fd -1: of nobody else's. */
+static int map(struct keep *k, int fd)
+{
+	bool shared = fd >= 0;
 	int flags = (shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS) | MAP_NORESERVE;
 	int prot = shared ? PROT_READ | PROT_WRITE
 			  : PROT_NONE; /* what is only reserved is not counted */
 	void *p;
 
-	if (!k)
-		return -ENOMEM;
 	k->size = offset_of(KEEP_AREA_MAX_);
-	k->fd = -1;
-	if (shared) {
-		k->fd = memfd_create("batonfs", MFD_CLOEXEC);
-		if (k->fd < 0)
-			return -errno;
-		if (ftruncate(k->fd, (off_t)k->size) < 0) {
-			(void)safe_close(k->fd);
-			return -errno;
-		}
-	}
-	p = mmap(NULL, k->size, prot, flags, k->fd, 0);
-	if (p == MAP_FAILED) {
-		(void)safe_close(k->fd);
+	p = mmap(NULL, k->size, prot, flags, fd, 0);
+	if (p == MAP_FAILED)
 		return -errno;
-	}
 	(void)madvise(p, k->size, MADV_DONTDUMP); /* a core would be as large as the table */
 	k->base = p;
-	if (shared) {
-		kept = (_Atomic uint8_t *)k->base;
-		keep_fd(k->fd);
-	}
+	k->fd = fd;
+	if (shared)
+		kept = (_Atomic uint8_t *)k->base + HEAD_BYTES;
+	return 0;
+}
+
+static int map_new(struct keep *k)
+{
+	_cleanup_close_ int fd = memfd_create("batonfs", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0 || ftruncate(fd, (off_t)offset_of(KEEP_AREA_MAX_)) < 0)
+		return -errno;
+	r = map(k, fd);
+	if (r < 0)
+		return r;
+	memcpy(head(k)->magic, MAGIC, sizeof(MAGIC));
+	keep_fd(TAKE_FD(fd));
+	return 0;
+}
+
+int keep_new(bool shared, struct keep **ret)
+{
+	_cleanup_free_ struct keep *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	r = shared ? map_new(k) : map(k, -1);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; !shared && i < KEEP_INODES; i++) {
-		if (i == KEEP_REQUESTS ||
-		    i == KEEP_BUFFERS) /* for the next process: there is none */
+		if (i == KEEP_REQUESTS || i == KEEP_BUFFERS ||
+		    i == KEEP_HANDOVER) /* for the next process: there is none */
 			continue;
 		if (keep_commit(k, keep_area(k, (enum keep_area)i), sizes[i]) < 0) {
 			keep_free(TAKE_PTR(k));
@@ -91,11 +122,58 @@ int keep_new(bool shared, struct keep **ret)
 	return 0;
 }
 
+/* 0; -EINVAL: it is none; -EPROTONOSUPPORT and what it says. */
+static int check_head(int fd, const char *format, char ret_format[KEEP_FORMAT_MAX])
+{
+	struct head h = { 0 };
+
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h) || memcmp(h.magic, MAGIC, sizeof(MAGIC)) != 0)
+		return -EINVAL;
+	h.format[sizeof(h.format) - 1] = '\0';
+	memcpy(ret_format, h.format, sizeof(h.format));
+	return strcmp(h.format, format) == 0 ? 0 : -EPROTONOSUPPORT;
+}
+
+int keep_attach(int fd, const char *format, char ret_format[KEEP_FORMAT_MAX], struct keep **ret)
+{
+	_cleanup_free_ struct keep *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	r = check_head(fd, format, ret_format);
+	if (r == 0)
+		r = map(k, fd);
+	if (r == 0)
+		*ret = TAKE_PTR(k);
+	return r;
+}
+
+void keep_set_format(struct keep *k, const char *format)
+{
+	if (keep_is_shared(k))
+		(void)snprintf(head(k)->format, KEEP_FORMAT_MAX, "%s", format);
+}
+
+uint64_t keep_layout(void)
+{
+	uint64_t h = layout_begin();
+
+	for (size_t i = 0; i < KEEP_AREA_MAX_; i++)
+		h = layout_add(h, sizes[i]);
+	return layout_add(h, FDS_BYTES);
+}
+
+int keep_memory_fd(const struct keep *k)
+{
+	return k->fd;
+}
+
 void keep_free(struct keep *k)
 {
 	if (!k)
 		return;
-	if (kept == (_Atomic uint8_t *)k->base)
+	if (keep_is_shared(k))
 		kept = NULL;
 	(void)munmap(k->base, k->size);
 	(void)safe_close(k->fd);
@@ -182,6 +260,26 @@ static bool close_unless_kept(int fd)
 	if (fd > STDERR_FILENO && !is_kept(fd))
 		(void)close(fd);
 	return true;
+}
+
+/* Those that are not kept lose nothing: they end with the program in any case. */
+static bool let_through(int fd)
+{
+	if (fd > STDERR_FILENO)
+		(void)fcntl(fd, F_SETFD, is_kept(fd) ? 0 : FD_CLOEXEC);
+	return true;
+}
+
+static bool hold_back(int fd)
+{
+	if (fd > STDERR_FILENO)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return true;
+}
+
+int keep_fds_over_exec(bool over)
+{
+	return each_fd(over ? let_through : hold_back);
 }
 
 int keep_all_fds(void)

@@ -8,6 +8,9 @@
  *
  * The descriptors of the workers and of the guardian are one table (CLONE_FILES). Those that are to outlive a worker
  * are named (keep_fd()); the next worker closes all others.
+ *
+ * Another program may come in the place of guardian and workers (an upgrade): what is in the areas, and how, is then
+ * understood by both, which is what the format says (takeover/format.h).
  */
 #ifndef TAKEOVER_KEEP_H
 #define TAKEOVER_KEEP_H
@@ -21,6 +24,7 @@
 enum keep_area {
 	KEEP_WORKER,   /* takeover/guardian.c */
 	KEEP_CONFIG,   /* tuning.c: the options as they were changed */
+	KEEP_HANDOVER, /* src/upgrade.c: what another program must know */
 	KEEP_SESSION,  /* fuse/session.c: the connection */
 	KEEP_REQUESTS, /* fuse/request.c: what threads are at */
 	KEEP_BUFFERS,  /* likewise: the requests themselves */
@@ -28,6 +32,9 @@ enum keep_area {
 	KEEP_INODES,   /* fuse/itable.c; the only one that is to be committed */
 	KEEP_AREA_MAX_
 };
+
+/* Longest text that names a format, with its NUL. */
+#define KEEP_FORMAT_MAX 64
 
 struct keep;
 
@@ -37,6 +44,22 @@ struct keep;
  */
 int keep_new(bool shared, struct keep **ret) WARN_UNUSED;
 void keep_free(struct keep *k);
+
+/*
+ * The one that another program has left, in this descriptor, which is taken over. 0; -EINVAL: it is none;
+ * -EPROTONOSUPPORT: of another format, *ret_format; -ENOMEM, -errno.
+ */
+int keep_attach(int fd, const char *format, char ret_format[KEEP_FORMAT_MAX], struct keep **ret)
+	WARN_UNUSED;
+
+/* What format it has, for keep_attach(). */
+void keep_set_format(struct keep *k, const char *format);
+
+/* See takeover/format.h. */
+uint64_t keep_layout(void);
+
+/* The descriptor of a shared one, kept; -1 else. */
+int keep_memory_fd(const struct keep *k);
 
 bool keep_is_shared(const struct keep *k);
 
@@ -58,6 +81,9 @@ void keep_fd_drop(int fd);
 
 /* All that are open now are. 0 or -errno. */
 int keep_all_fds(void) WARN_UNUSED;
+
+/* Whether another program that is executed has what is kept; nothing else ever has. 0 or -errno. */
+int keep_fds_over_exec(bool over) WARN_UNUSED;
 
 /* In a new worker: close all that are not kept, but standard input, output and error. 0 or -errno. */
 int keep_close_others(void) WARN_UNUSED;

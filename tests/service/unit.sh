@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # timeout: 120
 # The unit: started when the mount answers, restarted, enabled over a reboot, stopped with nothing left, also
-# when it is in use or was unmounted by hand.
+# when it is in use or was unmounted by hand; upgraded by a reload.
 . "$TESTS/lib/service.sh"
 
 unit=batonfs@data-tmp.service
@@ -66,3 +66,35 @@ machine_reboot
 answers || fail "does not answer after a reboot"
 expect_eq kept "$(on cat /data/tmp/4711/file)" "after a reboot"
 expect_eq clean "$(status_of /data/tmp 'd["ledger"]["state"]')" "ledger after a reboot"
+
+# A reload is an upgrade: of what has takeover=on, to what can go on with it.
+expect_fail on systemctl reload "$unit"
+expect_eq active "$(property ActiveState)"
+echo 'takeover = on' >>"$ROOT/etc/batonfs/data-tmp.conf"
+expect on systemctl restart "$unit"
+pid=$(property MainPID)
+worker=$(status_of /data/tmp 'd["worker"]')
+version=$(status_of /data/tmp 'd["version"]')
+
+# install_program SED
+install_program() {
+	sed "$1" "$BUILD/batonfs" >"$ROOT/usr/bin/batonfs.new"
+	chmod 755 "$ROOT/usr/bin/batonfs.new"
+	mv "$ROOT/usr/bin/batonfs.new" "$ROOT/usr/bin/batonfs"
+}
+
+install_program 's/keep format 1,/keep format 9,/g'
+expect_fail on systemctl reload "$unit"
+expect_eq "active $worker" "$(property ActiveState) $(status_of /data/tmp 'd["worker"]')" "after a refusal"
+install_program "s/$version/${version%?}x/g"
+expect on systemctl reload "$unit"
+expect_eq "active running mounted $pid" "$(property ActiveState) $(property SubState) $(property StatusText) $(property MainPID)"
+expect_eq "${version%?}x" "$(status_of /data/tmp 'd["version"]')"
+expect_eq kept "$(on cat /data/tmp/4711/file)" "after a reload"
+expect on kill -USR2 "$pid"
+upgraded() {
+	[ "$(status_of /data/tmp 'd["upgrades"]') $(property SubState)" = "2 running" ]
+}
+wait_until 20 upgraded
+expect on systemctl stop "$unit"
+expect_stopped "systemctl stop after upgrades"

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * KEEP_WORKER: what a worker and the guardian tell each other. For src/takeover alone.
+ */
+#ifndef TAKEOVER_AREA_H
+#define TAKEOVER_AREA_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "takeover/handover.h"
+#include "takeover/keep.h"
+
+#define MAY_HANG_MAX 4
+
+struct worker_area {
+	int32_t said_fd;     /* eventfd: something here is new */
+	_Atomic int32_t tid; /* of the thread whose death tells the worker's */
+	_Atomic bool ready;
+	_Atomic bool replaceable;
+	_Atomic bool settled;
+	_Atomic bool ended;
+	int32_t result;		      /* if it has */
+	_Atomic int32_t signal;	      /* that it dies of; 0: none that it could tell of */
+	_Atomic int64_t died_mono_ns; /* the last worker; 0: that has been settled */
+	_Atomic int64_t waited_ns;    /* from deaths until all was settled, so far */
+	_Atomic uint32_t nhang;
+	_Atomic int32_t hang[MAY_HANG_MAX]; /* thread ids */
+
+	/* An upgrade: see handover.h */
+	_Atomic uint32_t asked;	   /* so often, by workers */
+	_Atomic uint32_t answered; /* of these; written after what follows */
+	_Atomic bool refused;	   /* the last one; with `reason` */
+	_Atomic bool leave;	   /* the worker is to */
+	_Atomic bool left;	   /* and it has */
+	struct handover_reason reason;
+};
+
+static inline struct worker_area *worker_area(const struct keep *keep)
+{
+	return keep_area(keep, KEEP_WORKER);
+}
+
+/* To the guardian: look at the area. */
+void worker_area_say(const struct worker_area *area);
+
+#endif

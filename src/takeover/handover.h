@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An upgrade, between a worker and the guardian. Somebody asks, through a worker or by HANDOVER_SIGNAL to the guardian; the
+ * guardian finds out whether the program that is there now could go on with what this one has; if so the worker is told to
+ * leave, and the guardian executes that program in its own place, with the keep and what is kept.
+ *
+ *     worker --asks--> guardian: checks --refused, reason--> worker: answers
+ *                                   '-----leave------------> worker: ends what it is at, leaves
+ *                      guardian: executes --> guardian --> worker: answers
+ *
+ * Who asked through the mount waits for an answer to a request. If the worker has left it is sent again to the next one,
+ * which finds here what came of it.
+ */
+#ifndef TAKEOVER_HANDOVER_H
+#define TAKEOVER_HANDOVER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "takeover/keep.h"
+#include "util/clock.h"
+
+/* To the guardian: try an upgrade. To a worker: the guardian has decided. */
+#define HANDOVER_SIGNAL SIGUSR2
+
+/*
+ * How long a worker may take to end what it is at. Then it is killed, which loses nothing but that the next one looks
+ * through the tree. Source: clients wait meanwhile; but for moving large contents, requests end within milliseconds.
+ */
+#define HANDOVER_LEAVE_NS (5 * NS_PER_S)
+
+/* Why not, for one line to a person. */
+struct handover_reason {
+	char text[512];
+};
+
+enum handover_state {
+	HANDOVER_NONE, /* nobody has ever asked */
+	HANDOVER_UNDECIDED,
+	HANDOVER_DONE,
+	HANDOVER_REFUSED, /* or failed */
+};
+
+/* ---- in a worker ---- */
+
+/* Ask. What comes of it is told by HANDOVER_SIGNAL. */
+void handover_ask(struct keep *keep);
+
+/* What came of the last time that somebody asked; *ret if it was refused. */
+enum handover_state handover_result(struct keep *keep, struct handover_reason *ret);
+
+/* Whether it is to leave; and that it has, to be said when there is nothing left to do but to end. */
+bool handover_must_leave(struct keep *keep);
+void handover_left(struct keep *keep);
+
+#endif

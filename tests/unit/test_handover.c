@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a worker and the guardian tell each other of an upgrade, and whether a program can go on with a keep.
+ */
+#include "takeover/handover.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "takeover/area.h"
+#include "takeover/keep.h"
+
+static struct keep *keep;
+
+static void setup(void)
+{
+	ck_assert_int_eq(keep_new(true, &keep), 0);
+	worker_area(keep)->said_fd = -1;
+}
+
+static void teardown(void)
+{
+	keep_free(keep);
+}
+
+/* As the guardian answers. */
+static void answer(bool refused, const char *why)
+{
+	struct worker_area *area = worker_area(keep);
+
+	(void)snprintf(area->reason.text, sizeof(area->reason.text), "%s", why);
+	area->refused = refused;
+	area->answered = area->asked;
+}
+
+START_TEST(result_is_that_of_the_last_one_asked)
+{
+	struct handover_reason why;
+
+	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_NONE);
+	handover_ask(keep);
+	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_UNDECIDED);
+	answer(true, "no such file");
+	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_REFUSED);
+	ck_assert_str_eq(why.text, "no such file");
+	handover_ask(keep);
+	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_UNDECIDED);
+	answer(false, "");
+	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_DONE);
+}
+END_TEST
+
+START_TEST(another_program_finds_what_is_kept_if_the_format_is_its_own)
+{
+	char format[KEEP_FORMAT_MAX];
+	struct keep *other;
+	int fd = dup(keep_memory_fd(keep));
+
+	keep_set_format(keep, "format 1");
+	ck_assert_int_eq(keep_attach(fd, "format 2", format, &other), -EPROTONOSUPPORT);
+	ck_assert_str_eq(format, "format 1");
+	ck_assert_int_eq(keep_attach(fd, "format 1", format, &other), 0);
+	handover_ask(keep);
+	ck_assert_uint_eq(worker_area(other)->asked, 1);
+	ck_assert(worker_area(other) != worker_area(keep));
+	keep_free(other);
+}
+END_TEST
+
+START_TEST(what_is_no_keep_is_none)
+{
+	char format[KEEP_FORMAT_MAX];
+	struct keep *other;
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(keep_attach(fds[0], "", format, &other), -EINVAL);
+	ck_assert_int_eq(keep_attach(-1, "", format, &other), -EINVAL);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("handover");
+	TCase *t = tcase_create("handover");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, result_is_that_of_the_last_one_asked);
+	tcase_add_test(t, another_program_finds_what_is_kept_if_the_format_is_its_own);
+	tcase_add_test(t, what_is_no_keep_is_none);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
