@@ -398,7 +398,9 @@ static int mount_front(struct daemon *d)
 	if (r < 0)
 		return r;
 	r = session_start(d->session, mount_ended, d);
-	if (r < 0)
+	if (r == -ENODEV && d->takeovers > 0)
+		log_info("unmounted meanwhile mountpoint=%s", d->mountpoint);
+	else if (r < 0)
 		log_error("cannot serve %s: %s", d->mountpoint, strerror(-r));
 	return r;
 }

@@ -66,7 +66,8 @@ int daemon_prepare(struct daemon *d, bool takeover) WARN_UNUSED;
 int daemon_adopt(struct daemon *d) WARN_UNUSED;
 
 /*
- * Build, mount and serve; main_thread is set, the lock is made. If there was one before, what the last process has mounted. Results as above.
+ * Build, mount and serve; main_thread is set, the lock is made. If there was one before, what the last process has
+ * mounted; -ENODEV: that has been unmounted. Results as above.
  */
 int daemon_build(struct daemon *d) WARN_UNUSED;
 

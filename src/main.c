@@ -291,6 +291,8 @@ static int work(void *ctx, unsigned int generation)
 			log_leave_terminal();
 	}
 	ended = serve(p, r == 0);
+	if (r == -ENODEV && p->daemon.takeovers > 0)
+		r = 0; /* it ended between two of us */
 	return exit_status(p, r < 0 ? r : ended);
 }
 

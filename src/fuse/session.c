@@ -441,6 +441,11 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	s->arg = arg;
 	(void)sigaction(WAKE_SIGNAL, &sa, NULL); /* no SA_RESTART: read(2) is to return */
 	r = s->attached ? begin_again(s) : begin(s);
+	if (s->attached && (r == -ENODEV || r == -ECONNABORTED)) {
+		atomic_store(&s->gone, true);
+		atomic_store(&s->ended, true);
+		return -ENODEV;
+	}
 	if (r != 0)
 		return r < 0 ? r : -ENODEV;
 	(void)!write(s->read_ahead_fd, READ_AHEAD_KB, strlen(READ_AHEAD_KB));

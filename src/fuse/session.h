@@ -47,7 +47,8 @@ void session_abandon(struct keep *keep);
 
 /*
  * Start the threads and return when the connection is set up, that is when passthrough is known to work or
- * not. `on_end` is called once, from one of them, when the mount is gone (fusermount3 -u).
+ * not. `on_end` is called once, from one of them, when the mount is gone (fusermount3 -u). -ENODEV after session_attach():
+ * it went before; on_end is not called.
  */
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg) WARN_UNUSED;
 

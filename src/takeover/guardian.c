@@ -275,7 +275,7 @@ static void try_upgrade(struct guardian *g)
 {
 	uint32_t asked = atomic_load(&g->area->asked);
 	struct handover_reason why = {
-		.text = "the kernel cannot send requests again (Linux 6.9)"
+		.text = "not yet mounted, or the kernel cannot send requests again (before Linux 6.9)"
 	};
 
 	if (g->leaving)

@@ -140,10 +140,22 @@ expect_eq $((upgrades + UPGRADES)) "$(status 'd["upgrades"]')"
 expect_eq $((upgrades + UPGRADES)) "$(status 'd["takeovers"]')" "workers that died"
 stress_leaves _
 
-# ---- by what is there, if there is no guardian ----
+# ---- unmounted meanwhile ----
 
 unmount_batonfs
 wait_until 10 gone "$server"
+for i in 1 2 3; do
+	BATONFS=$program mount_batonfs -f -o takeover=on
+	guardian=$(daemon_pid)
+	kill -USR2 "$guardian"
+	wait_until 10 fusermount3 -u "$MNT"
+	wait "$guardian"
+	expect_eq 0 $? "exit status of what was unmounted while it was upgraded"
+	unset "mount_pid[$MNT]"
+done
+
+# ---- by what is there, if there is no guardian ----
+
 mount_batonfs
 worker=$(status 'd["worker"]')
 refused "takeover=on"
