@@ -349,6 +349,7 @@ static int build_front(struct daemon *d)
 	exec_table_set_upcalls(d->execs, &exec_up);
 	seal_up = (struct seal_upcalls){
 		.ctx = d->fs,
+		.traffic = fs_traffic,
 		.is_closed = fs_is_closed,
 		.is_open = fs_is_open,
 		.claim = fs_claim,

@@ -68,6 +68,7 @@ void fs_exec_gone(void *ctx, struct execution *e, const char *name);
 void fs_give_up(void *ctx, uint64_t ino, const struct handle *h);
 void fs_collect(void *ctx);
 int fs_remove_file(void *ctx, const struct reaper_doomed *f);
+uint64_t fs_traffic(void *ctx);
 bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h);
 bool fs_is_open(void *ctx, uint64_t ino, const struct handle *h);
 int fs_claim(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret);

@@ -89,6 +89,11 @@ static void count_opens(struct fs *fs, uint64_t ino, const struct handle *h, uin
 	itable_unref(fs->itable, inode);
 }
 
+uint64_t fs_traffic(void *ctx)
+{
+	return fs_requests(ctx);
+}
+
 bool fs_is_closed(void *ctx, uint64_t ino, const struct handle *h)
 {
 	uint32_t opens, writers;

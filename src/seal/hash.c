@@ -16,8 +16,11 @@
 #include "util/cleanup.h"
 #include "util/fault.h"
 
-/* Read at once. Source: fits the second-level cache, so that hashing finds it there. */
-#define BUFFER_SIZE (UINT64_C(256) << 10)
+/*
+ * Read at once. Source: fits the second-level cache, so that hashing finds it there, with room for what others have in
+ * it; and a kernel that does not preempt itself (PREEMPT_NONE) keeps who is woken waiting for no longer than 10 us.
+ */
+#define BUFFER_SIZE (UINT64_C(64) << 10)
 
 DEFINE_CLEANUP(XXH3_state_t *, XXH3_freeState)
 
@@ -60,7 +63,7 @@ int hash_fd(int fd, hash_may_fn *may, void *ctx, uint8_t ret[HASH_SIZE], uint64_
 		return -ENOMEM;
 	(void)XXH3_128bits_reset(state);
 	do {
-		int r = may(ctx) ? hash_piece(fd, state, buffer, at, &n) : -ECANCELED;
+		int r = at == 0 || may(ctx) ? hash_piece(fd, state, buffer, at, &n) : -ECANCELED;
 
 		if (r < 0)
 			return r;

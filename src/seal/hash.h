@@ -15,10 +15,10 @@
 /* The hash as hexadecimal digits, with a NUL. */
 #define HASH_TEXT_SIZE (2 * HASH_SIZE + 1)
 
-/* Read between two looks at whether to go on. Source: 16 MiB are a millisecond or two. */
-#define HASH_PIECE (UINT64_C(16) << 20)
+/* Read between two looks at whether to go on. Source: some 30 us. */
+#define HASH_PIECE (UINT64_C(256) << 10)
 
-/* Asked before each piece; false: give up. */
+/* Asked between two pieces; false: give up. May sleep. */
 typedef bool hash_may_fn(void *ctx);
 
 /*

@@ -185,19 +185,26 @@ static int try_blob(struct job *j, const struct ledger_twin *t)
 	return r;
 }
 
+/* Of blobs with the file's hash and size. */
+static int find_blobs(const struct job *j, uint32_t max, struct ledger_twin *ret)
+{
+	char base[BLOB_NAME_SIZE];
+	char hash[HASH_TEXT_SIZE];
+
+	hash_text(j->seal.xxh3, hash);
+	(void)snprintf(base, sizeof(base), "%s-%" PRIu64, hash, j->seal.size_bytes);
+	return ledger_stub_twins(j->m->ledger, base, max, ret);
+}
+
 static int try_blobs(struct job *j)
 {
 	_cleanup_free_ struct ledger_twin *t = calloc(TWINS_MAX, sizeof(*t));
-	char base[BLOB_NAME_SIZE];
-	char hash[HASH_TEXT_SIZE];
 	int n;
 	int r = 0;
 
 	if (!t)
 		return -ENOMEM;
-	hash_text(j->seal.xxh3, hash);
-	(void)snprintf(base, sizeof(base), "%s-%" PRIu64, hash, j->file.bytes);
-	n = ledger_stub_twins(j->m->ledger, base, TWINS_MAX, t);
+	n = find_blobs(j, TWINS_MAX, t);
 	for (int i = 0; r == 0 && i < n; i++) {
 		if (in_scope(j, &t[i]))
 			r = try_blob(j, &t[i]);
@@ -345,10 +352,8 @@ static int try_files(struct job *j)
 static int recall(struct job *j)
 {
 	struct ledger_twin row;
-	int r = ledger_sync(j->m->ledger);
+	int r = ledger_seal(j->m->ledger, j->file.ino, &j->seal);
 
-	if (r == 0)
-		r = ledger_seal(j->m->ledger, j->file.ino, &j->seal);
 	if (r == 0)
 		r = ledger_file_find(j->m->ledger, j->file.ino, &row);
 	if (r == 0)
@@ -371,6 +376,24 @@ static int merge_claimed(struct job *j)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * Whether anybody is like it at all. Most files are like none, and are not claimed and opened for that. What the
+ * ledger says may be of earlier content: then the file has been written to, and is hashed and comes here again.
+ */
+static int look_for_any(struct job *j)
+{
+	struct ledger_twin t;
+	int r = ledger_seal(j->m->ledger, j->file.ino, &j->seal);
+
+	if (r == 0)
+		r = find_blobs(j, 1, &t);
+	if (r == 0)
+		r = ledger_file_twins(j->m->ledger, &j->seal, j->file.ino, 1, &t);
+	if (r < 0)
+		return r;
+	return r == 0 ? -ENODATA : 0;
+}
+
 int merge_file(const struct merge *m, uint64_t ino, const struct handle *h,
 	       struct merge_result *ret)
 {
@@ -382,7 +405,9 @@ int merge_file(const struct merge *m, uint64_t ino, const struct handle *h,
 	int r;
 
 	*ret = (struct merge_result){ 0 };
-	r = note_busy(&j, &j.file, side_begin(m, &j.file));
+	r = look_for_any(&j);
+	if (r == 0)
+		r = note_busy(&j, &j.file, side_begin(m, &j.file));
 	if (r == 0)
 		r = merge_claimed(&j);
 	side_done(m, &j.file);

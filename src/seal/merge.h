@@ -45,7 +45,7 @@ struct merge_result {
 };
 
 /*
- * Share the content of a sealed file. 0: it or another one is a stub now (*ret tells what was
+ * Share the content of a sealed file, of which the ledger's rows are committed (ledger_sync()). 0: it or another one is a stub now (*ret tells what was
  * done, and who was busy, also after an error). -ENODATA: there is no
  * other like it in scope, or it was not sealed; -EBUSY: somebody has it open or mapped, or the other one; -ENOSPC:
  * no room for the blob at the moment; -ECANCELED: may() said no, or it was written to; -ESTALE: it is gone; -errno.

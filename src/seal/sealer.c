@@ -34,8 +34,11 @@
 /* Times this old cannot come again with a later change. Source: two ticks of 10 ms, the longest there are. */
 #define SETTLED_NS (20 * NS_PER_MS)
 
-/* What a thread of its own hashes if somebody asks. Source: some milliseconds, or a look at how it goes (hash.h). */
-#define LARGE HASH_PIECE
+/* What a thread of its own hashes if somebody asks. Source: some milliseconds. */
+#define LARGE (UINT64_C(16) << 20)
+
+/* Pieces between two looks at whether it is still of use. Source: 16 MiB. */
+#define LOOK_PIECES (LARGE / HASH_PIECE)
 
 /*
  * Holes that are hashed, at most: they cost as much time as bytes do, and nothing to make, so that one file of some
@@ -90,8 +93,9 @@ struct attempt {
 	struct work *worker; /* whose thread this is */
 	struct seal_claim claim;
 	struct ledger_seal seal;
-	int fd;	    /* while it is hashed */
-	bool known; /* by the ledger: nothing to write down there */
+	int fd;		 /* while it is hashed */
+	uint64_t pieces; /* so far */
+	bool known;	 /* by the ledger: nothing to write down there */
 };
 
 /* ---- what is known ---- */
@@ -173,6 +177,9 @@ static bool may_go_on(void *ctx)
 	struct attempt *a = ctx;
 	bool may;
 
+	work_rest(a->worker);
+	if (++a->pieces % LOOK_PIECES != 0)
+		return true;
 	work_hurry(a->worker, true);
 	may = is_of_use(a);
 	work_hurry(a->worker, false);
@@ -304,7 +311,6 @@ static void seal_closed_file(void *ctx, const struct work_item *item)
 	struct work_item again = *item;
 	int r;
 
-	work_hurry(s->closed, true);
 	r = try_once(&a);
 	/* If nobody has it open for writing, a last reference is still on its way to the kernel's end of it. */
 	again.tries++;
@@ -362,11 +368,19 @@ static void drop_asked(void *ctx, const struct work_item *item)
 
 /* ---- the object ---- */
 
+static uint64_t traffic(void *ctx)
+{
+	struct sealer *s = ctx;
+
+	return s->up.traffic ? s->up.traffic(s->up.ctx) : 0;
+}
+
 static int start(struct sealer *s)
 {
 	struct work_config closed = {
 		.capacity = CLOSED_QUEUE,
 		.idle = true,
+		.traffic = traffic,
 		.delay_ns = DELAY_NS,
 		.one = seal_closed_file,
 		.ctx = s,

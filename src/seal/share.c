@@ -24,6 +24,12 @@
 #define TRIES 7
 #define AGAIN_NS (100 * NS_PER_MS)
 
+/*
+ * How long a file is left alone. Source: what is known of it must have been committed to the ledger, which is done once
+ * for all that have come meanwhile.
+ */
+#define DELAY_NS (100 * NS_PER_MS)
+
 /* Files that are tried when they are closed. Source: a slot each, 8 KiB; two with the same take turns. */
 #define WAITING 1024
 
@@ -41,11 +47,14 @@ struct share {
 
 	/* The worker's own. */
 	uint64_t stubs_gone; /* what the ledger said at the last look */
+	uint64_t synced;     /* of offered files, those whose rows are committed */
 	bool look;	     /* there may be garbage */
 	bool ticking;	     /* the next tick is in the queue */
 	int64_t not_before_mono_ns;
 
 	_Atomic uint64_t min_bytes;
+	_Atomic bool has_traffic;
+	_Atomic uint64_t offered;	   /* files */
 	_Atomic uint64_t waiting[WAITING]; /* inode numbers; 0: none */
 	_Atomic uint64_t stubs;
 	_Atomic uint64_t saved_bytes;
@@ -58,6 +67,7 @@ static bool may(void *ctx)
 {
 	struct share *s = ctx;
 
+	work_rest(s->worker);
 	return !work_is_ending(s->worker);
 }
 
@@ -100,6 +110,20 @@ static void try_busy_later(struct share *s, const struct work_item *item,
 	try_later(s, result->stubs > 0 ? &other : item);
 }
 
+/* Whatever was told of it before it was offered is in the ledger. */
+static int sync_rows(struct share *s, const struct work_item *item)
+{
+	uint64_t offered = atomic_load(&s->offered);
+	int r;
+
+	if (item->number <= s->synced)
+		return 0;
+	r = ledger_sync(s->config.ledger);
+	if (r == 0)
+		s->synced = offered;
+	return r;
+}
+
 static void share_one(struct share *s, const struct work_item *item)
 {
 	struct merge m = {
@@ -111,8 +135,11 @@ static void share_one(struct share *s, const struct work_item *item)
 		.hurry = hurry,
 		.ctx = s,
 	};
-	struct merge_result result;
-	int r = merge_file(&m, item->ino, &item->handle, &result);
+	struct merge_result result = { 0 };
+	int r = sync_rows(s, item);
+
+	if (r == 0)
+		r = merge_file(&m, item->ino, &item->handle, &result);
 
 	count(s, &result);
 	if (result.busy_ino)
@@ -161,7 +188,6 @@ static void one(void *ctx, const struct work_item *item)
 	struct work_item next = { .ino = 0 };
 	struct share *s = ctx;
 
-	hurry(s, true);
 	if (item->ino == 0) {
 		s->ticking = false;
 		tick(s);
@@ -183,12 +209,22 @@ static void begin(void *ctx)
 		log_debug("share: cannot see the memory cgroup, ignoring its limit");
 }
 
+/* None before there are upcalls: garbage is looked for all the same. */
+static uint64_t traffic(void *ctx)
+{
+	struct share *s = ctx;
+
+	return atomic_load(&s->has_traffic) ? s->up.traffic(s->up.ctx) : 0;
+}
+
 int share_new(const struct share_config *config, struct share **ret)
 {
 	struct work_item first = { .ino = 0 };
 	struct work_config wc = {
 		.capacity = QUEUE,
 		.idle = true,
+		.traffic = traffic,
+		.delay_ns = DELAY_NS,
 		.begin = begin,
 		.one = one,
 	};
@@ -214,6 +250,7 @@ int share_new(const struct share_config *config, struct share **ret)
 void share_set_upcalls(struct share *s, const struct seal_upcalls *up)
 {
 	s->up = *up;
+	atomic_store(&s->has_traffic, up->traffic != NULL);
 }
 
 void share_end(struct share *s)
@@ -232,7 +269,11 @@ void share_free(struct share *s)
 
 static void put(struct share *s, uint64_t ino, const struct handle *h)
 {
-	struct work_item item = { .ino = ino, .handle = *h };
+	struct work_item item = {
+		.ino = ino,
+		.handle = *h,
+		.number = atomic_fetch_add(&s->offered, 1) + 1,
+	};
 
 	if (!work_put(s->worker, &item))
 		atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);

@@ -25,6 +25,8 @@ struct seal_claim {
 
 struct seal_upcalls {
 	void *ctx;
+	/* Requests of clients so far: who works in the background makes way for them. Takes no lock. */
+	uint64_t (*traffic)(void *ctx);
 	/* Whether nobody has the file open for writing. */
 	bool (*is_closed)(void *ctx, uint64_t ino, const struct handle *h);
 	/* Whether somebody has it open. */

@@ -5,6 +5,7 @@
  */
 #include "seal/work.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -16,6 +17,15 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
+
+/* What it does between two looks, of the processor's time. Source: a client's request takes as long, roughly. */
+#define TURN_NS (NS_PER_MS / 2)
+
+/* How often as long it rests then, at most. Source: what a busy client loses is a part of the 16th part. */
+#define REST_TIMES 15
+
+/* Nobody made a request for so long, at first; twice as long after each look. Source: few looks, and soon enough. */
+#define CALM_NS NS_PER_MS
 
 struct entry {
 	struct work_item item;
@@ -34,8 +44,12 @@ struct work {
 	uint32_t count;	       /* work.lock */
 	uint64_t serial;       /* work.lock: of the next that comes */
 	int64_t until_mono_ns; /* work.lock: the thread sleeps until then, and is woken for what is due sooner */
-	bool joined;  /* of whoever ends it */
-	bool hurries; /* the thread's own */
+	bool joined; /* of whoever ends it */
+
+	/* The thread's own. */
+	bool hurries;
+	int64_t rested_cpu_ns; /* its processor time at the last look, and the requests */
+	uint64_t traffic;
 
 	_Atomic bool ending; /* set under work.lock */
 };
@@ -54,6 +68,52 @@ void work_hurry(struct work *w, bool hurry)
 		return;
 	(void)sched_setscheduler(0, hurry ? SCHED_OTHER : SCHED_IDLE, &none);
 	w->hurries = hurry;
+}
+
+static int64_t rest_ns_locked(const struct work *w, int64_t worked_ns)
+{
+	uint32_t half = w->config.capacity / 2;
+
+	return w->count < half ? worked_ns * REST_TIMES * (half - w->count) / half : 0;
+}
+
+static void wait_for_calm(struct work *w, int64_t worked_ns)
+{
+	int64_t now = clock_mono_ns();
+	int64_t step = CALM_NS;
+	int64_t end;
+
+	LOCK_SCOPE(&w->lock);
+	end = now + rest_ns_locked(w, worked_ns);
+	for (; now < end && !atomic_load(&w->ending); now = clock_mono_ns(), step *= 2) {
+		uint64_t before = w->traffic;
+
+		/* Nobody signals: what comes is seen afterwards. */
+		(void)lock_wait_until(&w->lock, &w->wake, MIN_OF(now + step, end));
+		w->traffic = w->config.traffic(w->config.ctx);
+		if (w->traffic == before)
+			return;
+	}
+}
+
+void work_rest(struct work *w)
+{
+	bool hurries = w->hurries;
+	uint64_t before = w->traffic;
+	int64_t worked_ns;
+
+	if (!w->config.traffic)
+		return;
+	worked_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - w->rested_cpu_ns;
+	if (worked_ns < TURN_NS)
+		return;
+	w->traffic = w->config.traffic(w->config.ctx);
+	if (w->traffic != before) {
+		work_hurry(w, true); /* with the queue's lock */
+		wait_for_calm(w, worked_ns);
+		work_hurry(w, hurries);
+	}
+	w->rested_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static bool is_before(const struct entry *a, const struct entry *b)
@@ -125,9 +185,9 @@ static void *run(void *arg)
 	if (w->config.begin)
 		w->config.begin(w->config.ctx);
 	while (next(w, &item)) {
-		work_hurry(w, false);
 		w->config.one(w->config.ctx, &item);
-		work_hurry(w, true); /* the queue's lock is wanted by who closes a file */
+		assert(w->hurries); /* the queue's lock is wanted by who closes a file */
+		work_rest(w);
 	}
 	return NULL;
 }

@@ -20,7 +20,8 @@ struct work_item {
 	void (*done)(void *arg, int err, const uint8_t *hash);
 	bool (*wanted)(void *arg); /* whether he still waits; NULL: yes. Called with a lock held */
 	void *arg;
-	uint32_t tries; /* so far, likewise */
+	uint32_t tries;	 /* so far, likewise */
+	uint64_t number; /* likewise */
 };
 
 struct work;
@@ -29,7 +30,9 @@ struct work_config {
 	uint32_t capacity; /* files that can wait */
 	/* Of the thread, as setpriority(2) has it. Where it is not permitted, the thread runs like any other. */
 	int niceness;
-	bool idle; /* the idle policy in one(): runs when nobody else wants to. See work_hurry() */
+	bool idle; /* the idle policy where one() says so: runs when nobody else wants to. See work_hurry() */
+	/* Requests of clients so far, which the thread makes way for; NULL: for nobody. With a lock held. See work_rest() */
+	uint64_t (*traffic)(void *ctx);
 	int64_t delay_ns; /* files are left alone for so long first; or see work_put_later() */
 	void (*begin)(void *ctx); /* once, in the thread; NULL: nothing to do */
 	void (*one)(void *ctx, const struct work_item *item);
@@ -54,10 +57,18 @@ bool work_put(struct work *w, const struct work_item *item);
 bool work_put_later(struct work *w, const struct work_item *item, int64_t delay_ns);
 
 /*
- * For one(), of a worker of idle policy: while it holds a lock that others may want it runs like any other thread. On a
- * busy machine they would wait for seconds until it has a turn. Not permitted everywhere; then it stays as it is.
+ * For one(), of a worker of idle policy: where it takes no lock that others may want, it need not hurry, and runs when
+ * nobody else wants to. With a lock on a busy machine they would wait for seconds until it has a turn; so it hurries
+ * again before one() returns, at the latest. Not permitted everywhere; then it stays as it is.
  */
 void work_hurry(struct work *w, bool hurry);
+
+/*
+ * For one(), between two pieces of what takes long; between two files it is done anyway. Now and then the thread looks
+ * whether clients have made requests since, and if so, sleeps until they make none: not longer than in proportion to
+ * what it has done, and the less the more files wait.
+ */
+void work_rest(struct work *w);
 
 /* Take out one that waits and is not wanted any more: for whatever takes long. False: there is none. */
 bool work_take_unwanted(struct work *w, struct work_item *ret);

@@ -28,6 +28,7 @@ static void begin(void *ctx)
 static void one(void *ctx, const struct work_item *item)
 {
 	(void)ctx;
+	work_hurry(worker, false);
 	atomic_store(&policy, sched_getscheduler(0));
 	work_hurry(worker, true);
 	atomic_store(&hurried, sched_getscheduler(0));
@@ -46,9 +47,9 @@ static void drop(void *ctx, const struct work_item *item)
 	ndropped++;
 }
 
-static void start(uint32_t capacity, int niceness, int64_t delay_ns)
+static struct work_config config_of(uint32_t capacity, int niceness, int64_t delay_ns)
 {
-	struct work_config config = {
+	return (struct work_config){
 		.capacity = capacity,
 		.niceness = niceness,
 		.idle = niceness == 0,
@@ -58,14 +59,24 @@ static void start(uint32_t capacity, int niceness, int64_t delay_ns)
 		.one = one,
 		.ctx = &worker,
 	};
+}
 
+static void start_with(const struct work_config *config)
+{
 	atomic_store(&begun, 0);
 	atomic_store(&done, 0);
 	atomic_store(&last, 0);
 	atomic_store(&hold, false);
 	atomic_store(&in_order, true);
 	ndropped = 0;
-	ck_assert_int_eq(work_new(&config, &worker), 0);
+	ck_assert_int_eq(work_new(config, &worker), 0);
+}
+
+static void start(uint32_t capacity, int niceness, int64_t delay_ns)
+{
+	struct work_config config = config_of(capacity, niceness, delay_ns);
+
+	start_with(&config);
 }
 
 static bool put(uint64_t ino)
@@ -158,6 +169,96 @@ START_TEST(idle_policy_but_in_a_hurry)
 }
 END_TEST
 
+/* ---- making way ---- */
+
+static _Atomic uint64_t looks;
+static _Atomic bool calm;
+static _Atomic int64_t rested_ns; /* the longest that work_rest() took */
+
+/* Clients make requests all the time, or none. */
+static uint64_t traffic(void *ctx)
+{
+	ck_assert_ptr_eq(ctx, &worker);
+	return atomic_load(&calm) ? 0 : atomic_fetch_add(&looks, 1) + 1;
+}
+
+/* Ten milliseconds of the processor's time. */
+static void one_that_works(void *ctx, const struct work_item *item)
+{
+	int64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + 10 * NS_PER_MS;
+	int64_t before;
+
+	(void)ctx;
+	(void)item;
+	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+		;
+	before = clock_mono_ns();
+	work_rest(worker);
+	atomic_store(&rested_ns, clock_mono_ns() - before);
+	atomic_fetch_add(&done, 1);
+	while (atomic_load(&hold) && !work_is_ending(worker))
+		(void)poll(NULL, 0, 1);
+}
+
+static void start_traffic(bool is_calm)
+{
+	struct work_config config = config_of(8, 0, 0);
+
+	atomic_store(&looks, 0);
+	atomic_store(&calm, is_calm);
+	config.one = one_that_works;
+	config.traffic = traffic;
+	start_with(&config);
+}
+
+START_TEST(rests_while_clients_are_at_work)
+{
+	start_traffic(false);
+	ck_assert(put(1));
+	EVENTUALLY(atomic_load(&done) == 1);
+	ck_assert_int_ge(atomic_load(&rested_ns), 100 * NS_PER_MS);
+	ck_assert_uint_lt(atomic_load(&looks), 16); /* further and further apart */
+	work_free(worker);
+}
+END_TEST
+
+START_TEST(rests_less_when_many_wait)
+{
+	start_traffic(false);
+	atomic_store(&hold, true);
+	ck_assert(put(1));
+	EVENTUALLY(atomic_load(&done) == 1); /* the others come after it was taken out */
+	for (uint64_t i = 2; i <= 6; i++)
+		ck_assert(put(i));
+	atomic_store(&looks, 0);
+	atomic_store(&hold, false);
+	EVENTUALLY(atomic_load(&done) >= 2);
+	ck_assert_uint_le(atomic_load(&looks), 2); /* one at each look, and none for resting */
+	work_free(worker);
+}
+END_TEST
+
+START_TEST(rests_not_when_it_is_calm)
+{
+	start_traffic(true);
+	for (uint64_t i = 1; i <= 3; i++)
+		ck_assert(put(i));
+	EVENTUALLY(atomic_load(&done) == 3);
+	work_free(worker);
+}
+END_TEST
+
+START_TEST(end_ends_the_rest)
+{
+	start_traffic(false);
+	ck_assert(put(1));
+	EVENTUALLY(atomic_load(&looks) >= 1);
+	work_end(worker); /* or it would be there for 150 ms */
+	ck_assert_int_le(atomic_load(&done), 1);
+	work_free(worker);
+}
+END_TEST
+
 START_TEST(end_drops_what_waits)
 {
 	start(4, 5, 0);
@@ -176,9 +277,16 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		files_are_done_in_order,	  full_queue_drops,
-		files_are_left_alone_for_a_while, who_waits_lets_others_go_first,
-		idle_policy_but_in_a_hurry,	  end_drops_what_waits,
+		files_are_done_in_order,
+		full_queue_drops,
+		files_are_left_alone_for_a_while,
+		who_waits_lets_others_go_first,
+		idle_policy_but_in_a_hurry,
+		rests_while_clients_are_at_work,
+		rests_less_when_many_wait,
+		rests_not_when_it_is_calm,
+		end_ends_the_rest,
+		end_drops_what_waits,
 	};
 
 	return RUN_TESTS("work", tests, nothing, nothing);
