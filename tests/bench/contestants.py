@@ -49,6 +49,9 @@ CONTESTANTS = (
     Contestant("bare-ext4", "bare ext4", "ext4"),
     Contestant("batonfs-xfs", "batonfs, store on XFS", "xfs", "batonfs"),
     Contestant("bare-xfs", "bare XFS", "xfs"),
+    # What is done behind a close, left out.
+    Contestant("batonfs-asked", "batonfs, memory store, hash=asked", "memory", "batonfs", ("hash=asked",),
+               filesystem=False),
     # Its directory only holds what is sent.
     Contestant("by-value", "no file: base64 in JSON over a socket", "tmpfs", filesystem=False),
 )

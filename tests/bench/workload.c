@@ -23,6 +23,7 @@ static const struct {
 	bool above; /* DIR is there, and stays: what is worked in is below it */
 } workloads[] = {
 	{ "handoff", work_handoff, false },
+	{ "beside", work_beside, false },
 	{ "latency", work_latency, false },
 	{ "reopen", work_reopen, false },
 	{ "write-over", work_write_over, false },
@@ -49,6 +50,7 @@ static const struct {
 	{ "first", offsetof(struct params, first) },
 	{ "pause_ns", offsetof(struct params, pause_ns) },
 	{ "idle_ns", offsetof(struct params, idle_ns) },
+	{ "beside", offsetof(struct params, beside_bytes) },
 	{ "again", offsetof(struct params, again) },
 };
 

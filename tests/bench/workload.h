@@ -27,10 +27,11 @@ struct params {
 	uint64_t budget_ns;   /* when this is used up, no further pass is begun */
 	uint64_t count;	      /* samples, or names per client */
 	uint64_t clients;
-	uint64_t first;	   /* of the directories that are numbered */
-	uint64_t pause_ns; /* between the writer's close and the reader's open */
-	uint64_t idle_ns;  /* between the rounds of a hand-off: nobody does anything */
-	uint64_t again;	   /* 1: the same file once more, not a new one each time */
+	uint64_t first;	       /* of the directories that are numbered */
+	uint64_t pause_ns;     /* between the writer's close and the reader's open */
+	uint64_t idle_ns;      /* between the rounds of a hand-off: nobody does anything */
+	uint64_t beside_bytes; /* of each large file that is there as well */
+	uint64_t again;	       /* 1: the same file once more, not a new one each time */
 };
 
 /* One named list of numbers. The unit is the end of its name: _ns, _mbps, _rate, _kib, or none. */
@@ -78,6 +79,7 @@ uint64_t anonymous_kib(void);
 
 /* One entry of the table in workload.c; the functions are in work_*.c. */
 void work_handoff(const struct params *params);
+void work_beside(const struct params *params);
 void work_latency(const struct params *params);
 void work_reopen(const struct params *params);
 void work_write_over(const struct params *params);

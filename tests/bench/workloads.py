@@ -122,6 +122,16 @@ def handoffs(mode):
                    dict(size=mode.big_bytes, chunk=64 * KIB, pause_ns=mode.settle_ns, count=1, budget_ns=mode.budget_ns))
 
 
+def besides(mode):
+    metrics = (*timed("close", "close_ns", "the writer's close"), *timed("total", "total_ns", "hand-off"))
+    who = ("batonfs", "batonfs-asked")
+    common = dict(size=MIB, count=60_000, budget_ns=3 * mode.budget_ns)
+    yield Workload("beside", "hand-offs of 1 MiB back to back, those before being sealed", "beside", metrics, common,
+                   only=who)
+    yield Workload("beside-large", f"the same just after the close of three of {size_name(mode.big_bytes)}", "beside",
+                   metrics, common | dict(clients=3, beside=mode.big_bytes, chunk=min(MIB, mode.big_bytes)), only=who)
+
+
 def latencies(mode):
     yield latency("first-300us", "first hand-off 300 µs after a new file's close", 300 * US, mode)
     yield latency("first-2ms", "first hand-off 2 ms after a new file's close", 2 * MS, mode)
@@ -181,4 +191,4 @@ def programs(mode):
 
 
 def all_workloads(mode):
-    return [*latencies(mode), *handoffs(mode), *writes(mode), *reads(mode), *names(mode), *programs(mode)]
+    return [*latencies(mode), *handoffs(mode), *besides(mode), *writes(mode), *reads(mode), *names(mode), *programs(mode)]
