@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "util/log.h"
 
@@ -206,6 +208,13 @@ int db_set_aside(const char *path, int64_t now_s, char *ret_name, size_t size)
 	return -EEXIST;
 }
 
+static bool is_in_memory(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
 /* Returns whether the database has a log with something in it, or an error. */
 static int has_log(const char *path)
 {
@@ -249,6 +258,7 @@ int db_open(const char *path, enum db_role role, struct db **ret)
 		if (r < 0)
 			return r;
 		db->had_log = r;
+		db->in_memory = is_in_memory(path);
 		flags |= SQLITE_OPEN_READWRITE;
 	} else {
 		flags |= SQLITE_OPEN_READONLY;
@@ -342,6 +352,8 @@ int db_prepare(struct db *db, enum db_role role)
 	int r;
 
 	r = db_script(db, role == DB_WRITER ? SCRIPT_SETUP_WRITER : SCRIPT_SETUP_READER);
+	if (r == 0 && db->in_memory)
+		r = db_script(db, SCRIPT_SMALL_LOG);
 	if (r < 0)
 		return r;
 	for (int i = first; i < end; i++) {

@@ -20,6 +20,7 @@ struct db {
 	sqlite3 *handle;	       /* owned */
 	sqlite3_stmt *stmt[STMT_MAX_]; /* owned; NULL those of the other role */
 	bool had_log;		       /* constant; a writer found a log that was not empty */
+	bool in_memory;		       /* constant; the writer's file is on a tmpfs */
 };
 
 /* What a connection is for: which statements it prepares, and whether it may write. */

@@ -3,6 +3,8 @@
  * Opening and closing the ledger: how it was found, what is refused, what is replaced, who is kept
  * out.
  */
+#include <sys/mount.h>
+
 #include "ledger_fixture.h"
 
 static struct ledger_open_result result;
@@ -331,6 +333,31 @@ START_TEST(other_programs_may_read)
 }
 END_TEST
 
+/* Commits of a few pages each, 5 MiB of log in all: it is begun again in time, and cut. */
+START_TEST(log_in_memory_is_small)
+{
+	struct ledger *l;
+	char log[128];
+	struct stat st;
+
+	ck_assert_int_eq(mount("test", fixture_dir, "tmpfs", 0, NULL), 0);
+	l = open_reconciled();
+	for (uint64_t i = 1; i <= 400; i++) {
+		struct ledger_execution e = fixture_execution(i, "a");
+		struct ledger_file f = fixture_file(i, i, 1);
+
+		ledger_execution_put(l, &e);
+		ledger_file_put(l, &f);
+		ck_assert_int_eq(ledger_sync(l), 0);
+	}
+	(void)snprintf(log, sizeof(log), "%s-wal", fixture_path);
+	ck_assert_int_eq(stat(log, &st), 0);
+	ck_assert_int_le(st.st_size, (1 << 20) + (1 << 17));
+	ledger_free(l);
+	ck_assert_int_eq(umount2(fixture_dir, MNT_DETACH), 0);
+}
+END_TEST
+
 START_TEST(missing_directory_is_reported)
 {
 	struct ledger *l;
@@ -390,6 +417,7 @@ static TCase *case_others(void)
 	tcase_add_test(tc, second_process_is_kept_out);
 	tcase_add_test(tc, second_ledger_of_this_process_is_kept_out);
 	tcase_add_test(tc, other_programs_may_read);
+	tcase_add_test(tc, log_in_memory_is_small);
 	tcase_add_test(tc, missing_directory_is_reported);
 	tcase_add_test(tc, reasons_have_names);
 	return tc;
