@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # timeout: 60
 # variants: memory-on
-# builds: ci
+# builds: ci asan
 #
 # takeover=on: the worker is killed at any moment, while Node writes, Python maps, git clones, locks are held and clients
 # check each thing that they do: no error is seen, no byte is wrong, and nothing is lost that was acknowledged.

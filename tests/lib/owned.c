@@ -174,10 +174,12 @@ void owned_check_held(struct owned *o)
 void owned_log(struct owned *o, unsigned int name)
 {
 	const struct owned_name *n = &o->names[name];
-	const struct owned_file *f = &o->files[n->inode];
 
-	if (n->kind == OWNED_FILE)
+	if (n->kind == OWNED_FILE) {
+		const struct owned_file *f = &o->files[n->inode];
+
 		fprintf(o->log, "i %u %u %u %u %o\n", n->inode, f->tag, f->size, f->xattr, f->mode);
+	}
 	fprintf(o->log, "n %u %d %u\n", name, n->kind, n->inode);
 	(void)fflush(o->log);
 }
