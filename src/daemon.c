@@ -127,7 +127,8 @@ static int open_ledger(struct daemon *d)
 
 	if (asprintf(&path, "%s/ledger.db", d->store.path) < 0)
 		return -ENOMEM;
-	r = ledger_open(path, &d->ledger, &d->ledger_state);
+	r = d->takeovers > 0 ? ledger_reopen(path, &d->ledger, &d->ledger_state)
+			     : ledger_open(path, &d->ledger, &d->ledger_state);
 	if (r == -EPROTONOSUPPORT)
 		log_error("store %s: its ledger was written by a newer batonfs; use that one",
 			  d->store.path);

@@ -75,13 +75,13 @@ static int write_row(struct db *db, enum stmt_id id, uint64_t value)
 	return db_step(db, s);
 }
 
-/* Is it ours, of a known version, and undamaged? Returns the version; changes nothing. */
-static int inspect(struct db *db)
+/* Is it ours, of a known version, and undamaged, if that is not known? Returns the version; changes nothing. */
+static int inspect(struct db *db, bool sound)
 {
 	int version = schema_inspect(db, schema_nsteps);
 	int r;
 
-	if (version <= 0)
+	if (version <= 0 || sound)
 		return version;
 	r = db_quick_check(db);
 	return r < 0 ? r : version;
@@ -104,14 +104,14 @@ static int make_ready(struct db *db, int version, struct found *ret)
 }
 
 /* -EUCLEAN: the file should be set aside; it is closed as it was found. */
-static int open_sound(const char *path, struct db **ret, struct found *ret_found)
+static int open_sound(const char *path, bool sound, struct db **ret, struct found *ret_found)
 {
 	struct db *db;
 	int r = db_open(path, DB_WRITER, &db);
 
 	if (r < 0)
 		return r;
-	r = inspect(db);
+	r = inspect(db, sound);
 	if (r >= 0)
 		r = make_ready(db, r, ret_found);
 	if (r < 0) {
@@ -122,10 +122,11 @@ static int open_sound(const char *path, struct db **ret, struct found *ret_found
 	return 0;
 }
 
-static int open_or_replace(const char *path, struct db **ret, struct ledger_open_result *result)
+static int open_or_replace(const char *path, bool sound, struct db **ret,
+			   struct ledger_open_result *result)
 {
 	struct found found;
-	int r = open_sound(path, ret, &found);
+	int r = open_sound(path, sound, ret, &found);
 
 	if (r == -EUCLEAN) {
 		r = db_set_aside(path, clock_real_ns() / NS_PER_S, result->set_aside,
@@ -133,7 +134,7 @@ static int open_or_replace(const char *path, struct db **ret, struct ledger_open
 		if (r < 0)
 			return r;
 		log_debug("ledger set aside name=%s", result->set_aside);
-		r = open_sound(path, ret, &found);
+		r = open_sound(path, false, ret, &found);
 	}
 	if (r < 0)
 		return r;
@@ -179,7 +180,7 @@ static int take_over(struct db *db, uint64_t next_number)
 	return r < 0 ? r : db_script(db, SCRIPT_SYNC_NORMAL);
 }
 
-static int start(struct ledger *l, const char *path, struct ledger_open_result *result)
+static int start(struct ledger *l, const char *path, bool sound, struct ledger_open_result *result)
 {
 	_cleanup_(db_closep) struct db *db = NULL;
 	struct writer_start ws;
@@ -188,7 +189,7 @@ static int start(struct ledger *l, const char *path, struct ledger_open_result *
 	l->lock_fd = db_lock_file(path);
 	if (l->lock_fd < 0)
 		return l->lock_fd;
-	r = open_or_replace(path, &db, result);
+	r = open_or_replace(path, sound, &db, result);
 	if (r < 0)
 		return r;
 	r = take_over(db, result->next_number);
@@ -215,7 +216,8 @@ static int start(struct ledger *l, const char *path, struct ledger_open_result *
 
 DEFINE_CLEANUP(struct ledger *, ledger_free)
 
-int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
+static int open_as(const char *path, bool sound, struct ledger **ret,
+		   struct ledger_open_result *ret_result)
 {
 	_cleanup_(ledger_freep) struct ledger *l = calloc(1, sizeof(*l));
 	struct ledger_open_result result = { 0 };
@@ -224,12 +226,22 @@ int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result
 	if (!l)
 		return -ENOMEM;
 	*l = (struct ledger){ .lock_fd = -1 };
-	r = start(l, path, &result);
+	r = start(l, path, sound, &result);
 	if (r < 0)
 		return r;
 	*ret_result = result;
 	*ret = TAKE_PTR(l);
 	return 0;
+}
+
+int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
+{
+	return open_as(path, false, ret, ret_result);
+}
+
+int ledger_reopen(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
+{
+	return open_as(path, true, ret, ret_result);
 }
 
 void ledger_free(struct ledger *l)

@@ -69,6 +69,13 @@ int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result
 	WARN_UNUSED;
 
 /*
+ * The same in the place of a process that had it open and was killed, which does no damage (SQLite's WAL). So there is
+ * no quick check, which reads all of it: a second for a million files. One that is no ledger is found out still.
+ */
+int ledger_reopen(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
+	WARN_UNUSED;
+
+/*
  * Apply what is queued, mark the ledger clean, close. It is marked clean only if it agrees with
  * the tree: it was found clean, or a reconcile has ended since. If the disk refuses for some
  * seconds, what is left is given up and the ledger stays unclean. No other call may be running.

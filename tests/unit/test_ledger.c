@@ -358,6 +358,38 @@ START_TEST(log_in_memory_is_small)
 }
 END_TEST
 
+/* Without a look at all of it. */
+START_TEST(reopened_after_a_kill_is_what_it_was)
+{
+	struct ledger *l = open_reconciled();
+	struct ledger_execution e = fixture_execution(1, "a");
+
+	ledger_execution_put(l, &e);
+	ledger_free(l);
+	ck_assert_int_eq(ledger_reopen(fixture_path, &l, &result), 0);
+	ck_assert_int_eq(result.state, LEDGER_CLEAN);
+	ck_assert_int_eq(fixture_ask("SELECT count(*) FROM execution"), 1);
+	ledger_free(l);
+}
+END_TEST
+
+START_TEST(reopened_is_replaced_if_it_is_no_ledger)
+{
+	struct ledger *l = open_reconciled();
+	FILE *f;
+
+	ledger_free(l);
+	f = fopen(fixture_path, "w");
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < 1000; i++)
+		fprintf(f, "no database\n");
+	fclose(f);
+	ck_assert_int_eq(ledger_reopen(fixture_path, &l, &result), 0);
+	ck_assert_int_eq(result.state, LEDGER_REPLACED);
+	ledger_free(l);
+}
+END_TEST
+
 START_TEST(missing_directory_is_reported)
 {
 	struct ledger *l;
@@ -418,6 +450,8 @@ static TCase *case_others(void)
 	tcase_add_test(tc, second_ledger_of_this_process_is_kept_out);
 	tcase_add_test(tc, other_programs_may_read);
 	tcase_add_test(tc, log_in_memory_is_small);
+	tcase_add_test(tc, reopened_after_a_kill_is_what_it_was);
+	tcase_add_test(tc, reopened_is_replaced_if_it_is_no_ledger);
 	tcase_add_test(tc, missing_directory_is_reported);
 	tcase_add_test(tc, reasons_have_names);
 	return tc;
