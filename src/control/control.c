@@ -176,7 +176,8 @@ static int fill(struct control *c, const struct ctlnode_key *key, struct stat *r
 	int r;
 
 	fill_basic(key, &st);
-	fill_times(&st, c->start_real_ns);
+	/* The kernel keeps a listing until the directory's time of change is another: of this one, never. */
+	fill_times(&st, key->kind == KIND_EXECUTIONS ? clock_ns(CLOCK_REALTIME) : c->start_real_ns);
 	if (key->kind == KIND_EXECUTION || key->kind == KIND_ATTR) {
 		r = view_one(&c->view, key->id, &one);
 		if (r < 0)

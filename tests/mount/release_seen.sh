@@ -33,6 +33,7 @@ for n in range(50):
     expect(False, there(f"{one}/none"), "none")
     expect(["a", "b", "sub"], sorted(os.listdir(one)), "list")
     expect(["1", "1_flat", "job"], sorted(os.listdir(mnt)), "root")
+    expect(["1", "job"], sorted(os.listdir(f"{mnt}/.baton/executions")), "executions")
     # held: open, mapped and closed, an open directory, the working directory
     fd = os.open(f"{one}/a", os.O_RDWR)
     with open(f"{one}/b", "rb") as f:
@@ -47,6 +48,7 @@ for n in range(50):
         expect(False, there(path), path)
     expect([], os.listdir(one), "list")
     expect([], os.listdir(mnt), "root")
+    expect([], os.listdir(f"{mnt}/.baton/executions"), "executions")
 
     expect(b"round", os.pread(fd, 5, 0), "open file")
     expect(b"round", mapped[:5], "mapped file")
