@@ -247,6 +247,7 @@ static int build_executions(struct daemon *d)
 		.ttl_ns = d->config.ttl_ns,
 		.autodir = d->config.autodir,
 		.dir_mode = dmask == UINT32_MAX ? 01777 : 0777 & ~dmask,
+		.privacy = { .on = d->config.privacy, .mounter = getuid() },
 	};
 	struct room_marks marks = config_marks(&d->config);
 	int r = exec_table_new(&d->store, d->trash, d->ledger, &config, d->ledger_state.next_number,
@@ -273,6 +274,7 @@ static bool may_have_own_ttls(struct daemon *d)
 }
 
 _Static_assert(DEDUP_MIN_LEAST == STUB_MIN, "see config.h");
+_Static_assert((int)DEDUP_MOUNT == (int)SHARE_MOUNT, "see config.h");
 
 static void collapser_lasts(void *keep)
 {
@@ -318,6 +320,7 @@ static int build_front(struct daemon *d)
 		.gid = d->config.gid,
 		.fmask = config_fmask(&d->config),
 		.dmask = config_dmask(&d->config),
+		.privacy = d->config.privacy,
 		.watched = d->config.limit == LIMIT_STRICT && d->config.exec_bytes > 0,
 		.own_ttls = may_have_own_ttls(d),
 		.unsettled = d->ledger_state.state != LEDGER_CLEAN,

@@ -32,6 +32,9 @@
  * Every readable file but accesslog ends in a newline and is read whole at open. A write is complete in one write(2):
  * EINVAL (not of the form), ERANGE, EACCES (not the owner of the execution, nor root), ENOENT (gone).
  *
+ * With privacy=on users other than root and who mounted find their own executions only, in executions, executions.json
+ * and why; user.baton.* of another's execution is EACCES, but for execution and what is of one's own file.
+ *
  * config has a line for each option, with where it was said, so that all of it can be saved as a configuration file:
  *
  *     ttl = 30m # file /etc/batonfs/data-tmp.conf:3 (can be changed)

@@ -92,6 +92,10 @@ int config_say(struct config *c, const char *name, const char *value,
 	struct config_origin *origin;
 	int r;
 
+	if (!o && strcmp(name, "private") == 0) /* it would be lost in fstab, and nobody told */
+		return config_fail(
+			error, where,
+			"option 'private' is mount(8)'s own, which does not pass it on; privacy=on is meant");
 	if (!o)
 		return config_fail(error, where, "unknown option '%s'; batonfs --help lists them",
 				   name);
@@ -306,16 +310,36 @@ struct room_marks config_marks(const struct config *c)
 	return m;
 }
 
+/* Two that do not go together: where this one was said. */
+static int fail_option(const struct config *c, const char *name, const char *why,
+		       struct config_error *error)
+{
+	const struct option *o = option_find(name);
+	const struct config_origin *origin = &c->origins[option_index(o)];
+	struct config_place where = { .from = origin->from, .name = c->file, .line = origin->line };
+	char variable[64];
+
+	if (origin->from == CONFIG_ENVIRONMENT)
+		where.name = option_variable(o, variable, sizeof(variable));
+	return config_fail(error, &where, "%s", why);
+}
+
 int config_check(const struct config *c, struct config_error *error)
 {
-	const struct config_origin *low = &c->origins[option_index(option_find("low"))];
-	struct config_place where = { .from = low->from, .name = c->file, .line = low->line };
-
-	if (!room_mark_is_set(&c->marks.low) || room_mark_is_set(&c->marks.high))
-		return 0;
-	if (low->from == CONFIG_ENVIRONMENT)
-		where.name = "BATONFS_LOW";
-	return config_fail(error, &where, "option 'low' needs 'high'; give both, or low=auto");
+	if (room_mark_is_set(&c->marks.low) && !room_mark_is_set(&c->marks.high))
+		return fail_option(c, "low", "option 'low' needs 'high'; give both, or low=auto",
+				   error);
+	if (c->privacy && c->uid != UINT32_MAX)
+		return fail_option(
+			c, "privacy",
+			"option 'privacy' does not go with 'uid': all would be one user's, whoever makes it",
+			error);
+	if (c->privacy && c->dedup == DEDUP_MOUNT)
+		return fail_option(
+			c, "privacy",
+			"option 'privacy' does not go with dedup=mount: it would tell that others have the same",
+			error);
+	return 0;
 }
 
 void config_help(FILE *out)

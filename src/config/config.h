@@ -32,6 +32,14 @@ enum limit_wish {
 	LIMIT_STRICT,
 };
 
+/* As enum share_scope of seal/merge.h. */
+enum dedup_wish {
+	DEDUP_OFF,
+	DEDUP_EXECUTION,
+	DEDUP_OWNER,
+	DEDUP_MOUNT,
+};
+
 /* Least of dedup_min. Source: STUB_MIN of store/stub.h. */
 #define DEDUP_MIN_LEAST (UINT64_C(64) << 10)
 
@@ -72,6 +80,7 @@ struct config {
 	int64_t ttl_ns; /* INT64_MAX: never */
 	bool autodir;
 	bool takeover;
+	bool privacy;
 	struct room_marks marks; /* high not set: nothing is evicted; low not set: config_marks() */
 	uint64_t exec_bytes;	 /* 0: no limit */
 	uint64_t exec_files;	 /* 0: no limit */
@@ -79,7 +88,7 @@ struct config {
 	int passthrough;	 /* enum passthrough_wish */
 	int hugepages;		 /* enum seal_hugepages */
 	int hash;		 /* enum seal_hash */
-	int dedup;		 /* enum share_scope */
+	int dedup;		 /* enum dedup_wish */
 	uint64_t dedup_min_bytes;
 	uint64_t threads; /* 0: by the number of CPUs */
 	uint32_t uid;	  /* UINT32_MAX: the caller's */
@@ -141,14 +150,22 @@ const char *config_origin_text(const struct config *c, size_t option, char *buf,
 /* The marks, with the low one that is meant where none is said. */
 struct room_marks config_marks(const struct config *c);
 
+/* fmask or dmask: with privacy nothing is for others unless it is said. */
+static inline uint32_t config_mask(const struct config *c, uint32_t mask)
+{
+	if (mask == UINT32_MAX)
+		mask = c->umask;
+	return mask == UINT32_MAX && c->privacy ? 077 : mask;
+}
+
 static inline uint32_t config_fmask(const struct config *c)
 {
-	return c->fmask == UINT32_MAX ? c->umask : c->fmask;
+	return config_mask(c, c->fmask);
 }
 
 static inline uint32_t config_dmask(const struct config *c)
 {
-	return c->dmask == UINT32_MAX ? c->umask : c->dmask;
+	return config_mask(c, c->dmask);
 }
 
 void config_help(FILE *out);

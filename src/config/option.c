@@ -63,6 +63,8 @@ static const struct option options[] = {
 	  .help = "OCTAL|umask  the same for files only" },
 	{ .name = "dmask", .type = OPTION_MODE, AT(dmask), .max = 0777, .unset = "umask", .initial = "umask",
 	  .help = "OCTAL|umask  the same for directories only; those batonfs makes are 0777 less this, without sticky bit" },
+	{ .name = "privacy", .type = OPTION_BOOL, AT(privacy), .initial = "off",
+	  .help = "on|off  users see and reach their own executions only; fmask and dmask are 077 then if nothing is said" },
 	{ .name = "takeover", .type = OPTION_BOOL, AT(takeover), .initial = "off",
 	  .help = "on|off  a process that dies is replaced by another one, and nobody notices" },
 	{ .name = "threads", .type = OPTION_COUNT, AT(threads), .min = 1, .max = 64, .unset = "auto",

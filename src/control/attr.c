@@ -385,6 +385,13 @@ static bool is_ours(const struct attr *a, const struct attr_target *t)
 	       (is_per_file(a, t) && t->info.lifetime != LIFETIME_EXTERNAL);
 }
 
+bool attr_is_seen(const struct attr *a, const struct attr_target *t, const struct viewer *v)
+{
+	return t->info.state == EXEC_VIRTUAL || a->get == get_execution ||
+	       (is_per_file(a, t) && viewer_sees(v, t->file->uid)) ||
+	       viewer_sees_execution(v, t->info.lifetime, t->info.owner.uid);
+}
+
 int attr_set(const struct attr *a, const struct attr_target *t, struct attr_change *change)
 {
 	int r;

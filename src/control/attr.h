@@ -62,6 +62,9 @@ int attr_index(const char *name, enum attr_scope scope);
 /* The value without a newline, malloc()ed. -ENODATA: it has none; -ENOMEM. */
 int attr_get(const struct attr *a, const struct attr_target *t, char **ret_text) WARN_UNUSED;
 
+/* Whether this one may know it: of what is his, of what is nobody's, of his own file, and what it is called. */
+bool attr_is_seen(const struct attr *a, const struct attr_target *t, const struct viewer *v);
+
 /*
  * Checks who asks, and does it. -EPERM (read-only, or the lifetime is not ours to set), -EACCES,
  * -EINVAL, -ERANGE, -EOPNOTSUPP (not on this kind of file), -ENOENT (released meanwhile), -errno of

@@ -121,9 +121,9 @@ static int child_attr(const struct ctlnode_key *dir, const char *name, struct ct
 	return 0;
 }
 
-static int child_id(struct control *c, enum kind kind, const char *name, struct ctlnode_key *ret)
+static int child_id(const struct view *v, enum kind kind, const char *name, struct ctlnode_key *ret)
 {
-	int r = rule_is_id(name) ? kinds[kind].exists(&c->view, name) : -ENOENT;
+	int r = rule_is_id(name) ? kinds[kind].exists(v, name) : -ENOENT;
 
 	if (r < 0)
 		return r;
@@ -133,7 +133,7 @@ static int child_id(struct control *c, enum kind kind, const char *name, struct 
 }
 
 /* The child `name` of a directory. */
-static int child(struct control *c, const struct ctlnode_key *dir, const char *name,
+static int child(const struct view *v, const struct ctlnode_key *dir, const char *name,
 		 struct ctlnode_key *ret)
 {
 	if (!S_ISDIR(mode_of(dir)))
@@ -144,7 +144,7 @@ static int child(struct control *c, const struct ctlnode_key *dir, const char *n
 		if (!has_parent((enum kind)i, dir))
 			continue;
 		if (!kinds[i].name)
-			return child_id(c, (enum kind)i, name, ret);
+			return child_id(v, (enum kind)i, name, ret);
 		if (strcmp(kinds[i].name, name) == 0) {
 			*ret = (struct ctlnode_key){ .kind = (uint8_t)i };
 			return 0;
@@ -169,7 +169,8 @@ static void fill_times(struct stat *st, int64_t real_ns)
 }
 
 /* -ENOENT: the execution is gone. */
-static int fill(struct control *c, const struct ctlnode_key *key, struct stat *ret)
+static int fill(const struct control *c, const struct view *v, const struct ctlnode_key *key,
+		struct stat *ret)
 {
 	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
 	struct stat st;
@@ -179,7 +180,7 @@ static int fill(struct control *c, const struct ctlnode_key *key, struct stat *r
 	/* The kernel keeps a listing until the directory's time of change is another: of this one, never. */
 	fill_times(&st, key->kind == KIND_EXECUTIONS ? clock_ns(CLOCK_REALTIME) : c->start_real_ns);
 	if (key->kind == KIND_EXECUTION || key->kind == KIND_ATTR) {
-		r = view_one(&c->view, key->id, &one);
+		r = view_one(v, key->id, &one);
 		if (r < 0)
 			return r;
 		st.st_uid = one.info.owner.uid;
@@ -190,18 +191,28 @@ static int fill(struct control *c, const struct ctlnode_key *key, struct stat *r
 	return 0;
 }
 
-int control_lookup(struct control *c, uint64_t dir, const char *name, uint64_t *ret_node,
+/* What this one sees. */
+static struct view view_for(const struct control *c, uid_t uid)
+{
+	struct view v = c->view;
+
+	v.viewer = viewer_of(&exec_table_config(v.execs)->privacy, uid);
+	return v;
+}
+
+int control_lookup(struct control *c, uid_t uid, uint64_t dir, const char *name, uint64_t *ret_node,
 		   struct stat *ret_st)
 {
+	struct view v = view_for(c, uid);
 	struct ctlnode_key parent;
 	struct ctlnode_key key;
 	struct stat st;
 	int r = ctlnode_find(c->nodes, dir, &parent);
 
 	if (r == 0)
-		r = child(c, &parent, name, &key);
+		r = child(&v, &parent, name, &key);
 	if (r == 0)
-		r = fill(c, &key, &st);
+		r = fill(c, &v, &key, &st);
 	if (r == 0)
 		r = ctlnode_lookup(c->nodes, &key, ret_node);
 	if (r == 0)
@@ -214,12 +225,13 @@ void control_forget(struct control *c, uint64_t node, uint64_t n)
 	ctlnode_forget(c->nodes, node, n);
 }
 
-int control_getattr(struct control *c, uint64_t node, struct stat *ret_st)
+int control_getattr(struct control *c, uid_t uid, uint64_t node, struct stat *ret_st)
 {
+	struct view v = view_for(c, uid);
 	struct ctlnode_key key;
 	int r = ctlnode_find(c->nodes, node, &key);
 
-	return r < 0 ? r : fill(c, &key, ret_st);
+	return r < 0 ? r : fill(c, &v, &key, ret_st);
 }
 
 bool control_is_accesslog(struct control *c, uint64_t node)
@@ -268,11 +280,11 @@ static bool emit_key(const struct listing *l, const struct ctlnode_key *key, con
 }
 
 /* n8n's own data of an ID under which there is another execution: that one has the name. */
-static bool is_second(struct control *c, const struct exec_info *info)
+static bool is_second(const struct view *v, const struct exec_info *info)
 {
 	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
 
-	return info->lifetime == LIFETIME_EXTERNAL && view_one(&c->view, info->id, &one) == 0 &&
+	return info->lifetime == LIFETIME_EXTERNAL && view_one(v, info->id, &one) == 0 &&
 	       one.info.number != info->number;
 }
 
@@ -281,14 +293,14 @@ static bool is_second(struct control *c, const struct exec_info *info)
  * and new ones have higher numbers, so that none that is there all the time is skipped or told
  * twice.
  */
-static int list_executions(struct control *c, const struct listing *l)
+static int list_executions(const struct view *v, const struct listing *l)
 {
 	_cleanup_view_list_ struct view_list list = VIEW_LIST_NONE;
 	struct ctlnode_key key = { .kind = KIND_EXECUTION };
-	int r = view_list(&c->view, l->offset, &list);
+	int r = view_list(v, l->offset, &list);
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		if (is_second(c, &list.infos[i]))
+		if (is_second(v, &list.infos[i]))
 			continue;
 		memcpy(key.id, list.infos[i].id, sizeof(key.id));
 		if (!emit_key(l, &key, key.id, list.infos[i].number))
@@ -298,11 +310,11 @@ static int list_executions(struct control *c, const struct listing *l)
 }
 
 /* The offset is 1 + the index of the last attribute told. */
-static int list_attrs(struct control *c, const struct ctlnode_key *dir, const struct listing *l)
+static int list_attrs(const struct view *v, const struct ctlnode_key *dir, const struct listing *l)
 {
 	struct ctlnode_key key = *dir;
 	const struct attr *a;
-	int r = view_has_execution(&c->view, dir->id);
+	int r = view_has_execution(v, dir->id);
 
 	key.kind = KIND_ATTR;
 	for (uint64_t i = l->offset; r == 0 && (a = attr_at(i)); i++) {
@@ -327,11 +339,12 @@ static int list_kinds(const struct ctlnode_key *dir, const struct listing *l)
 	return 0;
 }
 
-int control_readdir(struct control *c, uint64_t dir, uint64_t offset,
+int control_readdir(struct control *c, uid_t uid, uint64_t dir, uint64_t offset,
 		    bool (*emit)(void *arg, const char *name, const struct stat *st, uint64_t next),
 		    void *arg)
 {
 	struct listing l = { .offset = offset, .emit = emit, .arg = arg };
+	struct view v = view_for(c, uid);
 	struct ctlnode_key key;
 	int r = ctlnode_find(c->nodes, dir, &key);
 
@@ -340,9 +353,9 @@ int control_readdir(struct control *c, uint64_t dir, uint64_t offset,
 	if (!S_ISDIR(mode_of(&key)))
 		return -ENOTDIR;
 	if (key.kind == KIND_EXECUTIONS)
-		return list_executions(c, &l);
+		return list_executions(&v, &l);
 	if (key.kind == KIND_EXECUTION)
-		return list_attrs(c, &key, &l);
+		return list_attrs(&v, &key, &l);
 	return list_kinds(&key, &l);
 }
 
@@ -353,11 +366,11 @@ static struct attr_target target_of_one(const struct view_one *one)
 	return (struct attr_target){ .execs = one->execs, .exec = one->exec, .info = one->info };
 }
 
-static int read_attr(struct control *c, const struct ctlnode_key *key, char **ret_text)
+static int read_attr(const struct view *v, const struct ctlnode_key *key, char **ret_text)
 {
 	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
 	struct attr_target target;
-	int r = view_one(&c->view, key->id, &one);
+	int r = view_one(v, key->id, &one);
 
 	if (r < 0)
 		return r;
@@ -385,6 +398,7 @@ static int append_newline(char *text, char **ret_text, size_t *ret_len)
 int control_read(struct control *c, uint64_t node, const struct control_caller *caller,
 		 char **ret_text, size_t *ret_len)
 {
+	struct view v = view_for(c, caller->who.uid);
 	struct ctlnode_key key;
 	char *text = NULL;
 	int r = ctlnode_find(c->nodes, node, &key);
@@ -398,9 +412,9 @@ int control_read(struct control *c, uint64_t node, const struct control_caller *
 	if (key.kind == KIND_ACCESSLOG)
 		return -EINVAL;
 	if (key.kind == KIND_ATTR)
-		r = read_attr(c, &key, &text);
+		r = read_attr(&v, &key, &text);
 	else
-		r = kinds[key.kind].read(&c->view, key.id, &text);
+		r = kinds[key.kind].read(&v, key.id, &text);
 	if (r < 0)
 		return r;
 	return append_newline(text, ret_text, ret_len);
@@ -436,6 +450,7 @@ int control_write(struct control *c, uint64_t node, const struct control_caller 
 		  const char *text, size_t len, struct control_reason *why)
 {
 	_cleanup_view_one_ struct view_one one = VIEW_ONE_NONE;
+	struct view v = view_for(c, caller->who.uid);
 	struct attr_change ch = {
 		.by = &caller->who, .opener = caller->opener, .text = text, .len = len
 	};
@@ -452,7 +467,7 @@ int control_write(struct control *c, uint64_t node, const struct control_caller 
 		return -EACCES;
 	if (key.kind != KIND_ATTR)
 		return write_of_mount(c, &key, caller, text, len, why);
-	r = view_one(&c->view, key.id, &one);
+	r = view_one(&v, key.id, &one);
 	if (r < 0)
 		return r;
 	target = target_of_one(&one);
@@ -467,9 +482,10 @@ static void target_of(struct control *c, const struct control_subject *s, struct
 	exec_info(c->view.execs, s->exec, &ret->info);
 }
 
-int control_xattr_get(struct control *c, const struct control_subject *s, const char *name,
-		      char *buf, size_t len)
+int control_xattr_get(struct control *c, uid_t uid, const struct control_subject *s,
+		      const char *name, char *buf, size_t len)
 {
+	struct view v = view_for(c, uid);
 	_cleanup_free_ char *text = NULL;
 	int i = attr_index(name, ATTR_XATTR);
 	struct attr_target t;
@@ -479,6 +495,8 @@ int control_xattr_get(struct control *c, const struct control_subject *s, const 
 	if (i < 0)
 		return -ENODATA;
 	target_of(c, s, &t);
+	if (!attr_is_seen(attr_at((size_t)i), &t, &v.viewer))
+		return -EACCES;
 	r = attr_get(attr_at((size_t)i), &t, &text);
 	if (r < 0)
 		return r;

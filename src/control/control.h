@@ -79,7 +79,7 @@ struct control_upcalls {
 /*
  * Borrows keep, execs and ledger for its life, copies `up` (its members may be NULL). 0, -ENOMEM. All
  * calls below return -ESTALE for a node that the kernel has forgotten, and -ENOENT once the
- * execution is gone.
+ * execution is gone. `uid` is who looks: what a private mount does not show him is not there either (exec/viewer.h).
  */
 int control_new(struct keep *keep, struct exec_table *execs, struct ledger *ledger,
 		const struct control_upcalls *up, struct control **ret) WARN_UNUSED;
@@ -90,11 +90,11 @@ void control_free(struct control *c);
  * why/ it waits for the ledger to commit what is queued. st_size is 0 for all: open the files with
  * direct I/O. "." and ".." are no names here.
  */
-int control_lookup(struct control *c, uint64_t dir, const char *name, uint64_t *ret_node,
+int control_lookup(struct control *c, uid_t uid, uint64_t dir, const char *name, uint64_t *ret_node,
 		   struct stat *ret_st) WARN_UNUSED;
 /* A count larger than what is there is taken as all of it. */
 void control_forget(struct control *c, uint64_t node, uint64_t n);
-int control_getattr(struct control *c, uint64_t node, struct stat *ret_st) WARN_UNUSED;
+int control_getattr(struct control *c, uid_t uid, uint64_t node, struct stat *ret_st) WARN_UNUSED;
 
 /* Its path from the mountpoint down, ".baton/why/4711". 0, -ESTALE. */
 int control_path(struct control *c, uint64_t node, char *buf, size_t len) WARN_UNUSED;
@@ -108,7 +108,7 @@ bool control_is_accesslog(struct control *c, uint64_t node);
  * one; it returns false when there is no more room (this entry comes again next time). What exists
  * from the first call to the last is listed once. 0, -ENOTDIR, -ENOMEM.
  */
-int control_readdir(struct control *c, uint64_t dir, uint64_t offset,
+int control_readdir(struct control *c, uid_t uid, uint64_t dir, uint64_t offset,
 		    bool (*emit)(void *arg, const char *name, const struct stat *st, uint64_t next),
 		    void *arg) WARN_UNUSED;
 
@@ -147,10 +147,10 @@ struct control_subject {
 
 /*
  * The value without a newline or NUL in buf; returns its length, -ENODATA (no such attribute, or a
- * virtual execution has none), -ERANGE (buf is too small; len 0 only asks for the length), -ENOMEM.
+ * virtual execution has none), -EACCES (not for this viewer), -ERANGE (buf is too small; len 0 only asks for the length), -ENOMEM.
  */
-int control_xattr_get(struct control *c, const struct control_subject *s, const char *name,
-		      char *buf, size_t len) WARN_UNUSED;
+int control_xattr_get(struct control *c, uid_t uid, const struct control_subject *s,
+		      const char *name, char *buf, size_t len) WARN_UNUSED;
 /*
  * 0; -EINVAL, -ERANGE, -EACCES, -EPERM (read-only, or as control_write()), -EOPNOTSUPP (not on this
  * kind of file, or no such attribute), -ENOENT (released), -errno of set_file_ttl or the store. A

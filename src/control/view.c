@@ -29,6 +29,11 @@ static bool is_real(const struct exec_info *info)
 	       info->state == EXEC_MOVING;
 }
 
+static bool sees(const struct view *v, const struct exec_info *info)
+{
+	return viewer_sees_execution(&v->viewer, info->lifetime, info->owner.uid);
+}
+
 int view_one(const struct view *v, const char *id, struct view_one *one)
 {
 	struct exec_info info;
@@ -38,7 +43,7 @@ int view_one(const struct view *v, const char *id, struct view_one *one)
 	if (!one->exec)
 		return -ENOENT;
 	exec_info(v->execs, one->exec, &info);
-	if (!is_real(&info)) /* released or emptied just now */
+	if (!is_real(&info) || !sees(v, &info)) /* released or emptied just now; or not his */
 		return -ENOENT;
 	one->info = info;
 	return 0;
@@ -54,9 +59,9 @@ int view_has_execution(const struct view *v, const char *id)
 /* ---- all executions ---- */
 
 struct collect {
-	struct exec_table *execs; /* borrowed */
-	uint64_t after;		  /* only those with a number above this */
-	struct view_list *list;	  /* borrowed */
+	const struct view *view; /* borrowed */
+	uint64_t after;		 /* only those with a number above this */
+	struct view_list *list;	 /* borrowed */
 };
 
 void view_list_done(struct view_list *list)
@@ -70,8 +75,8 @@ static int collect(void *arg, struct execution *e)
 	struct view_list *l = c->list;
 	struct exec_info info;
 
-	exec_info(c->execs, e, &info);
-	if (!is_real(&info) || info.number <= c->after)
+	exec_info(c->view->execs, e, &info);
+	if (!is_real(&info) || info.number <= c->after || !sees(c->view, &info))
 		return 0;
 	if (l->n == l->room) {
 		size_t room = MAX_OF(l->room * 2, (size_t)64);
@@ -96,7 +101,7 @@ static int by_number(const void *a, const void *b)
 
 int view_list(const struct view *v, uint64_t after, struct view_list *list)
 {
-	struct collect c = { .execs = v->execs, .after = after, .list = list };
+	struct collect c = { .view = v, .after = after, .list = list };
 	int r = exec_each(v->execs, collect, &c);
 
 	if (r == 0 && list->n > 0)
@@ -193,15 +198,25 @@ int view_config(const struct view *v, const char *id, char **ret_text)
 
 /* ---- why ---- */
 
+struct releases {
+	const struct viewer *viewer; /* borrowed */
+	json_t *array;		     /* borrowed */
+};
+
 static int add_release(void *arg, const struct ledger_release *r)
 {
-	return json_array_append_new(arg, json_of_release(r)) < 0 ? -ENOMEM : 0;
+	struct releases *to = arg;
+
+	if (!viewer_sees(to->viewer, r->owner.uid))
+		return 0;
+	return json_array_append_new(to->array, json_of_release(r)) < 0 ? -ENOMEM : 0;
 }
 
 /* The releases on record. Waits for what is on its way, so that who released it reads of it. */
 static int releases(const struct view *v, const char *id, uint32_t max, json_t **ret)
 {
 	_cleanup_(json_decrefp) json_t *array = json_array();
+	struct releases to = { .viewer = &v->viewer, .array = array };
 	int r;
 
 	if (!array)
@@ -209,7 +224,7 @@ static int releases(const struct view *v, const char *id, uint32_t max, json_t *
 	r = ledger_sync(v->ledger);
 	if (r < 0) /* what cannot be written is missing; status.json says why */
 		log_debug("why: the ledger cannot commit error=%s, ignoring", log_errname(r));
-	r = ledger_each_release(v->ledger, id, max, add_release, array);
+	r = ledger_each_release(v->ledger, id, max, add_release, &to);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(array);
@@ -249,7 +264,7 @@ int view_knows(const struct view *v, const char *id)
 
 	if (r != -ENOENT)
 		return r;
-	r = releases(v, id, 1, &gone);
+	r = releases(v, id, v->viewer.restricted ? WHY_MAX : 1, &gone);
 	if (r < 0)
 		return r;
 	return json_array_size(gone) > 0 ? 0 : -ENOENT;

@@ -15,11 +15,12 @@
 #include "exec/execution.h"
 #include "util/cleanup.h"
 
-/* What there is to look at; constant. */
+/* What there is to look at, and who looks; constant. */
 struct view {
 	struct exec_table *execs; /* borrowed */
 	struct ledger *ledger;	  /* borrowed */
 	struct control_upcalls up;
+	struct viewer viewer; /* what he does not see is as if it were not there, but in sums */
 };
 
 /* One real execution, held. */
@@ -36,7 +37,7 @@ int view_one(const struct view *v, const char *id, struct view_one *one) WARN_UN
 void view_one_done(struct view_one *one);
 #define _cleanup_view_one_ _cleanup_(view_one_done)
 
-/* All real executions together. */
+/* All real executions together, whoever looks. */
 struct view_sums {
 	struct exec_table *execs; /* borrowed */
 	uint64_t executions;
@@ -49,7 +50,7 @@ struct view_sums {
 /* -ENOMEM. */
 int view_sums(const struct view *v, struct view_sums *ret) WARN_UNUSED;
 
-/* All real executions by rising number, those above `after` only. */
+/* All real executions that he sees, by rising number, those above `after` only. */
 struct view_list {
 	struct exec_info *infos; /* owned */
 	size_t n;

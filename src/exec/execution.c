@@ -483,6 +483,12 @@ uint64_t exec_number(struct execution *e)
 	return e->number;
 }
 
+bool exec_is_others(struct execution *e, uid_t uid)
+{
+	LOCK_SCOPE(&e->lock);
+	return e->number && e->owner.uid != uid && atomic_load(&e->state) != EXEC_RELEASED;
+}
+
 void exec_save_locked(struct exec_table *t, struct execution *e)
 {
 	struct ledger_execution row = {

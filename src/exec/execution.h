@@ -24,6 +24,7 @@
 
 #include "exec/flats.h"
 #include "exec/rule.h"
+#include "exec/viewer.h"
 #include "ledger/ledger.h"
 #include "store/handle.h"
 #include "store/store.h"
@@ -93,6 +94,7 @@ struct exec_config {
 	int64_t ttl_ns; /* of the mount; LEDGER_TTL_NEVER for never */
 	bool autodir;
 	mode_t dir_mode; /* of directories that batonfs makes */
+	struct privacy privacy;
 };
 
 /*
@@ -175,6 +177,9 @@ void exec_account(struct execution *e, int64_t files, int64_t bytes);
 
 /* Number in the ledger, 0 while virtual. */
 uint64_t exec_number(struct execution *e);
+
+/* Whether it is another user's than `uid`; what is virtual is nobody's. */
+bool exec_is_others(struct execution *e, uid_t uid);
 
 /* The execution's own directory: 0 and its handle, or -ENOENT while there is none. */
 int exec_dir(struct execution *e, struct handle *ret) WARN_UNUSED;

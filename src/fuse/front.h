@@ -33,6 +33,7 @@ struct fs_config {
 	gid_t gid;
 	uint32_t fmask; /* instead of the caller's umask; UINT32_MAX: the caller's */
 	uint32_t dmask;
+	bool privacy;  /* as exec_table_config() says it, see private.h */
 	bool own_ttls; /* files of the store may have a ttl of their own (a mark) */
 	enum fs_clone clone;
 	unsigned int threads; /* that serve requests, at most */

@@ -14,6 +14,7 @@
  *     clone.c      copied without copying         forgotten.c  not known to the kernel
  *     request.c    what a thread is at, kept      resume.c    requests that are sent again
  *     takeover.c   in the place of another process      verdict.c   writes that wait for the guardian
+ *     private.c    whom a name is for
  *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
  *     access.c     what they were, in words       accesslog.c    who reads that
  */
@@ -129,7 +130,7 @@ struct fs {
 void fs_probe_passthrough(struct fs *fs);
 
 /* The table of operations. */
-extern const struct fuse_lowlevel_ops fs_ops;
+struct fuse_lowlevel_ops fs_ops(const struct fs *fs);
 
 static inline struct fs *fs_of(fuse_req_t req)
 {

@@ -16,6 +16,7 @@
 
 #include "exec/limit.h"
 #include "fuse/content.h"
+#include "fuse/private.h"
 #include "fuse/request.h"
 #include "store/lease.h"
 #include "store/mark.h"
@@ -321,7 +322,9 @@ static void show_virtual(struct fs *fs, struct inode *inode, struct stat *st)
 {
 	*st = (struct stat){
 		.st_ino = inode->ino,
-		.st_mode = S_IFDIR | exec_table_config(fs->execs)->dir_mode,
+		/* private: anybody may make it his, and nobody else has a use for the name then */
+		.st_mode = S_IFDIR |
+			   (private_is_on(fs) ? 0777 : exec_table_config(fs->execs)->dir_mode),
 		.st_nlink = 2,
 		.st_uid = fs->config.uid == (uid_t)-1 ? 0 : fs->config.uid,
 		.st_gid = fs->config.gid == (gid_t)-1 ? 0 : fs->config.gid,

@@ -94,6 +94,9 @@ void op_readdir(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off,
 		struct fuse_file_info *fi);
 void op_readdirplus(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off,
 		    struct fuse_file_info *fi);
+/* With `privacy` only. */
+void op_opendir(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
+void op_releasedir(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
 void op_fsyncdir(fuse_req_t req, fuse_ino_t nodeid, int datasync, struct fuse_file_info *fi);
 
 /* op_xattr.c */

@@ -13,6 +13,7 @@
 #include "fuse/content.h"
 #include "fuse/growth.h"
 #include "fuse/node.h"
+#include "fuse/private.h"
 #include "fuse/reply.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
@@ -121,7 +122,7 @@ void op_statx(fuse_req_t req, fuse_ino_t nodeid, int flags, int mask, struct fus
 	(void)fi;
 	fs_count(fs, FS_OP_getattr);
 	if (is_control(nodeid)) {
-		r = control_getattr(fs->control, nodeid, &st);
+		r = control_getattr(fs->control, fuse_req_ctx(req)->uid, nodeid, &st);
 		if (r == 0)
 			statx_from_stat(&st, &stx);
 	} else {
@@ -313,10 +314,12 @@ static int make_real(fuse_req_t req, struct fs *fs, struct inode *inode)
 	exec_unref(fs->execs, e);
 	if (made)
 		fs_root_changed(fs);
+	if (made && private_is_on(fs))
+		private_made(fs, inode);
 	return r;
 }
 
-int attr_get_real(fuse_req_t req, struct fs *fs, struct inode *inode, struct dirref *ret)
+static int get_real(fuse_req_t req, struct fs *fs, struct inode *inode, struct dirref *ret)
 {
 	for (;;) {
 		int r = node_get(fs, inode, ret);
@@ -329,6 +332,18 @@ int attr_get_real(fuse_req_t req, struct fs *fs, struct inode *inode, struct dir
 		else if (r < 0)
 			return r;
 	}
+}
+
+int attr_get_real(fuse_req_t req, struct fs *fs, struct inode *inode, struct dirref *ret)
+{
+	int r = get_real(req, fs, inode, ret);
+
+	if (r == 0 && private_is_on(fs)) {
+		r = private_check_dir(fs, req, inode);
+		if (r < 0)
+			node_put(fs, ret);
+	}
+	return r;
 }
 
 void op_setattr(fuse_req_t req, fuse_ino_t nodeid, struct stat *attr, int to_set,

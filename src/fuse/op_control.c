@@ -17,6 +17,7 @@
 #include "fuse/access.h"
 #include "fuse/content.h"
 #include "fuse/node.h"
+#include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
 #include "fuse/verdict.h"
@@ -38,15 +39,16 @@ static struct control_caller caller_of(fuse_req_t req)
 void opc_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
+	uid_t uid = fuse_req_ctx(req)->uid;
 	struct fuse_entry_param e = { 0 };
 	int r = 0;
 
 	if (parent == FUSE_ROOT_ID) {
 		e.ino = CONTROL_DIR_NODE;
 		e.entry_timeout = CACHE_SECONDS;
-		r = control_getattr(fs->control, CONTROL_DIR_NODE, &e.attr);
+		r = control_getattr(fs->control, uid, CONTROL_DIR_NODE, &e.attr);
 	} else {
-		r = control_lookup(fs->control, parent, name, &e.ino, &e.attr);
+		r = control_lookup(fs->control, uid, parent, name, &e.ino, &e.attr);
 	}
 	if (r < 0) {
 		reply_err(req, r);
@@ -60,7 +62,7 @@ void opc_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 void opc_getattr(fuse_req_t req, fuse_ino_t nodeid)
 {
 	struct stat st;
-	int r = control_getattr(fs_of(req)->control, nodeid, &st);
+	int r = control_getattr(fs_of(req)->control, fuse_req_ctx(req)->uid, nodeid, &st);
 
 	if (r < 0)
 		reply_err(req, r);
@@ -316,7 +318,8 @@ void opc_readdir(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool
 {
 	_cleanup_free_ char *buf = malloc(size);
 	struct control_listing l = { .req = req, .buf = buf, .size = size, .plus = plus };
-	int r = buf ? control_readdir(fs_of(req)->control, nodeid, (uint64_t)off, emit, &l)
+	int r = buf ? control_readdir(fs_of(req)->control, fuse_req_ctx(req)->uid, nodeid,
+				      (uint64_t)off, emit, &l)
 		    : -ENOMEM;
 
 	if (r < 0)
@@ -484,8 +487,8 @@ void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t 
 	else if (r == 0 && s.is_file && strcmp(name, BATON_XATTR_PREFIX "shared") == 0)
 		r = ask_shared(req, inode, &s);
 	if (r == 0)
-		r = control_xattr_get(fs->control, &s, name + strlen(BATON_XATTR_PREFIX), value,
-				      sizeof(value));
+		r = control_xattr_get(fs->control, fuse_req_ctx(req)->uid, &s,
+				      name + strlen(BATON_XATTR_PREFIX), value, sizeof(value));
 	exec_unref(fs->execs, s.exec);
 	if (r < 0)
 		reply_err(req, r);
@@ -506,6 +509,8 @@ void opc_setxattr(fuse_req_t req, struct inode *inode, const char *name, const c
 		r = control_xattr_set(fs->control, &s, &caller, name + strlen(BATON_XATTR_PREFIX),
 				      value, size);
 	exec_unref(fs->execs, s.exec);
+	if (private_is_on(fs))
+		private_made(fs, inode);
 	/*
 	 * Not behind the notifier: the kernel holds the inode's lock until we answer, an unlink of it holds its
 	 * directory's and waits for that, and the notifier may be waiting for the directory's. Nothing that can be

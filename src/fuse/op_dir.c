@@ -2,6 +2,9 @@
 /*
  * Listings. There are no open directories here (opendir answers ENOSYS, and the kernel stops asking): each
  * request opens the directory, goes to the offset, which is the backing filesystem's own cookie, and reads.
+ *
+ * With `privacy` opendir is answered, so that the kernel keeps no listing that is not the same for all, and so that an
+ * open of a directory that was nobody's then is known for one.
  */
 #include "fuse/op.h"
 
@@ -12,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"
 #include "util/cleanup.h"
@@ -30,6 +34,9 @@
 #define ENTRY_MAX (24 + 256)
 #define ENTRY_PLUS_MAX (128 + ENTRY_MAX)
 #define ENTRY_PLUS_PER_READ ((128 + 24 + 8) / 24)
+
+/* fi->fh of a directory that was virtual when it was opened; else 0. */
+#define OPENED_VIRTUAL 1
 
 /* A reply under construction. */
 struct listing {
@@ -140,6 +147,12 @@ static size_t to_read(const struct listing *l)
 	return MIN_OF(MAX_OF(room, (size_t)ENTRY_MAX), (size_t)READ_BYTES);
 }
 
+static bool is_shown(const struct listing *l, const char *name)
+{
+	return l->dir->place != PLACE_ROOT || dir_is_dot(name) ||
+	       private_lists(l->fs, l->req, l->fd, name);
+}
+
 static int list_fd(struct listing *l, off_t off)
 {
 	char chunk[READ_BYTES] __attribute__((aligned(8)));
@@ -155,21 +168,24 @@ static int list_fd(struct listing *l, off_t off)
 		for (long at = 0; at < n;) {
 			struct dirent64 *d = (struct dirent64 *)(void *)(chunk + at);
 
+			at += d->d_reclen;
+			if (private_is_on(l->fs) && !is_shown(l, d->d_name))
+				continue;
 			if (!add(l, d->d_name, d->d_ino, d->d_type, d->d_off))
 				return 0;
-			at += d->d_reclen;
 		}
 	}
 	return 0;
 }
 
-static void list(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool plus)
+static void list(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool plus,
+		 const struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	_cleanup_free_ char *buf = NULL;
 	_cleanup_close_ int fd = -1;
 	struct listing l = { .req = req, .fs = fs, .plus = plus };
-	int r;
+	int r = 0;
 
 	fs_count(fs, FS_OP_readdir);
 	if (is_control(nodeid)) {
@@ -184,7 +200,11 @@ static void list(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool
 		return;
 	}
 	l.fd = fd = node_open(fs, l.dir, O_RDONLY | O_DIRECTORY);
-	if (fd == -ENOENT && atomic_load(&l.dir->flags) & INODE_AUTO)
+	if (private_is_on(fs) && fi->fh == OPENED_VIRTUAL)
+		r = private_check_dir(fs, req, l.dir);
+	if (r < 0)
+		; /* it has become somebody else's since */
+	else if (fd == -ENOENT && atomic_load(&l.dir->flags) & INODE_AUTO)
 		r = list_nothing(&l, off);
 	else
 		r = fd < 0 ? fd : list_fd(&l, off);
@@ -199,13 +219,39 @@ static void list(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool
 void op_readdir(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off,
 		struct fuse_file_info *fi)
 {
-	(void)fi;
-	list(req, nodeid, size, off, false);
+	list(req, nodeid, size, off, false, fi);
 }
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
+	list(req, nodeid, size, off, true, fi);
+}
+
+void op_opendir(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct inode *dir = is_control(nodeid) ? NULL : node_find(fs, nodeid);
+	struct handle h;
+	int r = is_control(nodeid) ? 0 : -ESTALE;
+
+	fs_count(fs, FS_OP_readdir);
+	if (dir)
+		r = private_check_dir(fs, req, dir);
+	if (dir && r == 0)
+		r = node_handle(fs, dir, &h);
+	fi->fh = r == -ENOENT ? OPENED_VIRTUAL : 0;
+	if (dir && r == 0 && dir->place != PLACE_ROOT) /* as without opendir */
+		fi->cache_readdir = fi->keep_cache = 1;
+	if (r < 0 && r != -ENOENT)
+		reply_err(req, r);
+	else
+		reply_opendir(req, fi);
+}
+
+void op_releasedir(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
+{
+	(void)nodeid;
 	(void)fi;
-	list(req, nodeid, size, off, true);
+	reply_err(req, 0);
 }

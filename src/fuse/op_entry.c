@@ -13,6 +13,7 @@
 #include "exec/recover.h"
 #include "fuse/content.h"
 #include "fuse/growth.h"
+#include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
 #include "fuse/target.h"
@@ -35,9 +36,15 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	r = dir ? node_get(fs, dir, &ref) : -ESTALE;
 	if (dir && r == -ESTALE) /* released and deleted, but somebody's working directory */
 		r = -ENOENT;
-	if (r == 0 || r == -ENOENT) /* a virtual directory is empty */
+	if (r == -ENOENT) /* a virtual directory is empty */
+		r = 0;
+	if (r == 0 && private_is_on(fs))
+		r = private_check_dir(fs, req, dir);
+	if (r == 0)
 		r = entry_lookup(fs, dir, ref.fd, name, &e);
 	node_put(fs, &ref);
+	if (r == 0 && private_is_on(fs) && parent == FUSE_ROOT_ID)
+		r = private_check_entry(fs, req, &e);
 	if (r == -ENOENT) { /* the kernel remembers that, too: nobody makes names but through it */
 		e = (struct fuse_entry_param){ .entry_timeout = CACHE_SECONDS };
 		r = 0;
@@ -286,7 +293,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 			adopt(fs, &t, req, newname, inode, &e.attr, ttl_ns);
 			node_show(inode, &e.attr);
 			e.ino = nodeid;
-			e.entry_timeout = CACHE_SECONDS;
+			e.entry_timeout = private_name_seconds(fs, t.dir, t.place);
 			e.attr_timeout = node_attr_seconds(fs, inode, false);
 			itable_again(fs->itable, inode); /* the entry counts as a lookup */
 		}

@@ -3,7 +3,7 @@
  * The table of operations, and what the kernel is asked for when the connection begins.
  *
  * Not in the table, so answered with ENOSYS, after which the kernel stops asking: opendir and releasedir
- * (listings need no state), flush (nothing is kept back), access (default_permissions), getlk, setlk and
+ * (listings need no state, but for `privacy`: op_dir.c), flush (nothing is kept back), access (default_permissions), getlk, setlk and
  * flock (the kernel keeps locks itself, which is right for one mount), bmap, poll.
  */
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "fuse/fs.h"
 #include "fuse/op.h"
+#include "fuse/private.h"
 #include "util/log.h"
 
 struct wish {
@@ -102,7 +103,7 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 		  conn->proto_minor, conn->max_write, fs->config.passthrough);
 }
 
-const struct fuse_lowlevel_ops fs_ops = {
+static const struct fuse_lowlevel_ops ops = {
 	.init = init,
 	.lookup = op_lookup,
 	.forget = op_forget,
@@ -140,3 +141,14 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.lseek = op_lseek,
 	.ioctl = op_ioctl,
 };
+
+struct fuse_lowlevel_ops fs_ops(const struct fs *fs)
+{
+	struct fuse_lowlevel_ops of = ops;
+
+	if (private_is_on(fs)) {
+		of.opendir = op_opendir;
+		of.releasedir = op_releasedir;
+	}
+	return of;
+}

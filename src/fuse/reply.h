@@ -34,6 +34,13 @@ static inline void reply_entry(fuse_req_t req, struct fs *fs, const struct fuse_
 		itable_take_back(fs->itable, e->ino);
 }
 
+/* Of a directory: nothing is lost if the kernel does not take it. */
+static inline void reply_opendir(fuse_req_t req, const struct fuse_file_info *fi)
+{
+	lock_assert_none();
+	(void)fuse_reply_open(req, fi);
+}
+
 static inline void reply_attr(fuse_req_t req, const struct stat *st, double seconds)
 {
 	lock_assert_none();

@@ -140,6 +140,7 @@ static void escape(const char *from, char *to, size_t len)
 
 static int make_session(struct session *s, const struct session_config *c)
 {
+	const struct fuse_lowlevel_ops ops = fs_ops(s->fs);
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	char source[512];
 	char options[1024];
@@ -157,7 +158,7 @@ static int make_session(struct session *s, const struct session_config *c)
 		fuse_opt_free_args(&args);
 		return -ENOMEM;
 	}
-	s->se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), s->fs);
+	s->se = fuse_session_new(&args, &ops, sizeof(ops), s->fs);
 	fuse_opt_free_args(&args);
 	return s->se ? 0 : -EINVAL;
 }

@@ -11,6 +11,7 @@
 #include "baton/interface.h"
 #include "exec/recover.h"
 #include "fuse/content.h"
+#include "fuse/private.h"
 #include "store/mark.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -90,6 +91,8 @@ int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 	r = open_parent(fs, req, ret, flags);
 	if (r == 0)
 		r = enter_child(fs, ret, name, flags);
+	if (r == 0 && private_is_on(fs))
+		r = private_check_target(fs, req, ret, name);
 	if (r < 0)
 		target_leave(fs, ret);
 	return r;
@@ -108,20 +111,23 @@ void target_leave(struct fs *fs, struct target *t)
 			exec_vacate(t->parent_exec);
 		exec_unref(fs->execs, t->parent_exec);
 	}
-	if (t->root_changed)
+	if (t->root_changed) {
 		fs_root_changed(fs);
+		if (private_is_on(fs))
+			private_made(fs, t->dir);
+	}
 	*t = (struct target){ .ref = { .fd = -1, .slot = -1 } };
 }
 
 /* ---- entries ---- */
 
-static void fill_entry(struct fs *fs, struct inode *inode, const struct stat *st,
-		       struct fuse_entry_param *ret)
+static void fill_entry(struct fs *fs, const struct inode *dir, struct inode *inode,
+		       const struct stat *st, struct fuse_entry_param *ret)
 {
 	*ret = (struct fuse_entry_param){
 		.ino = itable_nodeid(fs->itable, inode),
 		.attr = *st,
-		.entry_timeout = CACHE_SECONDS,
+		.entry_timeout = private_name_seconds(fs, dir, (enum place)inode->place),
 	};
 	node_show(inode, &ret->attr);
 	ret->attr_timeout = node_attr_seconds(fs, inode, false);
@@ -217,7 +223,7 @@ int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 		return r;
 	if (!is_new) /* seldom: it was there before */
 		settle_attributes(fs, *ret_inode, false, &look, &st);
-	fill_entry(fs, *ret_inode, &st, ret);
+	fill_entry(fs, t->dir, *ret_inode, &st, ret);
 	return 0;
 }
 
@@ -250,7 +256,7 @@ static int lookup_virtual(struct fs *fs, struct inode *dir, const char *name,
 		itable_take_back(fs->itable, itable_nodeid(fs->itable, inode));
 		return r;
 	}
-	fill_entry(fs, inode, &st, ret);
+	fill_entry(fs, dir, inode, &st, ret);
 	return 0;
 }
 
@@ -346,7 +352,7 @@ int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 	if (!is_new && S_ISREG(st.st_mode) && node_is_over(fs, inode))
 		inherit(fs, dir, &m, inode, (uint64_t)st.st_size, own_ttl(fs, dirfd, name));
 	settle_attributes(fs, inode, is_new, &look, &st);
-	fill_entry(fs, inode, &st, ret);
+	fill_entry(fs, dir, inode, &st, ret);
 	return 0;
 }
 

@@ -67,7 +67,7 @@ static void set_attribute(const struct control_caller *who, const char *name, bo
 	if (!e)
 		return;
 	(void)!control_xattr_set(fix.control, &s, who, name, (const char *)data, size);
-	FUZZ_HOLDS(control_xattr_get(fix.control, &s, name, value, sizeof(value)) <=
+	FUZZ_HOLDS(control_xattr_get(fix.control, 0, &s, name, value, sizeof(value)) <=
 		   (int)sizeof(value));
 	exec_unref(fix.execs, e);
 }

@@ -70,6 +70,11 @@ START_TEST(umask_is_the_default_of_the_other_two)
 	parse_ok("-o fmask=0,umask=077 memory /mnt");
 	ck_assert_uint_eq(config_fmask(&config), 0);
 	ck_assert_uint_eq(config_dmask(&config), 077);
+	parse_ok("-o privacy,dmask=027 memory /mnt");
+	ck_assert_uint_eq(config_fmask(&config), 077);
+	ck_assert_uint_eq(config_dmask(&config), 027);
+	parse_ok("-o privacy,umask=022 memory /mnt");
+	ck_assert_uint_eq(config_fmask(&config), 022);
 }
 END_TEST
 

@@ -238,6 +238,12 @@ START_TEST(lines_of_a_file_that_mean_nothing)
 	assert_said(":1: option 'low' needs 'high'");
 	ck_assert_int_eq(complete(NULL, "BATONFS_LOW=50%", NULL), -EINVAL);
 	assert_said("environment variable BATONFS_LOW: option 'low' needs 'high'");
+	ck_assert_int_eq(complete(NULL, NULL, "uid = 5\nprivacy\n"), -EINVAL);
+	assert_said(":2: option 'privacy' does not go with 'uid'");
+	ck_assert_int_eq(complete("privacy,dedup=mount", NULL, NULL), -EINVAL);
+	assert_said("option 'privacy' does not go with dedup=mount");
+	ck_assert_int_eq(complete(NULL, NULL, "private\n"), -EINVAL);
+	assert_said(":1: option 'private' is mount(8)'s own");
 }
 END_TEST
 

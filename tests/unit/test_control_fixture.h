@@ -33,6 +33,9 @@ struct fixture {
 
 static struct fixture fix;
 
+/* Of the fixture; set before run_case(). */
+static struct privacy privacy;
+
 static const struct control_caller root = { .who = { .comm = "root" } };
 static const struct control_caller alice = {
 	.who = { .uid = 1000, .gid = 100, .pid = 77, .comm = "node" },
@@ -61,10 +64,11 @@ static void on_root_changed(void *ctx)
 
 static void fixture_setup(void)
 {
-	static const struct exec_config config = {
+	const struct exec_config config = {
 		.ttl_ns = INT64_C(3600) * 1000000000,
 		.autodir = true,
 		.dir_mode = 0755,
+		.privacy = privacy,
 	};
 	struct control_upcalls up = { .ctx = &fix,
 				      .status = on_status,
@@ -147,7 +151,7 @@ static inline int walk_to(const char *path, uint64_t *ret_node, struct stat *ret
 
 	ck_assert_ptr_nonnull(copy);
 	for (char *p = strtok_r(copy, "/", &save); p; p = strtok_r(NULL, "/", &save)) {
-		int r = control_lookup(fix.control, node, p, &node, &st);
+		int r = control_lookup(fix.control, 0, node, p, &node, &st);
 
 		if (r < 0)
 			return r;

@@ -42,7 +42,7 @@ START_TEST(the_tree_has_the_names_of_the_contract)
 		ck_assert_uint_ge(st.st_ino, CONTROL_INO_BASE);
 		ck_assert_uint_lt(st.st_ino, UINT64_C(1) << 53);
 		ck_assert_int_gt(st.st_mtim.tv_sec, 1000000000);
-		ck_assert_int_eq(control_getattr(fix.control, node, &again), 0);
+		ck_assert_int_eq(control_getattr(fix.control, 0, node, &again), 0);
 		ck_assert_uint_eq(again.st_ino, st.st_ino);
 		ck_assert_uint_eq(again.st_mode, st.st_mode);
 	}
@@ -99,9 +99,9 @@ START_TEST(an_execution_released_is_gone_from_its_nodes)
 	ck_assert_int_eq(walk_to("executions/4711/ttl", &node, &st), 0);
 	ck_assert_int_eq(walk_to("executions/4711", &dir, &st), 0);
 	ck_assert_int_eq(exec_release(fix.execs, e, &args), 0);
-	ck_assert_int_eq(control_getattr(fix.control, node, &st), -ENOENT);
-	ck_assert_int_eq(control_getattr(fix.control, dir, &st), -ENOENT);
-	ck_assert_int_eq(control_lookup(fix.control, dir, "ttl", &node, &st), -ENOENT);
+	ck_assert_int_eq(control_getattr(fix.control, 0, node, &st), -ENOENT);
+	ck_assert_int_eq(control_getattr(fix.control, 0, dir, &st), -ENOENT);
+	ck_assert_int_eq(control_lookup(fix.control, 0, dir, "ttl", &node, &st), -ENOENT);
 	ck_assert_int_eq(control_read(fix.control, node, &root, &text, &len), -ENOENT);
 	ck_assert_int_eq(control_write(fix.control, node, &root, "1", 1, &reason), -ENOENT);
 	exec_unref(fix.execs, e);
@@ -117,19 +117,19 @@ START_TEST(a_name_has_one_node_until_it_is_forgotten)
 	uint64_t c = 0;
 	struct stat st;
 
-	ck_assert_int_eq(control_lookup(fix.control, CONTROL_DIR_NODE, "version", &a, &st), 0);
-	ck_assert_int_eq(control_lookup(fix.control, CONTROL_DIR_NODE, "version", &b, &st), 0);
+	ck_assert_int_eq(control_lookup(fix.control, 0, CONTROL_DIR_NODE, "version", &a, &st), 0);
+	ck_assert_int_eq(control_lookup(fix.control, 0, CONTROL_DIR_NODE, "version", &b, &st), 0);
 	ck_assert_uint_eq(a, b);
 	control_forget(fix.control, a, 1);
-	ck_assert_int_eq(control_getattr(fix.control, a, &st), 0);
+	ck_assert_int_eq(control_getattr(fix.control, 0, a, &st), 0);
 	control_forget(fix.control, a, 1);
-	ck_assert_int_eq(control_getattr(fix.control, a, &st), -ESTALE);
-	ck_assert_int_eq(control_lookup(fix.control, CONTROL_DIR_NODE, "version", &c, &st), 0);
+	ck_assert_int_eq(control_getattr(fix.control, 0, a, &st), -ESTALE);
+	ck_assert_int_eq(control_lookup(fix.control, 0, CONTROL_DIR_NODE, "version", &c, &st), 0);
 	ck_assert_uint_ne(a, c);
 	control_forget(fix.control, a, 1); /* late, for the old one */
-	ck_assert_int_eq(control_getattr(fix.control, c, &st), 0);
+	ck_assert_int_eq(control_getattr(fix.control, 0, c, &st), 0);
 	control_forget(fix.control, c, UINT64_MAX);
-	ck_assert_int_eq(control_getattr(fix.control, c, &st), -ESTALE);
+	ck_assert_int_eq(control_getattr(fix.control, 0, c, &st), -ESTALE);
 }
 END_TEST
 
@@ -138,7 +138,7 @@ START_TEST(the_directory_itself_is_never_forgotten)
 	struct stat st;
 
 	control_forget(fix.control, CONTROL_DIR_NODE, UINT64_MAX);
-	ck_assert_int_eq(control_getattr(fix.control, CONTROL_DIR_NODE, &st), 0);
+	ck_assert_int_eq(control_getattr(fix.control, 0, CONTROL_DIR_NODE, &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFDIR | 0555);
 }
 END_TEST
@@ -175,7 +175,7 @@ static bool list_some(struct names *l, uint64_t dir, size_t room)
 	size_t before = l->n;
 
 	l->room = room;
-	ck_assert_int_eq(control_readdir(fix.control, dir, l->next, take_name, l), 0);
+	ck_assert_int_eq(control_readdir(fix.control, 0, dir, l->next, take_name, l), 0);
 	return l->n > before;
 }
 
@@ -208,7 +208,7 @@ START_TEST(listings_have_the_names_and_inode_numbers_of_lookup)
 		for (size_t k = 0; k < l.n; k++) {
 			uint64_t node = 0;
 
-			ck_assert_int_eq(control_lookup(fix.control, dir, l.name[k], &node, &st),
+			ck_assert_int_eq(control_lookup(fix.control, 0, dir, l.name[k], &node, &st),
 					 0);
 			ck_assert_uint_eq(st.st_ino, l.ino[k]);
 			ck_assert_uint_eq(times_listed(&l, l.name[k]), 1);
@@ -259,8 +259,8 @@ START_TEST(only_directories_are_listed)
 	struct stat st;
 
 	ck_assert_int_eq(walk_to("version", &node, &st), 0);
-	ck_assert_int_eq(control_readdir(fix.control, node, 0, take_name, &l), -ENOTDIR);
-	ck_assert_int_eq(control_readdir(fix.control, node + 1000, 0, take_name, &l), -ESTALE);
+	ck_assert_int_eq(control_readdir(fix.control, 0, node, 0, take_name, &l), -ENOTDIR);
+	ck_assert_int_eq(control_readdir(fix.control, 0, node + 1000, 0, take_name, &l), -ESTALE);
 }
 END_TEST
 
@@ -285,7 +285,7 @@ static void *churn(void *arg)
 
 		(void)snprintf(path, sizeof(path), "executions/%s", id);
 		if (walk_to(path, &dir, &st) == 0 &&
-		    control_lookup(fix.control, dir, files[i % 3], &node, &st) == 0) {
+		    control_lookup(fix.control, 0, dir, files[i % 3], &node, &st) == 0) {
 			if (control_read(fix.control, node, &bob, &text, &len) == 0)
 				free(text);
 			control_forget(fix.control, node, 1);

@@ -23,10 +23,10 @@ static int on_set_file_ttl(void *ctx, int64_t ttl_ns)
 static const char *value_of(const struct control_subject *s, const char *name)
 {
 	static char buf[128];
-	int n = control_xattr_get(fix.control, s, name, buf, sizeof(buf) - 1);
+	int n = control_xattr_get(fix.control, 0, s, name, buf, sizeof(buf) - 1);
 
 	ck_assert_msg(n >= 0, "%s: %d", name, n);
-	ck_assert_int_eq(control_xattr_get(fix.control, s, name, NULL, 0), n);
+	ck_assert_int_eq(control_xattr_get(fix.control, 0, s, name, NULL, 0), n);
 	buf[n] = '\0';
 	return buf;
 }
@@ -50,11 +50,11 @@ START_TEST(directory_shows_the_attributes_of_its_execution)
 	ck_assert_str_eq(value_of(&s, "bytes"), "100");
 	ck_assert_str_eq(value_of(&s, "files"), "1");
 	ck_assert_ptr_nonnull(strchr(value_of(&s, "expires"), '.'));
-	ck_assert_int_eq(control_xattr_get(fix.control, &s, "bytes", buf, 3), 3);
-	ck_assert_int_eq(control_xattr_get(fix.control, &s, "ttl", buf, 3), -ERANGE);
-	ck_assert_int_eq(control_xattr_get(fix.control, &s, "release", buf, 3), -ENODATA);
-	ck_assert_int_eq(control_xattr_get(fix.control, &s, "execution.json", buf, 3), -ENODATA);
-	ck_assert_int_eq(control_xattr_get(fix.control, &s, "", buf, 3), -ENODATA);
+	ck_assert_int_eq(control_xattr_get(fix.control, 0, &s, "bytes", buf, 3), 3);
+	ck_assert_int_eq(control_xattr_get(fix.control, 0, &s, "ttl", buf, 3), -ERANGE);
+	ck_assert_int_eq(control_xattr_get(fix.control, 0, &s, "release", buf, 3), -ENODATA);
+	ck_assert_int_eq(control_xattr_get(fix.control, 0, &s, "execution.json", buf, 3), -ENODATA);
+	ck_assert_int_eq(control_xattr_get(fix.control, 0, &s, "", buf, 3), -ENODATA);
 	exec_unref(fix.execs, s.exec);
 }
 END_TEST
@@ -180,8 +180,8 @@ START_TEST(virtual_directory_becomes_real_and_the_callers)
 
 	ck_assert_str_eq(value_of(&s, "execution"), "4711");
 	ck_assert_str_eq(value_of(&s, "ttl"), "3600");
-	ck_assert_int_eq(control_xattr_get(fix.control, &s, "owner", buf, 64), -ENODATA);
-	ck_assert_int_eq(control_xattr_get(fix.control, &s, "expires", buf, 64), -ENODATA);
+	ck_assert_int_eq(control_xattr_get(fix.control, 0, &s, "owner", buf, 64), -ENODATA);
+	ck_assert_int_eq(control_xattr_get(fix.control, 0, &s, "expires", buf, 64), -ENODATA);
 	ck_assert_int_eq(set(&s, &bob, "ttl", "default"), 0);
 	ck_assert_int_eq(set(&s, &bob, "pinned", "0"), 0);
 	ck_assert_uint_eq(exec_count(fix.execs), 0);
