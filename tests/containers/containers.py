@@ -116,10 +116,9 @@ class World:
         for folder in (self.data / "tmp", self.store, self.programs):
             folder.mkdir(parents=True)
         for name in ("batonfs", "baton"):
-            (self.programs / name).write_bytes((BUILD / name).read_bytes())
-            (self.programs / name).chmod(0o755)
+            self.install(name)
         service = COMPOSE["services"]["batonfs"]
-        arguments = [source if a == "/store" else a for a in service["command"]]
+        arguments = [source if a == "/store" else a for a in service["command"]] + ["-o", "takeover=on"]
         tools = ("/opt", self.programs, ["ro"])
         self.daemon_arguments = dict(
             args=[*("/opt/batonfs" if a == "batonfs" else a for a in ENTRYPOINT), *arguments], capabilities=service["cap_add"], fuse=True,
@@ -128,6 +127,16 @@ class World:
         self.broker = Container(work, "broker", **consumer)
         self.runner = Container(work, "runner", **consumer)
         self.daemon, self.starts = None, 0
+
+    def install(self, name):
+        """Under a new inode, as a package does."""
+        new = self.programs / f"{name}.new"
+        new.write_bytes((BUILD / name).read_bytes())
+        new.chmod(0o755)
+        new.rename(self.programs / name)
+
+    def status(self):
+        return json.loads(self.daemon.ok("cat /data/tmp/.baton/status.json"))
 
     def start_daemon(self):
         self.starts += 1
@@ -149,6 +158,14 @@ class World:
         expect(self.runner.ok(f"md5sum </data/tmp/{execution}/input.bin") == there, "other bytes")
         expect(execution in self.runner.ok("/opt/baton -m /data/tmp ls"), "not listed")
 
+    def reader(self, execution):
+        """The runner opens a file, and reads it when it is given a line."""
+        script = f"exec 3</data/tmp/{execution}/input.bin; echo open >&2; read -r line; cat <&3 | wc -c"
+        process = subprocess.Popen(["crun", "exec", self.runner.name, "sh", "-c", script], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        expect(process.stderr.readline() == "open\n", "the runner cannot open it")
+        return process
+
     def expect_unmounted(self):
         for who, mounts in (("the host", Path("/proc/self/mounts").read_text()),
                             ("the broker", self.broker.ok("cat /proc/mounts")), ("the runner", self.runner.ok("cat /proc/mounts"))):
@@ -169,10 +186,22 @@ def scenario(world, source):
     world.expect_unmounted()
     world.start_daemon()
     world.hand_over("4711")
-    said = json.loads(world.daemon.ok("cat /data/tmp/.baton/status.json"))
+    said = world.status()
     expect(said["passthrough"], f"no passthrough: {said['passthrough_why']}")
     world.expect_metrics()
     print(f"PASS  {source}: consumers that were there before the daemon hand over, passthrough; metrics over HTTP")
+
+    # The process that serves is killed, and the program is replaced, below what a consumer has open.
+    reader = world.reader("4711")
+    world.daemon.ok(f"kill -9 {world.status()['worker']}")
+    world.hand_over("4714")
+    world.install("batonfs")
+    world.daemon.ok("/opt/baton -m /data/tmp upgrade")
+    world.hand_over("4715")
+    said = world.status()
+    expect((said["takeovers"], said["upgrades"]) == (2, 1), f"{said}")
+    expect(reader.communicate("\n", timeout=30)[0].strip() == "5000000", "an open file was lost")
+    print(f"PASS  {source}: worker killed, program upgraded in place; who had a file open read on, consumers noticed nothing")
 
     # kill -9, and what the orchestrator does then.
     world.daemon.stop("KILL")
@@ -183,15 +212,13 @@ def scenario(world, source):
     print(f"PASS  {source}: daemon killed and started again; the consumers see the new mount, nothing hangs")
 
     # An upgrade is an orderly stop, with a file open in a consumer, and a start.
-    reader = subprocess.Popen(["crun", "exec", world.runner.name, "sh", "-c", "exec 3</data/tmp/4712/input.bin; sleep 2; cat <&3 | wc -c"],
-                              stdout=subprocess.PIPE, text=True)
-    time.sleep(0.5)
+    reader = world.reader("4712")
     started = time.monotonic()
     code = world.daemon.stop("TERM")
     expect(code == 0, f"SIGTERM: exit {code}: {(world.daemon.bundle / 'log').read_text()}")
     took = time.monotonic() - started
     world.expect_unmounted()
-    expect(reader.communicate(timeout=30)[0].strip() == "5000000", "an open file was lost in an orderly stop")
+    expect(reader.communicate("\n", timeout=30)[0].strip() == "5000000", "an open file was lost in an orderly stop")
     world.start_daemon()
     world.hand_over("4713")
     print(f"PASS  {source}: stopped in order ({took:.1f} s) and started again; who had a file open read on")
