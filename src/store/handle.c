@@ -17,7 +17,7 @@
  * (iget_locked() of ext4 and btrfs finds an inode that is being created). That is over when the new file has
  * its name, which may take a disk access and, on a machine that stands still, seconds; real want of memory
  * lasts. So it is asked again: at once, then after pauses that grow from the first to the longest, as many
- * times as make two seconds.
+ * times as make two seconds. Likewise if somebody has a lease on it just now, to see whether it is in use (lease.h).
  */
 #define RETRIES 220
 #define PAUSE_FIRST_NS (10 * NS_PER_US)
@@ -66,7 +66,7 @@ int handle_open(int mount_fd, const struct handle *h, int flags)
 {
 	int fd = handle_try_open(mount_fd, h, flags);
 
-	for (int i = 0; fd == -ENOMEM && i < RETRIES; i++) {
+	for (int i = 0; (fd == -ENOMEM || fd == -EWOULDBLOCK) && i < RETRIES; i++) {
 		pause_before(i);
 		fd = handle_try_open(mount_fd, h, flags);
 	}

@@ -33,11 +33,11 @@ int handle_at(int dirfd, const char *name, struct handle *ret) WARN_UNUSED;
 /*
  * Open the inode. mount_fd: any descriptor of that filesystem that is not O_PATH. flags as open(2),
  * O_CLOEXEC is added. Returns a descriptor the caller owns; -ESTALE if the inode is gone. Blocks for as long
- * as the filesystem gives its number to another file.
+ * as the filesystem gives its number to another file, or somebody has a lease on it: two seconds, then -EWOULDBLOCK.
  */
 int handle_open(int mount_fd, const struct handle *h, int flags) WARN_UNUSED;
 
-/* The same, without waiting for that: -ENOMEM then. For who holds a lock. */
+/* The same, without waiting for that: -ENOMEM or -EWOULDBLOCK then. For who holds a lock. */
 int handle_try_open(int mount_fd, const struct handle *h, int flags) WARN_UNUSED;
 
 bool handle_equal(const struct handle *a, const struct handle *b);

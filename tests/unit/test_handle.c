@@ -9,8 +9,9 @@
 
 #include "scratch.h"
 
-/* The system call as the tests of ENOMEM want it; linked before the C library's. */
+/* The system call as the tests want it; linked before the C library's. */
 static int refusals;
+static int refusal;
 static int asked;
 
 int open_by_handle_at(int mount_fd, struct file_handle *h, int flags)
@@ -18,7 +19,7 @@ int open_by_handle_at(int mount_fd, struct file_handle *h, int flags)
 	asked++;
 	if (refusals > 0) {
 		refusals--;
-		errno = ENOMEM;
+		errno = refusal;
 		return -1;
 	}
 	return (int)syscall(SYS_open_by_handle_at, mount_fd, h, flags);
@@ -110,6 +111,7 @@ START_TEST(open_is_tried_again_while_the_number_changes_hands)
 	struct handle h;
 	int fd;
 
+	refusal = ENOMEM;
 	add_file(scratch.fd, "a", "x");
 	ck_assert_int_eq(handle_at(scratch.fd, "a", &h), 0);
 	refusals = 12;
@@ -126,12 +128,31 @@ START_TEST(open_is_tried_again_while_the_number_changes_hands)
 }
 END_TEST
 
+/* Who looks whether it is in use has a lease for the moment. */
+START_TEST(open_is_tried_again_while_somebody_has_a_lease)
+{
+	struct handle h;
+	int fd;
+
+	add_file(scratch.fd, "a", "x");
+	ck_assert_int_eq(handle_at(scratch.fd, "a", &h), 0);
+	refusal = EWOULDBLOCK;
+	refusals = 12;
+	fd = handle_open(scratch.fd, &h, O_RDWR | O_NONBLOCK);
+	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
+	refusals = 1;
+	ck_assert_int_eq(handle_try_open(scratch.fd, &h, O_RDWR | O_NONBLOCK), -EWOULDBLOCK);
+}
+END_TEST
+
 START_TEST(want_of_memory_is_told_in_the_end)
 {
 	struct handle h;
 
 	add_file(scratch.fd, "a", "x");
 	ck_assert_int_eq(handle_at(scratch.fd, "a", &h), 0);
+	refusal = ENOMEM;
 	refusals = INT_MAX;
 	ck_assert_int_eq(handle_open(scratch.fd, &h, O_PATH), -ENOMEM);
 	refusals = 0;
@@ -184,6 +205,7 @@ int main(void)
 		open_of_a_deleted_inode_is_stale,
 		number_used_again_is_another_handle,
 		open_is_tried_again_while_the_number_changes_hands,
+		open_is_tried_again_while_somebody_has_a_lease,
 		want_of_memory_is_told_in_the_end,
 		no_handle_names_nothing,
 		failure_leaves_the_result_alone,
