@@ -5,45 +5,23 @@
 #include "store/store.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 
+#include "store/dirprobe.h"
 #include "store/mark.h"
-#include "store/procfd.h"
 #include "util/cleanup.h"
-#include "util/dir.h"
 #include "util/parse.h"
 
 #define FORMAT_TEXT "batonfs store, format "
-
-/* Not in linux/magic.h of every release; sources: fs/xfs/xfs_log_format.h, fs/zfs. */
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
-
-static const struct {
-	long magic;
-	const char *name;
-} filesystems[] = {
-	{ TMPFS_MAGIC, "tmpfs" },
-	{ EXT4_SUPER_MAGIC, "ext4" },
-	{ XFS_SUPER_MAGIC, "xfs" },
-	{ BTRFS_SUPER_MAGIC, "btrfs" },
-	{ OVERLAYFS_SUPER_MAGIC, "overlay" },
-	{ NFS_SUPER_MAGIC, "nfs" },
-	{ F2FS_SUPER_MAGIC, "f2fs" },
-};
 
 PRINTF(3, 4) static int fail(struct store_error *error, int err, const char *fmt, ...)
 {
@@ -103,22 +81,6 @@ static int find_directory(const char *source, struct store *st, struct store_err
 			    "store %s does not exist; make it with: mkdir -p -m 0700 %s", source,
 			    source);
 	return fail_open(error, source, errno);
-}
-
-/* A directory without entries, but for what mkfs leaves. */
-static int is_empty(int fd)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *d;
-	int r = dir_open(fd, ".", &dir);
-
-	if (r < 0)
-		return r;
-	while ((errno = 0, d = readdir(dir))) {
-		if (!dir_is_dot(d->d_name) && strcmp(d->d_name, "lost+found") != 0)
-			return 0;
-	}
-	return errno ? -errno : 1;
 }
 
 /* The lock file names the format. 0, -ENODATA if it is none of ours, -EPROTONOSUPPORT. */
@@ -217,7 +179,7 @@ static int check_marks(struct store *st, struct store_error *error)
  */
 static int create_new(struct store *st, struct store_error *error)
 {
-	int r = is_empty(st->fd);
+	int r = dirprobe_empty(st->fd);
 
 	if (r < 0)
 		return fail(error, r, "store %s: %s", st->path, strerror(-r));
@@ -257,42 +219,21 @@ static int open_subdirectory(struct store *st, const char *name, mode_t mode, in
 	return 0;
 }
 
-static const char *filesystem_name(int fd)
-{
-	struct statfs sfs;
-
-	if (fstatfs(fd, &sfs) == 0) {
-		for (size_t i = 0; i < ARRAY_SIZE(filesystems); i++) {
-			if ((long)sfs.f_type == filesystems[i].magic)
-				return filesystems[i].name;
-		}
-	}
-	return "unknown";
-}
-
 /* Prove before anything is written what is needed all the time: handles. */
 static int check_handles(struct store *st, struct store_error *error)
 {
-	struct handle h;
-	int fd;
-	int r = handle_at(st->fd, "", &h);
+	int r = dirprobe_handles(st->fd);
 
-	if (r == -EOPNOTSUPP || r == -EOVERFLOW)
-		return fail(error, -EOPNOTSUPP,
+	if (r == -EOPNOTSUPP)
+		return fail(error, r,
 			    "store %s: its filesystem (%s) has no file handles; use a directory on "
 			    "ext4, XFS, btrfs or tmpfs, or memory",
 			    st->path, st->filesystem);
-	if (r < 0)
-		return fail(error, r, "store %s: name_to_handle_at: %s", st->path, strerror(-r));
-	fd = handle_open(st->fd, &h, O_PATH);
-	if (fd == -EPERM)
-		return fail(error, fd,
+	if (r == -EPERM)
+		return fail(error, r,
 			    "no privilege to open files by handle; run batonfs as root "
 			    "(CAP_DAC_READ_SEARCH)");
-	if (fd < 0)
-		return fail(error, fd, "store %s: open_by_handle_at: %s", st->path, strerror(-fd));
-	(void)safe_close(fd);
-	return 0;
+	return r < 0 ? fail(error, r, "store %s: file handles: %s", st->path, strerror(-r)) : 0;
 }
 
 static int open_subdirectories(struct store *st, struct store_error *error)
@@ -372,7 +313,7 @@ int store_open(const char *source, struct store *ret, struct store_error *error)
 		r = fail_open(error, st.path, errno);
 		goto out;
 	}
-	st.filesystem = filesystem_name(st.fd);
+	st.filesystem = dirprobe_filesystem(st.fd);
 	r = check_handles(&st, error);
 	if (r == 0)
 		r = lay_out(&st, error);
@@ -394,7 +335,7 @@ int store_adopt(struct store *st)
 
 	if (r < 0)
 		return r;
-	st->filesystem = filesystem_name(st->fd);
+	st->filesystem = dirprobe_filesystem(st->fd);
 	return blobs_new(st->blobs_fd, strcmp(st->filesystem, "tmpfs") != 0, &st->blobs);
 }
 
