@@ -58,8 +58,8 @@ static bool has_blob(const struct store *store, const struct blob_name *name)
 {
 	struct stat st;
 
-	return fstatat(store->blobs_fd, name->text, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == blob_name_bytes(name);
+	return blob_stat(store->blobs, name, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size == blob_name_bytes(name);
 }
 
 /* What the ledger has for it; "": an ordinary file, or no row. */
@@ -171,31 +171,33 @@ static int check_file(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 /* ---- blobs ---- */
 
 /* Somebody needs it, or it is gone by now. */
-static bool is_needed(const struct check *c, const struct blob_name *name, const char *entry)
+static bool is_needed(const struct check *c, const struct blob_name *name)
 {
 	uint64_t refs = 0;
+	struct stat st;
 
 	if (ledger_blob_refs(c->ledger, name->text, &refs) < 0 || refs > 0)
 		return true;
 	return blob_is_pinned(c->store->blobs, name) || ledger_sync(c->ledger) < 0 ||
 	       ledger_blob_refs(c->ledger, name->text, &refs) < 0 || refs > 0 ||
-	       faccessat(c->store->blobs_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+	       blob_stat(c->store->blobs, name, &st) < 0;
 }
 
 static int check_blob(void *arg, const struct blob_info *info, const char *entry)
 {
 	struct state *s = arg;
 	struct garbage removed;
+	struct stat st;
 
 	if (!info->name.text[0])
 		return tell(s, CHECK_BLOB_FOREIGN, entry, false);
 	s->counts->blobs++;
-	if (is_needed(s->c, &info->name, entry))
+	if (is_needed(s->c, &info->name))
 		return 0;
 	if (s->c->repair)
 		(void)!garbage_collect(s->c->store->blobs, s->c->ledger, true, &removed);
 	return tell(s, CHECK_BLOB_UNUSED, entry,
-		    faccessat(s->c->store->blobs_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) < 0);
+		    blob_stat(s->c->store->blobs, &info->name, &st) < 0);
 }
 
 int check_run(const struct check *c, struct check_counts *ret)

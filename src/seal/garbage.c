@@ -93,8 +93,10 @@ static int judge(struct round *c, bool remove)
 	int r = 0;
 
 	for (size_t i = 0; i < c->count; i++) {
-		if (blob_doom(c->blobs, &c->suspects[i].name) < 0)
+		if (blob_doom(c->blobs, &c->suspects[i].name) < 0) { /* not now */
+			c->result->pinned_blobs++;
 			c->suspects[i].name.text[0] = '\0';
+		}
 	}
 	r = ledger_sync(c->ledger);
 	ledger_stats(c->ledger, &stats);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The directory of blobs, and a small table of those that somebody needs for the moment.
+ * Names, making, finding.
  */
 #include "store/blob.h"
 
@@ -15,31 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/blob_table.h"
 #include "util/cleanup.h"
 #include "util/dir.h"
 #include "util/fault.h"
-#include "util/lock.h"
 #include "util/parse.h"
-
-/* Chains of the table. Source: opens of stubs that the daemon serves, and blobs in the making: some tens. */
-#define CHAINS 256
-
-/* A blob that is pinned or doomed. */
-struct held {
-	struct held *next; /* owned */
-	struct blob_name name;
-	uint32_t pins;
-	bool doomed; /* never with pins */
-};
-
-struct blobs {
-	/* Constant. */
-	int dirfd;
-	bool durable;
-
-	struct lock lock;	     /* rank LOCK_BLOBS */
-	struct held *chains[CHAINS]; /* blobs.lock; owned */
-};
 
 /* ---- names ---- */
 
@@ -89,112 +69,6 @@ uint64_t blob_name_bytes(const struct blob_name *name)
 	return strtoull(name->text + BLOB_HASH_DIGITS + 1, NULL, 10);
 }
 
-/* ---- pins ---- */
-
-static struct held **find_locked(struct blobs *b, const struct blob_name *name)
-{
-	uint32_t sum = 5381;
-	struct held **at;
-
-	for (const char *c = name->text; *c; c++)
-		sum = sum * 33 + (unsigned char)*c;
-	for (at = &b->chains[sum % CHAINS]; *at; at = &(*at)->next) {
-		if (blob_name_equal(&(*at)->name, name))
-			break;
-	}
-	return at;
-}
-
-static void let_go_locked(struct held **at)
-{
-	struct held *gone = *at;
-
-	*at = gone->next;
-	free(gone);
-}
-
-/* Its entry, made if there is none. */
-static struct held *hold_locked(struct blobs *b, const struct blob_name *name)
-{
-	struct held **at = find_locked(b, name);
-
-	if (*at)
-		return *at;
-	*at = calloc(1, sizeof(**at));
-	if (*at)
-		(*at)->name = *name;
-	return *at;
-}
-
-int blob_pin(struct blobs *b, const struct blob_name *name)
-{
-	struct held *h;
-
-	LOCK_SCOPE(&b->lock);
-	h = hold_locked(b, name);
-	if (!h)
-		return -ENOMEM;
-	h->doomed = false;
-	h->pins++;
-	return 0;
-}
-
-void blob_unpin(struct blobs *b, const struct blob_name *name)
-{
-	struct held **at;
-
-	LOCK_SCOPE(&b->lock);
-	at = find_locked(b, name);
-	if (*at && --(*at)->pins == 0)
-		let_go_locked(at);
-}
-
-bool blob_is_pinned(struct blobs *b, const struct blob_name *name)
-{
-	struct held **at;
-
-	LOCK_SCOPE(&b->lock);
-	at = find_locked(b, name);
-	return *at && (*at)->pins > 0;
-}
-
-int blob_doom(struct blobs *b, const struct blob_name *name)
-{
-	struct held *h;
-
-	LOCK_SCOPE(&b->lock);
-	h = hold_locked(b, name);
-	if (!h)
-		return -ENOMEM;
-	if (h->pins > 0)
-		return -EBUSY;
-	h->doomed = true;
-	return 0;
-}
-
-int blob_remove_doomed(struct blobs *b, const struct blob_name *name)
-{
-	struct held **at;
-
-	LOCK_SCOPE(&b->lock);
-	at = find_locked(b, name);
-	if (!*at || !(*at)->doomed)
-		return -EBUSY;
-	let_go_locked(at);
-	FAULT_POINT("blob-doomed");
-	return FAULT_CALL("blob-unlink", unlinkat(b->dirfd, name->text, 0)) < 0 ? -errno : 0;
-}
-
-void blob_spare(struct blobs *b, const struct blob_name *name)
-{
-	struct held **at;
-
-	LOCK_SCOPE(&b->lock);
-	at = find_locked(b, name);
-	if (*at && (*at)->doomed)
-		let_go_locked(at);
-}
-
 /* ---- making ---- */
 
 static int fill(int fd, const struct blob_source *source)
@@ -219,15 +93,26 @@ static int fill(int fd, const struct blob_source *source)
 }
 
 /* What can go wrong with the disk goes wrong before it has a name. */
-static int finish(struct blobs *b, int fd, const struct blob_source *source)
+static int finish(int fd, bool durable, const struct blob_source *source)
 {
 	int r = source->check ? source->check(source->ctx, fd) : 0;
 
 	FAULT_POINT("blob-filled");
-	return r == 0 && b->durable && FAULT_CALL("blob-sync", fsync(fd)) < 0 ? -errno : r;
+	return r == 0 && durable && FAULT_CALL("blob-sync", fsync(fd)) < 0 ? -errno : r;
 }
 
-static void write_name(const struct blob_source *source, uint32_t number, struct blob_name *ret)
+int blob_fill(int dirfd, bool durable, const struct blob_source *source)
+{
+	_cleanup_close_ int fd =
+		FAULT_CALL("blob-make", openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0400));
+	int r = fd < 0 ? -errno : fill(fd, source);
+
+	if (r == 0)
+		r = finish(fd, durable, source);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+void blob_write_name(const struct blob_source *source, uint32_t number, struct blob_name *ret)
 {
 	int n = snprintf(ret->text, sizeof(ret->text), "%.*s-%" PRIu64, BLOB_HASH_DIGITS,
 			 source->hash, source->bytes);
@@ -236,16 +121,28 @@ static void write_name(const struct blob_source *source, uint32_t number, struct
 		(void)snprintf(ret->text + n, sizeof(ret->text) - (size_t)n, "-%" PRIu32, number);
 }
 
+/* A name is given once, whatever directory the blob is in: what is here may go away, and does so under the lock. */
+static int link_here(struct blobs *b, int fd, const struct blob_name *name)
+{
+	_cleanup_(lock_dropp) struct lock *lock = b->away_fd < 0 ? NULL : lock_taken(&b->lock);
+
+	if (lock && faccessat(b->away_fd, name->text, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return FAULT_CALL("blob-link", linkat(fd, "", b->dirfd, name->text, AT_EMPTY_PATH)) < 0
+		       ? -errno
+		       : 0;
+}
+
 /* Pinned before it can be found. */
 static int link_as(struct blobs *b, int fd, const struct blob_name *name)
 {
 	int r = blob_pin(b, name);
 
-	if (r == 0 &&
-	    FAULT_CALL("blob-link", linkat(fd, "", b->dirfd, name->text, AT_EMPTY_PATH)) < 0) {
-		r = -errno;
+	if (r < 0)
+		return r;
+	r = link_here(b, fd, name);
+	if (r < 0)
 		blob_unpin(b, name);
-	}
 	return r;
 }
 
@@ -256,7 +153,7 @@ static int give_name(struct blobs *b, int fd, const struct blob_source *source,
 	int r = -EEXIST;
 
 	for (uint32_t i = 0; r == -EEXIST && i < BLOB_SAME_MAX; i++) {
-		write_name(source, i, &name);
+		blob_write_name(source, i, &name);
 		r = link_as(b, fd, &name);
 	}
 	if (r < 0)
@@ -274,59 +171,92 @@ static int give_name(struct blobs *b, int fd, const struct blob_source *source,
 
 int blob_make(struct blobs *b, const struct blob_source *source, struct blob_name *ret)
 {
-	_cleanup_close_ int fd =
-		FAULT_CALL("blob-make",
-			   openat(b->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0400));
-	int r = fd < 0 ? -errno : fill(fd, source);
+	_cleanup_close_ int fd = blob_fill(b->dirfd, b->durable, source);
 
-	if (r == 0)
-		r = finish(b, fd, source);
-	return r == 0 ? give_name(b, fd, source, ret) : r;
+	return fd < 0 ? fd : give_name(b, fd, source, ret);
 }
 
 /* ---- looking ---- */
 
+/*
+ * A blob that goes away is in both directories for a while: it is linked there before it is removed here, so one of
+ * the two looks finds it.
+ */
+static int open_either(struct blobs *b, const struct blob_name *name, int flags)
+{
+	bool away_first = blob_is_leaving(b, name);
+	int fd = openat(away_first ? b->away_fd : b->dirfd, name->text,
+			flags | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && b->away_fd >= 0)
+		fd = openat(away_first ? b->dirfd : b->away_fd, name->text,
+			    flags | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 int blob_open(struct blobs *b, const struct blob_name *name)
 {
-	int fd = openat(b->dirfd, name->text, O_RDONLY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
+	return open_either(b, name, O_RDONLY | O_NOATIME);
 }
 
 int blob_open_path(struct blobs *b, const struct blob_name *name)
 {
-	int fd = openat(b->dirfd, name->text, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
+	return open_either(b, name, O_PATH);
 }
 
-static int tell(struct blobs *b, const char *entry,
-		int (*each)(void *arg, const struct blob_info *info, const char *entry), void *arg)
+int blob_stat(struct blobs *b, const struct blob_name *name, struct stat *ret)
 {
-	struct blob_info info = { 0 };
+	if (fstatat(b->dirfd, name->text, ret, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (errno == ENOENT && b->away_fd >= 0 &&
+	    fstatat(b->away_fd, name->text, ret, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return -errno;
+}
+
+struct listing {
+	struct blobs *b;
+	int (*each)(void *arg, const struct blob_info *info, const char *entry);
+	void *arg;
+};
+
+static int tell(const struct listing *l, int dirfd, const char *entry)
+{
+	struct blob_info info = { .away = dirfd == l->b->away_fd };
 	struct stat st;
 
-	if (fstatat(b->dirfd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	/* What is in both directories is told of once. */
+	if (info.away && faccessat(l->b->dirfd, entry, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (fstatat(dirfd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno; /* just removed */
 	if (!S_ISREG(st.st_mode) || blob_name_parse(entry, &info.name) < 0)
 		info.name.text[0] = '\0';
 	info.bytes = (uint64_t)st.st_size;
 	info.stored_bytes = (uint64_t)st.st_blocks * 512;
-	return each(arg, &info, entry);
+	return l->each(l->arg, &info, entry);
+}
+
+static int list(const struct listing *l, int dirfd)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *d;
+	int r = dir_open(dirfd, ".", &dir);
+
+	while (r == 0 && (errno = 0, d = readdir(dir))) {
+		if (!dir_is_dot(d->d_name))
+			r = tell(l, dirfd, d->d_name);
+	}
+	return r == 0 && errno ? -errno : r;
 }
 
 int blob_each(struct blobs *b,
 	      int (*each)(void *arg, const struct blob_info *info, const char *entry), void *arg)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *d;
-	int r = dir_open(b->dirfd, ".", &dir);
+	struct listing l = { .b = b, .each = each, .arg = arg };
+	int r = list(&l, b->dirfd);
 
-	while (r == 0 && (errno = 0, d = readdir(dir))) {
-		if (!dir_is_dot(d->d_name))
-			r = tell(b, d->d_name, each, arg);
-	}
-	return r == 0 && errno ? -errno : r;
+	return r == 0 && b->away_fd >= 0 ? list(&l, b->away_fd) : r;
 }
 
 /* ---- the object ---- */
@@ -343,6 +273,7 @@ int blobs_new(int dirfd, bool durable, struct blobs **ret)
 	if (!b)
 		return -ENOMEM;
 	b->dirfd = dirfd;
+	b->away_fd = -1;
 	b->durable = durable;
 	lock_init(&b->lock, LOCK_BLOBS);
 	*ret = b;
@@ -353,10 +284,7 @@ void blobs_free(struct blobs *b)
 {
 	if (!b)
 		return;
-	for (int i = 0; i < CHAINS; i++) {
-		while (b->chains[i])
-			let_go_locked(&b->chains[i]);
-	}
+	blob_forget_all(b);
 	lock_done(&b->lock);
 	free(b);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Blobs: content that several files share. STORE/blobs/NAME, a file of root's that is never written again once it
- * has its name. The files whose content it is are stubs (store/stub.h).
+ * has its name. The files whose content it is are stubs (store/stub.h). A store in memory may have a second directory
+ * for them, on a disk (store/blob_away.h); whoever opens a blob is not told where it is.
  *
  *     NAME    HASH-SIZE or HASH-SIZE-N    32 hexadecimal digits, decimal bytes, decimal from 1
  *
@@ -19,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "store/copy.h"
 #include "util/macro.h"
@@ -29,7 +31,10 @@
 /* With the NUL. Source: 32 + "-" + 20 digits + "-" + 10 digits. */
 #define BLOB_NAME_SIZE 65
 
-/* As many blobs of the same hash and size, at most. Source: as many owners, or collisions that somebody made. */
+/*
+ * As many blobs of the same hash and size, at most, made here; and as many made away. Source: as many owners, or
+ * collisions that somebody made.
+ */
 #define BLOB_SAME_MAX 4096
 
 struct blob_name {
@@ -45,7 +50,7 @@ struct blobs;
 int blobs_new(int dirfd, bool durable, struct blobs **ret) WARN_UNUSED;
 void blobs_free(struct blobs *b);
 
-/* Whether this filesystem keeps what is written to it. */
+/* Whether the filesystem of the store keeps what is written to it. */
 bool blobs_durable(const struct blobs *b);
 
 /* -EINVAL if the text is no name. */
@@ -89,15 +94,19 @@ void blob_unpin(struct blobs *b, const struct blob_name *name);
 bool blob_is_pinned(struct blobs *b, const struct blob_name *name);
 
 /*
- * Say that it may be removed: -EBUSY if it is pinned. Later, when nothing names it, remove it: -EBUSY if it was
+ * Say that it may be removed: -EBUSY if it is pinned, or on its way elsewhere. Later, when nothing names it, remove it: -EBUSY if it was
  * pinned meanwhile; or let it be.
  */
 int blob_doom(struct blobs *b, const struct blob_name *name) WARN_UNUSED;
 int blob_remove_doomed(struct blobs *b, const struct blob_name *name) WARN_UNUSED;
 void blob_spare(struct blobs *b, const struct blob_name *name);
 
+/* Attributes of the file that it is. -ENOENT, -errno. */
+int blob_stat(struct blobs *b, const struct blob_name *name, struct stat *ret) WARN_UNUSED;
+
 struct blob_info {
 	struct blob_name name;
+	bool away;	       /* not in the store: see blob_away.h */
 	uint64_t bytes;	       /* its size */
 	uint64_t stored_bytes; /* what it takes on the filesystem */
 };
