@@ -417,6 +417,18 @@ int ledger_each_expired_file(struct ledger *l, int64_t now_real_ns, int64_t defa
 	return query_each_expired_file(l->query, &which, each, arg);
 }
 
+int ledger_each_filled_file(struct ledger *l, uint64_t min_bytes, uint32_t max,
+			    int (*each)(void *arg, const struct ledger_file *f), void *arg)
+{
+	struct query_expired which = {
+		.now_real_ns = INT64_MAX,
+		.min_bytes = min_bytes,
+		.max = max,
+	};
+
+	return query_each_expired_file(l->query, &which, each, arg);
+}
+
 int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_real_ns)
 {
 	return query_next_file_expiry(l->query, default_ttl_ns, ret_real_ns);
@@ -457,6 +469,30 @@ int ledger_file_find(struct ledger *l, uint64_t ino, struct ledger_twin *ret)
 int ledger_blob_refs(struct ledger *l, const char *blob, uint64_t *ret_refs)
 {
 	return query_blob_refs(l->query, blob, ret_refs);
+}
+
+int ledger_blob_stubs(struct ledger *l, const char *blob, uint64_t after_ino, uint32_t max,
+		      struct ledger_twin *ret)
+{
+	return query_blob_stubs(l->query, blob, after_ino, max, ret);
+}
+
+int ledger_blob_activity(struct ledger *l, const char *blob, int64_t *ret_real_ns)
+{
+	return query_blob_activity(l->query, blob, ret_real_ns);
+}
+
+int ledger_filled_files_of(struct ledger *l, uint64_t number, uint64_t after_ino,
+			   uint64_t min_bytes, uint32_t max, struct ledger_twin *ret)
+{
+	const struct query_filled_of which = {
+		.execution = number,
+		.after_ino = after_ino,
+		.min_bytes = min_bytes,
+		.max = max,
+	};
+
+	return query_filled_files_of(l->query, &which, ret);
 }
 
 int ledger_stub_usage(struct ledger *l, uint64_t number, struct ledger_stubs *ret)

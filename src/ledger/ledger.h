@@ -238,7 +238,15 @@ int ledger_each_expired_file(struct ledger *l, int64_t now_real_ns, int64_t defa
 			     uint32_t max, int (*each)(void *arg, const struct ledger_file *f),
 			     void *arg) WARN_UNUSED;
 
-/* When the next such file expires; INT64_MAX if none. */
+/*
+ * Files with a lifetime of their own that have their content themselves (they are no stubs), at least `min_bytes` of it,
+ * not 0: at most `max` of them, longest idle first. Found by index.
+ */
+int ledger_each_filled_file(struct ledger *l, uint64_t min_bytes, uint32_t max,
+			    int (*each)(void *arg, const struct ledger_file *f), void *arg)
+	WARN_UNUSED;
+
+/* When the next file with a lifetime of its own expires; INT64_MAX if none. */
 int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_real_ns)
 	WARN_UNUSED;
 
@@ -282,6 +290,20 @@ int ledger_file_find(struct ledger *l, uint64_t ino, struct ledger_twin *ret) WA
 
 /* How many rows name the blob. */
 int ledger_blob_refs(struct ledger *l, const char *blob, uint64_t *ret_refs) WARN_UNUSED;
+
+/* Stubs of the blob, by inode number, from the one behind `after_ino` on; at most `max`. Returns how many. */
+int ledger_blob_stubs(struct ledger *l, const char *blob, uint64_t after_ino, uint32_t max,
+		      struct ledger_twin *ret) WARN_UNUSED;
+
+/* When an execution that has a stub of it, or a stub with a lifetime of its own, was active last. 0: none. */
+int ledger_blob_activity(struct ledger *l, const char *blob, int64_t *ret_real_ns) WARN_UNUSED;
+
+/*
+ * Files of an execution that have their content themselves, at least `min_bytes` of it, in the same way. Without those
+ * that ledger_each_filled_file() tells of.
+ */
+int ledger_filled_files_of(struct ledger *l, uint64_t number, uint64_t after_ino,
+			   uint64_t min_bytes, uint32_t max, struct ledger_twin *ret) WARN_UNUSED;
 
 struct ledger_stubs {
 	uint64_t files;

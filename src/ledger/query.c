@@ -200,8 +200,11 @@ static int merge_expired(struct db *db, struct expiry_source *a, struct expiry_s
 static int collect_expired(struct query *q, const struct query_expired *which, struct rows *rows)
 {
 	LOCK_SCOPE(&q->lock);
-	_cleanup_stmt_ sqlite3_stmt *own = db_stmt(q->db, STMT_EXPIRED_OWN_TTL);
-	_cleanup_stmt_ sqlite3_stmt *def = db_stmt(q->db, STMT_EXPIRED_DEFAULT_TTL);
+	bool filled = which->min_bytes > 0;
+	_cleanup_stmt_ sqlite3_stmt *own =
+		db_stmt(q->db, filled ? STMT_FILLED_OWN_TTL : STMT_EXPIRED_OWN_TTL);
+	_cleanup_stmt_ sqlite3_stmt *def =
+		db_stmt(q->db, filled ? STMT_FILLED_DEFAULT_TTL : STMT_EXPIRED_DEFAULT_TTL);
 	struct expiry_source a = { .stmt = own };
 	struct expiry_source b = { .stmt = def, .shift_ns = which->default_ttl_ns };
 	bool never = which->default_ttl_ns == LEDGER_TTL_NEVER;
@@ -210,6 +213,10 @@ static int collect_expired(struct query *q, const struct query_expired *which, s
 	stmt_bind_i64(own, 2, which->max);
 	stmt_bind_i64(def, 1, add_saturated(which->now_real_ns, -which->default_ttl_ns));
 	stmt_bind_i64(def, 2, never ? 0 : which->max);
+	if (filled) {
+		stmt_bind_u64(own, 3, which->min_bytes);
+		stmt_bind_u64(def, 3, which->min_bytes);
+	}
 	return merge_expired(q->db, &a, &b, which->max, rows);
 }
 
@@ -404,6 +411,45 @@ int query_blob_refs(struct query *q, const char *blob, uint64_t *ret_refs)
 		return r;
 	*ret_refs = stmt_column_u64(s, 0);
 	return 0;
+}
+
+int query_blob_stubs(struct query *q, const char *blob, uint64_t after_ino, uint32_t max,
+		     struct ledger_twin *ret)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_BLOB_STUBS);
+
+	stmt_bind_text(s, 1, blob, strlen(blob));
+	stmt_bind_u64(s, 2, after_ino);
+	stmt_bind_i64(s, 3, max);
+	return read_twins(q->db, s, max, ret);
+}
+
+int query_blob_activity(struct query *q, const char *blob, int64_t *ret_real_ns)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_BLOB_ACTIVITY);
+	int r;
+
+	stmt_bind_text(s, 1, blob, strlen(blob));
+	r = db_step(q->db, s);
+	if (r < 0)
+		return r;
+	*ret_real_ns = sqlite3_column_int64(s, 0); /* 0: NULL, nobody has it */
+	return 0;
+}
+
+int query_filled_files_of(struct query *q, const struct query_filled_of *which,
+			  struct ledger_twin *ret)
+{
+	LOCK_SCOPE(&q->lock);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_FILLED_OF);
+
+	stmt_bind_u64(s, 1, which->execution);
+	stmt_bind_u64(s, 2, which->after_ino);
+	stmt_bind_u64(s, 3, which->min_bytes);
+	stmt_bind_i64(s, 4, which->max);
+	return read_twins(q->db, s, which->max, ret);
 }
 
 /* ---- sums ---- */

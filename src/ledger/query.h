@@ -30,6 +30,7 @@ struct query_expired {
 	int64_t now_real_ns;
 	int64_t default_ttl_ns;
 	uint32_t max;
+	uint64_t min_bytes; /* not 0: see ledger_each_filled_file() */
 };
 
 int query_each_expired_file(struct query *q, const struct query_expired *which,
@@ -51,6 +52,19 @@ int query_file_twins(struct query *q, const struct ledger_seal *seal, uint64_t e
 		     uint32_t max, struct ledger_twin *ret) WARN_UNUSED;
 int query_file_find(struct query *q, uint64_t ino, struct ledger_twin *ret) WARN_UNUSED;
 int query_blob_refs(struct query *q, const char *blob, uint64_t *ret_refs) WARN_UNUSED;
+int query_blob_stubs(struct query *q, const char *blob, uint64_t after_ino, uint32_t max,
+		     struct ledger_twin *ret) WARN_UNUSED;
+int query_blob_activity(struct query *q, const char *blob, int64_t *ret_real_ns) WARN_UNUSED;
+
+struct query_filled_of {
+	uint64_t execution;
+	uint64_t after_ino;
+	uint64_t min_bytes;
+	uint32_t max;
+};
+
+int query_filled_files_of(struct query *q, const struct query_filled_of *which,
+			  struct ledger_twin *ret) WARN_UNUSED;
 int query_stub_usage(struct query *q, uint64_t number, struct ledger_stubs *ret) WARN_UNUSED;
 int query_stub_usage_all(struct query *q, struct ledger_stubs *ret) WARN_UNUSED;
 

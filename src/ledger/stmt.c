@@ -95,6 +95,15 @@ const char *const stmt_sql[STMT_MAX_] = {
 	[STMT_EXPIRED_DEFAULT_TTL] =
 		"SELECT " FILE_COLUMNS ", activity_ns FROM file"
 		" WHERE " HAS_DEFAULT_TTL " AND activity_ns <= ?1 ORDER BY activity_ns LIMIT ?2",
+	/* The same that have their content themselves, and enough of it. */
+	[STMT_FILLED_OWN_TTL] =
+		"SELECT " FILE_COLUMNS ", activity_ns + ttl_ns FROM file WHERE " HAS_OWN_TTL
+		" AND activity_ns + ttl_ns <= ?1 AND blob IS NULL AND size_bytes >= ?3"
+		" ORDER BY activity_ns + ttl_ns LIMIT ?2",
+	[STMT_FILLED_DEFAULT_TTL] =
+		"SELECT " FILE_COLUMNS ", activity_ns FROM file"
+		" WHERE " HAS_DEFAULT_TTL " AND activity_ns <= ?1 AND blob IS NULL"
+		" AND size_bytes >= ?3 ORDER BY activity_ns LIMIT ?2",
 	[STMT_NEXT_OWN_TTL] = "SELECT activity_ns + ttl_ns FROM file WHERE " HAS_OWN_TTL
 			      " ORDER BY activity_ns + ttl_ns LIMIT 1",
 	[STMT_NEXT_DEFAULT_TTL] = "SELECT activity_ns FROM file WHERE " HAS_DEFAULT_TTL
@@ -115,6 +124,19 @@ const char *const stmt_sql[STMT_MAX_] = {
 	[STMT_FILE_FIND] = "SELECT ino, execution, handle_type, handle, blob FROM file"
 			   " WHERE ino = ?1",
 	[STMT_BLOB_REFS] = "SELECT count(*) FROM file WHERE blob = ?1",
+	[STMT_BLOB_STUBS] = "SELECT ino, execution, handle_type, handle, blob FROM file"
+			    " WHERE blob = ?1 AND ino > ?2 ORDER BY ino LIMIT ?3",
+	/* The last use of any of its stubs. */
+	[STMT_BLOB_ACTIVITY] =
+		"SELECT max(CASE WHEN own_lifetime = 1 THEN file.activity_ns"
+		" ELSE execution.activity_ns END)"
+		" FROM file JOIN execution ON execution.number = file.execution WHERE blob = ?1",
+	/* Those without a time of their own, which STMT_FILLED_* list. */
+	[STMT_FILLED_OF] =
+		"SELECT ino, execution, handle_type, handle, blob FROM file"
+		" WHERE execution = ?1 AND ino > ?2 AND size_bytes >= ?3 AND blob IS NULL"
+		" AND (own_lifetime = 0 OR ttl_ns = 9223372036854775807)"
+		" ORDER BY ino LIMIT ?4",
 	/* In two parts: sizes of sparse files may add up to more than an integer holds. */
 	[STMT_USAGE] = "SELECT count(*), sum(size_bytes >> 20), sum(size_bytes & 1048575)"
 		       " FROM file WHERE execution = ?1",

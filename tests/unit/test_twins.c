@@ -98,6 +98,74 @@ START_TEST(one_stub_of_each_blob_is_found)
 }
 END_TEST
 
+static int note_ino(void *arg, const struct ledger_file *f)
+{
+	uint64_t **next = arg;
+
+	*(*next)++ = f->ino;
+	return 0;
+}
+
+/* Which files have content to give: not stubs, not small ones; those with a lifetime of their own apart. */
+START_TEST(files_with_content_are_found)
+{
+	struct ledger_twin t[4];
+	uint64_t inos[4] = { 0 };
+	uint64_t *next = inos;
+
+	for (uint64_t ino = 1; ino <= 9; ino++) {
+		struct ledger_file f = fixture_file(ino, ino == 9 ? 8 : 7, ino == 2 ? 99 : 100);
+
+		f.own_lifetime = ino >= 5 && ino <= 8;
+		f.ttl_ns = ino == 5 ? LEDGER_TTL_NEVER : ino == 6 ? 50 : LEDGER_TTL_DEFAULT;
+		f.activity_real_ns = (int64_t)(1000 - 100 * ino);
+		ledger_file_put(l, &f);
+	}
+	ledger_file_shared(l, 3, BASE);
+	ledger_file_shared(l, 8, BASE);
+	sync_ledger();
+	ck_assert_int_eq(ledger_filled_files_of(l, 7, 0, 100, 4, t), 3);
+	ck_assert_uint_eq(t[0].ino, 1);
+	ck_assert_uint_eq(t[1].ino, 4);
+	ck_assert_uint_eq(t[2].ino, 5);
+	ck_assert_int_eq(ledger_filled_files_of(l, 7, 1, 100, 1, t), 1);
+	ck_assert_uint_eq(t[0].ino, 4);
+	ck_assert_int_eq(ledger_each_filled_file(l, 100, 4, note_ino, &next), 0);
+	ck_assert_ptr_eq(next, &inos[2]);
+	ck_assert_uint_eq(inos[0], 7); /* longest idle */
+	ck_assert_uint_eq(inos[1], 6);
+}
+END_TEST
+
+START_TEST(stubs_of_a_blob_and_their_last_use)
+{
+	struct ledger_execution e = { .number = 7, .id = "7", .activity_real_ns = 70 };
+	struct ledger_twin t[4];
+	int64_t activity = -1;
+
+	ledger_execution_put(l, &e);
+	for (uint64_t ino = 1; ino <= 4; ino++) {
+		struct ledger_file f = fixture_file(ino, 7, 10);
+
+		f.own_lifetime = ino == 4;
+		f.activity_real_ns = ino == 4 ? 50 : 90;
+		ledger_file_put(l, &f);
+		if (ino != 2)
+			ledger_file_shared(l, ino, BASE);
+	}
+	sync_ledger();
+	ck_assert_int_eq(ledger_blob_stubs(l, BASE, 0, 4, t), 3);
+	ck_assert_uint_eq(t[0].ino, 1);
+	ck_assert_uint_eq(t[2].ino, 4);
+	ck_assert_int_eq(ledger_blob_stubs(l, BASE, 1, 1, t), 1);
+	ck_assert_uint_eq(t[0].ino, 3);
+	ck_assert_int_eq(ledger_blob_activity(l, BASE, &activity), 0);
+	ck_assert_int_eq(activity, 70);
+	ck_assert_int_eq(ledger_blob_activity(l, "none", &activity), 0);
+	ck_assert_int_eq(activity, 0);
+}
+END_TEST
+
 START_TEST(references_follow_the_rows)
 {
 	struct ledger_file f = fixture_file(1, 7, 10);
@@ -260,6 +328,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, files_of_the_same_hash_and_size_are_found);
 	tcase_add_test(tc, one_stub_of_each_blob_is_found);
+	tcase_add_test(tc, files_with_content_are_found);
+	tcase_add_test(tc, stubs_of_a_blob_and_their_last_use);
 	tcase_add_test(tc, references_follow_the_rows);
 	tcase_add_test(tc, what_takes_references_away_is_told);
 	tcase_add_test(tc, sums_of_stubs);
