@@ -24,6 +24,7 @@
 #include "mountpoint_check.h"
 #include "seal/seal.h"
 #include "status.h"
+#include "store/blob_away.h"
 #include "store/reserve.h"
 #include "store/room.h"
 #include "store/stub.h"
@@ -149,24 +150,27 @@ static bool is_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
 }
 
-/*
- * One must not be inside the other. Asked before the store is touched; what does not exist is store_open()'s
- * to tell.
- */
-static int check_apart(const char *source, const char *mountpoint)
+static bool is_memory(const char *source)
 {
-	_cleanup_free_ char *path = realpath(source, NULL);
+	return strcmp(source, "memory") == 0 || strncmp(source, "memory:", strlen("memory:")) == 0;
+}
 
-	if (!path || strcmp(source, "memory") == 0 ||
-	    strncmp(source, "memory:", strlen("memory:")) == 0)
+/*
+ * One must not be inside the other. Asked before the directory is touched; what does not exist is told by who opens it.
+ */
+static int check_apart(const char *what, const char *dir, const char *mountpoint)
+{
+	_cleanup_free_ char *path = realpath(dir, NULL);
+
+	if (!path)
 		return 0;
 	if (is_below(path, mountpoint))
 		log_error(
-			"store %s is below the mountpoint %s, which would hide it; give a directory elsewhere",
-			source, mountpoint);
+			"%s %s is below the mountpoint %s, which would hide it; give a directory elsewhere",
+			what, dir, mountpoint);
 	else if (is_below(mountpoint, path))
-		log_error("mountpoint %s is inside the store %s; give a directory elsewhere",
-			  mountpoint, source);
+		log_error("mountpoint %s is inside the %s %s; give a directory elsewhere",
+			  mountpoint, what, dir);
 	else
 		return 0;
 	return -EINVAL;
@@ -191,13 +195,59 @@ static int wait_for_store(struct daemon *d, struct store_error *error)
 	return r;
 }
 
+/* The same for the directory that is spilled to: who has it says so in there. */
+static int wait_for_spill(struct daemon *d, struct store_error *error)
+{
+	int64_t end = clock_ns(CLOCK_MONOTONIC) + UNMOUNT_WAIT_NS;
+	struct timespec ts = { .tv_nsec = STORE_POLL_NS };
+	_cleanup_free_ char *user = spilldir_user(d->config.spill);
+	int r = -EBUSY;
+
+	if (!user || mounttab_is_at(user, BATON_FSTYPE, NULL) != 0)
+		return r;
+	log_notice("the batonfs that had spill=%s is going down; waiting for it", d->config.spill);
+	sdnotify("STATUS=waiting for the directory that is spilled to");
+	while (r == -EBUSY && clock_ns(CLOCK_MONOTONIC) < end) {
+		(void)nanosleep(&ts, NULL);
+		r = spilldir_open(d->config.spill, d->mountpoint, &d->spill, error);
+	}
+	return r;
+}
+
+/* Before the store, for a store in memory is not where this directory is found. */
+static int open_spill(struct daemon *d)
+{
+	struct store_error error;
+	int r;
+
+	if (!d->config.spill[0])
+		return 0;
+	if (!is_memory(d->config.source)) {
+		log_error(
+			"option spill is for a store in memory; leave it out, or give source=memory");
+		return -EINVAL;
+	}
+	r = check_apart("spill", d->config.spill, d->mountpoint);
+	if (r < 0)
+		return r;
+	r = spilldir_open(d->config.spill, d->mountpoint, &d->spill, &error);
+	if (r == -EBUSY)
+		r = wait_for_spill(d, &error);
+	if (r < 0)
+		log_error("%s", error.text);
+	return r;
+}
+
 static int open_store(struct daemon *d)
 {
 	struct config_error wrong = { .text = "" };
 	struct store_error error;
-	int r;
+	int r = 0;
 
-	r = check_apart(d->config.source, d->mountpoint);
+	if (!is_memory(d->config.source))
+		r = check_apart("store", d->config.source, d->mountpoint);
+	if (r == 0)
+		r = open_spill(d);
 	if (r < 0)
 		return r;
 	r = store_open(d->config.source, &d->store, &error);
@@ -218,6 +268,8 @@ static int open_trash_and_ledger(struct daemon *d)
 {
 	int r = trash_new(d->store.trash_fd, &d->trash);
 
+	if (d->spill.blobs_fd >= 0)
+		blobs_set_away(d->store.blobs, d->spill.blobs_fd);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		return r;
@@ -360,6 +412,7 @@ static int build_front(struct daemon *d)
 		.settle = fs_settle,
 		.make_stub = fs_make_stub,
 		.settle_stub = fs_settle_stub,
+		.let_go = fs_let_go,
 	};
 	seal_set_upcalls(d->seal, &seal_up);
 	return 0;
@@ -433,6 +486,7 @@ static int start_background(struct daemon *d)
 		.give_up = fs_give_up,
 		.collect = fs_collect,
 		.vanish = fs_exec_vanish,
+		.seal = d->seal,
 		.recover = { .ctx = d->fs, .settle_stub = fs_settle_stub, .settled = fs_settled }
 	};
 	enum recover_how how = d->ledger_state.state == LEDGER_CLEAN ? RECOVER_SUMS : RECOVER_FILES;
@@ -482,6 +536,7 @@ int daemon_adopt(struct daemon *d)
 
 	if (r == 0)
 		r = store_adopt(&d->store);
+	spilldir_adopt(&d->spill);
 	return r < 0 ? r : store_enter(&d->store);
 }
 
@@ -542,6 +597,7 @@ int daemon_take_down(struct daemon *d)
 	ledger_free(d->ledger);
 	if (d->store.path)
 		store_close(&d->store);
+	spilldir_close(&d->spill);
 	if (d->keep)
 		guardian_ended(d->keep, r);
 	keep_free(d->keep);
@@ -554,6 +610,7 @@ void daemon_let_go(struct daemon *d)
 {
 	blobs_free(d->store.blobs);
 	free(d->store.path);
+	free(d->spill.path);
 	keep_free(d->keep);
 	free(d->options);
 	free(d->mountpoint);

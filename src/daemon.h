@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "ledger/ledger.h"
+#include "store/spilldir.h"
 #include "store/store.h"
 #include "util/lock.h"
 #include "util/macro.h"
@@ -20,6 +21,7 @@ struct daemon {
 	struct lock tuning;   /* rank LOCK_TUNING */
 	char *mountpoint;
 	char *options;
+	struct spilldir spill;
 	struct store store;
 	struct ledger *ledger;
 	struct ledger_open_result ledger_state;
@@ -42,7 +44,7 @@ struct daemon {
 /* Nothing is built yet: what daemon_take_down() leaves alone. */
 #define DAEMON_NONE                                                                                \
 	{                                                                                          \
-		.store = {                                                                         \
+		.spill = { .fd = -1, .lock_fd = -1, .blobs_fd = -1 }, .store = {                   \
 			.ns = { MEMORY_NOWHERE, MEMORY_NOWHERE },                                  \
 			.fd = -1,                                                                  \
 			.lock_fd = -1,                                                             \

@@ -25,6 +25,8 @@ struct facts {
 	int memory, huge, helper, foreground;
 	int generation, upgrades;
 	int http_fd;
+	int spill_fd, spill_lock_fd, spill_blobs_fd;
+	char spill[PATH_MAX];
 	char version[64];
 	char path[PATH_MAX];
 	char file[PATH_MAX];
@@ -56,6 +58,10 @@ static const struct fact {
 	NUMBER("helper", helper, true),
 	NUMBER("foreground", foreground, true),
 	NUMBER("http.fd", http_fd, false),
+	TEXT("spill", spill, false),
+	NUMBER("spill.fd", spill_fd, false),
+	NUMBER("spill.lock", spill_lock_fd, false),
+	NUMBER("spill.blobs", spill_blobs_fd, false),
 	TEXT("store", store, true),
 	NUMBER("store.memory", memory, true),
 	NUMBER("store.huge", huge, true),
@@ -147,6 +153,9 @@ static struct facts facts_of(const struct upgrade *u, unsigned int generation)
 		.foreground = d->config.foreground,
 		.generation = (int)generation,
 		.http_fd = u->http_fd,
+		.spill_fd = d->spill.fd,
+		.spill_lock_fd = d->spill.lock_fd,
+		.spill_blobs_fd = d->spill.blobs_fd,
 		.upgrades = (int)d->upgrades + 1,
 		.version = BATON_VERSION,
 	};
@@ -155,6 +164,8 @@ static struct facts facts_of(const struct upgrade *u, unsigned int generation)
 	(void)snprintf(f.file, sizeof(f.file), "%s", d->config.file);
 	(void)snprintf(f.mountpoint, sizeof(f.mountpoint), "%s", d->mountpoint);
 	(void)snprintf(f.store, sizeof(f.store), "%s", st->path);
+	if (d->spill.path)
+		(void)snprintf(f.spill, sizeof(f.spill), "%s", d->spill.path);
 	return f;
 }
 
@@ -271,6 +282,10 @@ static int use_facts(const struct facts *f, struct upgrade *u)
 		.trash_fd = f->trash_fd,
 		.blobs_fd = f->blobs_fd,
 	};
+	d->spill = (struct spilldir){ .path = f->spill[0] ? strdup(f->spill) : NULL,
+				      .fd = f->spill_fd,
+				      .lock_fd = f->spill_lock_fd,
+				      .blobs_fd = f->spill_blobs_fd };
 	d->mountpoint = strdup(f->mountpoint);
 	d->config.mountpoint = d->mountpoint;
 	d->config.foreground = f->foreground == 1;
@@ -280,14 +295,21 @@ static int use_facts(const struct facts *f, struct upgrade *u)
 	u->http_fd = f->http_fd;
 	memcpy(u->path, f->path, sizeof(u->path));
 	memcpy(u->before, f->version, sizeof(u->before));
-	return d->store.path && d->mountpoint ? 0 : -ENOMEM;
+	return d->store.path && d->mountpoint && (d->spill.path || !f->spill[0]) ? 0 : -ENOMEM;
 }
 
 int description_read(struct upgrade *u, unsigned int *ret_generation, struct handover_reason *why)
 {
 	struct config *c = &u->daemon->config;
 	struct facts f = {
-		.host_ns = -1, .host_root = -1, .inner_ns = -1, .inner_root = -1, .http_fd = -1
+		.host_ns = -1,
+		.host_root = -1,
+		.inner_ns = -1,
+		.inner_root = -1,
+		.http_fd = -1,
+		.spill_fd = -1,
+		.spill_lock_fd = -1,
+		.spill_blobs_fd = -1,
 	};
 	int r;
 

@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "store/blob_away.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/dir.h"
@@ -121,6 +122,26 @@ static void put_takeovers(const struct metrics_sources *s, FILE *out)
 	prom_seconds(out, "batonfs_takeover_seconds_total", NULL, NULL, s->takeover_ns);
 }
 
+static void put_spill(const struct metrics_sources *s, FILE *out)
+{
+	struct blob_away_counts away;
+	struct seal_counts n;
+
+	seal_count(s->seal, &n);
+	blob_count_away(s->store->blobs, &away);
+	prom_one(out, "batonfs_spilled_bytes", PROM_GAUGE,
+		 "Sizes of the contents that are in the directory that is spilled to.", away.bytes);
+	prom_one(out, "batonfs_spilled_contents", PROM_GAUGE, "How many these are.", away.blobs);
+	prom_one(out, "batonfs_spill_free_bytes", PROM_GAUGE,
+		 "What may still be put there; 0 if nothing is spilled.", away.free_bytes);
+	prom_one(out, "batonfs_spill_moved_total", PROM_COUNTER, "Contents that were moved there.",
+		 n.spill.contents);
+	prom_one(out, "batonfs_spill_moved_bytes_total", PROM_COUNTER,
+		 "Bytes of memory that these gave back.", n.spill.bytes);
+	prom_one(out, "batonfs_spill_refused_total", PROM_COUNTER,
+		 "Times that it took nothing, because it was full or failed.", n.spill.refused);
+}
+
 /* ---- the process: the names that every exporter uses ---- */
 
 /* Seconds since the epoch at which the process began, to the second; 0 if /proc does not tell. */
@@ -194,5 +215,6 @@ void metrics_write(const struct metrics_sources *s, FILE *out)
 	put_seal(s, out);
 	put_sharing(s, out);
 	put_takeovers(s, out);
+	put_spill(s, out);
 	put_process(out);
 }

@@ -9,6 +9,7 @@
 #include "exec/reaper.h"
 #include "fuse/front.h"
 #include "seal/seal.h"
+#include "store/blob_away.h"
 #include "store/room.h"
 #include "store/trash.h"
 #include "tuning.h"
@@ -47,6 +48,26 @@ static void add_room_status(struct daemon *d, const struct config *c, json_t *ob
 					    (json_int_t)n.evicted_executions, "evicted_files",
 					    (json_int_t)n.evicted_files, "evicted_bytes",
 					    (json_int_t)n.evicted_bytes));
+}
+
+static void add_spill_status(struct daemon *d, json_t *object)
+{
+	struct blob_away_counts away;
+	struct seal_counts n;
+
+	if (d->spill.fd < 0) {
+		(void)json_object_set_new(object, "spill", json_null());
+		return;
+	}
+	seal_count(d->seal, &n);
+	blob_count_away(d->store.blobs, &away);
+	(void)json_object_set_new(
+		object, "spill",
+		json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "directory", d->spill.path,
+			  "filesystem", d->spill.filesystem, "contents", (json_int_t)away.blobs,
+			  "bytes", (json_int_t)away.bytes, "free", (json_int_t)away.free_bytes,
+			  "moved", (json_int_t)n.spill.contents, "moved_bytes",
+			  (json_int_t)n.spill.bytes, "refused", (json_int_t)n.spill.refused));
 }
 
 static json_t *of_limit(uint64_t limit)
@@ -98,5 +119,6 @@ void status_add(struct daemon *d, json_t *object)
 				  json_integer((json_int_t)trash_pending(d->trash)));
 	add_seal_status(d, object);
 	add_room_status(d, c, object);
+	add_spill_status(d, object);
 	add_limits(c, object);
 }

@@ -57,6 +57,22 @@ static void print_room(const json_t *s)
 		     format_size((uint64_t)field_int(room, "evicted_bytes"), text, sizeof(text)));
 }
 
+static void print_spill(const json_t *s)
+{
+	const json_t *spill = json_object_get(s, "spill");
+	char size[SAY_MAX], free_[SAY_MAX], moved[SAY_MAX];
+
+	if (!json_is_object(spill))
+		return;
+	(void)printf("%-13s %s in %" PRId64 " contents in %s (%s), %s free; %s moved so far\n",
+		     "Spilled:",
+		     format_size((uint64_t)field_int(spill, "bytes"), size, sizeof(size)),
+		     field_int(spill, "contents"), field_text(spill, "directory"),
+		     field_text(spill, "filesystem"),
+		     format_size((uint64_t)field_int(spill, "free"), free_, sizeof(free_)),
+		     format_size((uint64_t)field_int(spill, "moved_bytes"), moved, sizeof(moved)));
+}
+
 static void print_limits(const json_t *s)
 {
 	const json_t *limits = json_object_get(s, "limits");
@@ -131,6 +147,7 @@ static void print_status(const json_t *s)
 		     " released waiting for deletion\n",
 		     "Behind it:", field_int(s, "inodes_known"), field_int(s, "trash"));
 	print_room(s);
+	print_spill(s);
 	print_limits(s);
 	print_passthrough(s);
 	print_requests(json_object_get(s, "requests"));

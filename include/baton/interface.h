@@ -75,6 +75,9 @@
  *                             "commits":..,"waits":..,"lost":..,"error":""},
  *                   "room":{"high":"90%"|"2.00 GiB"|"never","low":..,"evicted":executions,
  *                           "evicted_files":..,"evicted_bytes":..},
+ *                   "spill":null or {"directory":"..","filesystem":"ext4"|...,"contents":.. and
+ *                            "bytes":.. that are there,"free":.. for more,"moved":.. and "moved_bytes":.. of
+ *                            memory since the start,"refused":times that it took nothing},
  *                   "limits":{"bytes":.. or null,"files":.. or null,"limit":"open"|"strict"},
  *                   "seal":{"hugepages":"auto"|"always"|"off","collapsed":bytes,
  *                           "hashed_files":..,"hashed_bytes":..,"dropped":files}}
@@ -100,6 +103,7 @@
  *   user.baton.xxh3       r     of a regular file: the hash of its content, XXH3-128 in 32 hexadecimal digits, as
  *                               `xxhsum -H2` prints it. Asking waits until it is known; ENODATA if somebody can
  *                               write to the file, or writes all the time; EFBIG if it has more than 64 GiB of holes
+ *   user.baton.spilled    r     of a regular file: 1 if its content is in the directory of option spill, else 0
  *   user.baton.shared     r     of a regular file: 1 if its content is shared with others, else 0. For root; and where only
  *                               files of one owner share (dedup=owner), for the file's owner. EACCES: all others, so
  *                               that nobody learns what others have

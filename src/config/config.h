@@ -77,7 +77,8 @@ struct config {
 	struct config_origin origins[CONFIG_OPTIONS_MAX]; /* by option_index() */
 
 	char source[PATH_MAX];
-	int64_t ttl_ns; /* INT64_MAX: never */
+	char spill[PATH_MAX]; /* the directory that is spilled to; "": none */
+	int64_t ttl_ns;	      /* INT64_MAX: never */
 	bool autodir;
 	bool takeover;
 	bool privacy;

@@ -29,6 +29,9 @@ static const struct option options[] = {
 	  .help = "PERCENT%|SIZE|never  executions idle longest go early when the store is fuller, or has less free" },
 	{ .name = "low", .type = OPTION_MARK, AT(marks.low), .unset = "auto", .initial = "auto", .live = true,
 	  .help = "PERCENT%|SIZE|auto  ... until it is no fuller than this, or has so much free; auto: 5/6 of high, or twice its SIZE" },
+	{ .name = "spill", .type = OPTION_TEXT, AT(spill), .max = sizeof(((struct config *)0)->spill), .unset = "none",
+	  .initial = "none",
+	  .help = "DIR|none  a store in memory that fills moves what is idle longest to this directory on a disk, first" },
 	{ .name = "exec_bytes", .type = OPTION_SIZE, AT(exec_bytes), .min = 1, .max = INT64_MAX, .unset = "none",
 	  .initial = "none", .live = true,
 	  .help = "SIZE|none  what the files of an execution may have together, by their sizes" },
@@ -262,6 +265,7 @@ static void unset(const struct option *o, void *field)
 		*(struct room_mark *)field = (struct room_mark){ 0 };
 		break;
 	case OPTION_ADDRESS:
+	case OPTION_TEXT:
 		*(char *)field = '\0';
 		break;
 	default:
@@ -365,6 +369,7 @@ static bool is_unset(const struct option *o, const void *field)
 	case OPTION_MARK:
 		return !room_mark_is_set(field);
 	case OPTION_ADDRESS:
+	case OPTION_TEXT:
 		return *(const char *)field == '\0';
 	default:
 		return *(const uint64_t *)field == 0;

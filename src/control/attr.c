@@ -183,6 +183,11 @@ static int get_file_shared(const struct attr_target *t, char **ret)
 	return t->file && t->file->is_file ? say(ret, "%d", t->file->is_shared) : -ENODATA;
 }
 
+static int get_spilled(const struct attr_target *t, char **ret)
+{
+	return t->file && t->file->is_file ? say(ret, "%d", t->file->is_spilled) : -ENODATA;
+}
+
 /* A file's is answered by the front, when it is known; nothing else has one. */
 static int get_xxh3(const struct attr_target *t, char **ret)
 {
@@ -333,6 +338,8 @@ static const struct attr attrs[] = {
 	{ "xxh3", ATTR_XATTR | ATTR_PER_FILE, 0444, get_xxh3, NULL, "hash of the file's content" },
 	{ "shared", ATTR_XATTR | ATTR_PER_FILE, 0400, get_file_shared, NULL,
 	  "1: others have the file's content, too" },
+	{ "spilled", ATTR_XATTR | ATTR_PER_FILE, 0444, get_spilled, NULL,
+	  "1: the file's content is on the disk that a full memory spills to" },
 	{ "release", ATTR_TREE, 0200, NULL, set_release,
 	  "write anything: the execution is released" },
 };

@@ -137,6 +137,7 @@ struct control_subject {
 	bool is_file;		/* a regular file */
 	bool is_final;		/* nobody can write to it */
 	bool is_shared;		/* its content is a blob's */
+	bool is_spilled;	/* its content is in the directory that is spilled to */
 	uid_t uid;		/* of the inode */
 	bool own_lifetime;
 	int64_t file_ttl_ns; /* own, or LEDGER_TTL_DEFAULT */

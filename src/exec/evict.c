@@ -16,6 +16,8 @@
 
 #include "exec/exec_table.h"
 #include "exec/in_use.h"
+#include "exec/spilling.h"
+#include "store/blob_away.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -36,18 +38,34 @@
 #define PATIENCE_NS (50 * NS_PER_MS)
 #define RETRY_NS NS_PER_MS
 
+/*
+ * When to spill if there is no high mark, percent. Source: room for what comes while a disk, some ten times slower than
+ * memory, is written to.
+ */
+static const struct room_marks spill_marks = { .high = { .percent = 75 },
+					       .low = { .percent = 60 } };
+
+/*
+ * How long nothing goes because what was written a moment ago can be spilled soon. Source: ten times as long as that is
+ * young (exec/spilling.c); by then something has been spilled, or it is being written all the time.
+ */
+#define YOUNG_MAX_NS NS_PER_S
+
 struct evict {
 	/* Constant. */
 	struct exec_table *table;  /* borrowed */
 	const struct store *store; /* borrowed */
 	struct ledger *ledger;	   /* borrowed */
+	struct spilling *spilling; /* owned */
+	bool spills;		   /* there is a directory for it */
 
 	/* The reaper's thread's own. */
 	struct room_marks marks;
+	int64_t stalled_mono_ns; /* since when nothing could be spilled but what was too young; 0: something could */
 	uint64_t used_bytes; /* at the last look */
 	int64_t looked_mono_ns;
 	int64_t vain_until_mono_ns; /* nothing could go: no pass before */
-	bool unfinished; /* the last pass left the low mark to those that were too young for it */
+	bool unfinished; /* the last pass did not come to the low mark, but the next one may */
 	bool said_nothing_left;
 	bool said_error;
 
@@ -76,6 +94,7 @@ struct pass {
 	size_t gone;
 	size_t young;
 	bool shared;	     /* stubs have gone, so blobs may be garbage */
+	bool away;	     /* room in the directory that is spilled to counts, too: it is full */
 	int64_t patience_ns; /* left */
 };
 
@@ -183,7 +202,21 @@ static void say_gone(const struct candidate *c, const char *what, const struct i
 {
 	log_info("evicted %s idle=%.1fs freed=%llu inodes=%llu: room was needed", what,
 		 (double)(clock_real_ns() - c->activity_real_ns) / NS_PER_S,
-		 (unsigned long long)freed->bytes, (unsigned long long)freed->inodes);
+		 (unsigned long long)(freed->bytes + freed->away_bytes),
+		 (unsigned long long)freed->inodes);
+}
+
+/* What counts of it. */
+static uint64_t bytes_of(const struct pass *p, const struct in_use_room *freed)
+{
+	return freed->bytes + (p->away ? freed->away_bytes : 0);
+}
+
+/* What was spilled gives nothing if it goes. */
+static bool is_of_use(const struct pass *p, const struct in_use_room *freed)
+{
+	return !p->ev->spills || bytes_of(p, freed) > 0 ||
+	       (p->need.inodes > 0 && freed->inodes > 0);
 }
 
 /* False: it has waited enough. */
@@ -222,7 +255,7 @@ static int take_execution(struct pass *p, const struct candidate *c, struct in_u
 		r = in_use_check(p->ev->store, e, &asks, freed);
 	while (r == -EBUSY && atomic_load(&e->open) == 0 && wait_a_moment(p));
 	if (r == 0)
-		r = exec_release(p->ev->table, e, &args);
+		r = is_of_use(p, freed) ? exec_release(p->ev->table, e, &args) : -EBUSY;
 	if (r < 0)
 		return r;
 	atomic_fetch_add(&p->ev->executions, 1);
@@ -246,7 +279,7 @@ static int take_file(struct pass *p, const struct candidate *c, struct in_use_ro
 
 	memcpy(d.handle.bytes, c->file.handle, c->file.handle_len);
 	in_use_room_of(p->ev->store, p->ev->ledger, &d.handle, freed);
-	r = p->up->remove_file(p->up->ctx, &d);
+	r = is_of_use(p, freed) ? p->up->remove_file(p->up->ctx, &d) : -EBUSY;
 	if (r < 0)
 		return r;
 	atomic_fetch_add(&p->ev->files, 1);
@@ -274,8 +307,8 @@ static void take_until_enough(struct pass *p)
 		}
 		p->gone++;
 		p->shared |= freed.shared;
-		atomic_fetch_add(&p->ev->bytes, freed.bytes);
-		p->need.bytes = less(p->need.bytes, freed.bytes);
+		atomic_fetch_add(&p->ev->bytes, freed.bytes + freed.away_bytes);
+		p->need.bytes = less(p->need.bytes, bytes_of(p, &freed));
 		p->need.inodes = less(p->need.inodes, freed.inodes);
 		(void)!trash_empty(p->ev->table->trash); /* what resists is the trash's to say */
 	}
@@ -297,12 +330,15 @@ static bool make_room(struct evict *ev, const struct reaper_upcalls *up,
 	struct pass p = { .ev = ev, .up = up, .need = *need, .patience_ns = PATIENCE_NS };
 	int r;
 
+	p.away = ev->spills && spilling_is_full(ev->spilling);
 	p.idle_since_real_ns = clock_real_ns() - IDLE_MIN_NS;
 	r = collect(&p);
 	if (r < 0)
 		log_debug("evict: not all that may go is known error=%s", log_errname(r));
 	take_until_enough(&p);
 	collect_garbage(&p);
+	if (p.gone > 0 && p.away)
+		spilling_try_again(ev->spilling);
 	if (p.gone == 0 && p.young == 0 && !ev->said_nothing_left) {
 		log_warning(
 			"the store is full and nothing can go: all that is left is in use, pinned or "
@@ -314,7 +350,45 @@ static bool make_room(struct evict *ev, const struct reaper_upcalls *up,
 	return p.gone > 0 || p.young > 0;
 }
 
+/*
+ * Spill instead, where that is possible. True: that was of use, or will be soon, so nothing goes for now.
+ */
+static bool spill(struct evict *ev, const struct reaper_upcalls *up, const struct room_excess *need)
+{
+	struct spilling_result done;
+	int64_t now;
+
+	if (!ev->spills || !up->seal || need->bytes == 0)
+		return false;
+	spilling_run(ev->spilling, up->seal, need->bytes, &done);
+	now = clock_mono_ns();
+	if (done.bytes > 0 || !done.young)
+		ev->stalled_mono_ns = 0;
+	else if (ev->stalled_mono_ns == 0)
+		ev->stalled_mono_ns = now;
+	ev->unfinished = done.bytes > 0 ? done.bytes < need->bytes : done.young;
+	return done.bytes > 0 || (done.young && now - ev->stalled_mono_ns < YOUNG_MAX_NS);
+}
+
+static bool relieve(struct evict *ev, const struct reaper_upcalls *up,
+		    const struct room_excess *need)
+{
+	if (spill(ev, up, need))
+		return true;
+	return room_mark_is_set(&ev->marks.high) && make_room(ev, up, need);
+}
+
 /* ---- looking ---- */
+
+static const struct room_marks *marks_of(const struct evict *ev, const struct room_marks *marks)
+{
+	return ev->spills && !room_mark_is_set(&marks->high) ? &spill_marks : marks;
+}
+
+bool evict_is_wanted(const struct evict *ev, const struct room_marks *marks)
+{
+	return room_mark_is_set(&marks_of(ev, marks)->high);
+}
 
 static int look(struct evict *ev, struct room *ret)
 {
@@ -329,17 +403,18 @@ static int look(struct evict *ev, struct room *ret)
 static bool is_too_full(struct evict *ev, const struct room *room, bool full,
 			struct room_excess *ret_need)
 {
+	const struct room_marks *marks = marks_of(ev, &ev->marks);
 	struct room_excess high;
 
-	room_excess(room, &ev->marks.high, &high);
-	room_excess(room, &ev->marks.low, ret_need);
+	room_excess(room, &marks->high, &high);
+	room_excess(room, &marks->low, ret_need);
 	return room_is_over(&high) || ((full || ev->unfinished) && room_is_over(ret_need));
 }
 
 /* When to look again, if nothing calls before. */
 static int64_t schedule(struct evict *ev, const struct room *room, int64_t now)
 {
-	uint64_t left = room_left_bytes(room, &ev->marks.high);
+	uint64_t left = room_left_bytes(room, &marks_of(ev, &ev->marks)->high);
 	uint64_t grown = less(room->bytes.used, ev->used_bytes);
 	int64_t next = REAPER_TICK_NS;
 
@@ -365,7 +440,7 @@ int64_t evict_look(struct evict *ev, const struct reaper_upcalls *up, bool full)
 	struct room_excess need;
 	struct room room;
 
-	if (!room_mark_is_set(&ev->marks.high))
+	if (!evict_is_wanted(ev, &ev->marks))
 		return INT64_MAX;
 	if (look(ev, &room) < 0)
 		return start + REAPER_TICK_NS;
@@ -378,7 +453,7 @@ int64_t evict_look(struct evict *ev, const struct reaper_upcalls *up, bool full)
 		ev->unfinished = false;
 		ev->said_nothing_left = false;
 	} else if (start >= ev->vain_until_mono_ns) {
-		bool useful = make_room(ev, up, &need);
+		bool useful = relieve(ev, up, &need);
 		int64_t now = clock_mono_ns();
 
 		/* Asking everything in vain is not to take more than a tenth of the time. */
@@ -416,8 +491,18 @@ int evict_new(struct exec_table *t, const struct store *store, struct ledger *le
 	ev->store = store;
 	ev->ledger = ledger;
 	ev->marks = *marks;
+	ev->spills = blobs_have_away(store->blobs);
+	if (spilling_new(t, store, ledger, &ev->spilling) < 0) {
+		free(ev);
+		return -ENOMEM;
+	}
 	*ret = ev;
 	return 0;
+}
+
+void evict_stop(struct evict *ev)
+{
+	spilling_stop(ev->spilling);
 }
 
 void evict_set_marks(struct evict *ev, const struct room_marks *marks)
@@ -429,5 +514,8 @@ void evict_set_marks(struct evict *ev, const struct room_marks *marks)
 
 void evict_free(struct evict *ev)
 {
+	if (!ev)
+		return;
+	spilling_free(ev->spilling);
 	free(ev);
 }

@@ -63,6 +63,8 @@ struct execution {
 		nameless_bytes; /* of files without a name that are open, with limit=strict */
 	_Atomic bool vacant;	/* its directory may be empty: see exec_vacate() */
 	_Atomic bool recount;	/* the sums may be wrong: the reaper takes them from the ledger */
+	_Atomic uint64_t
+		spilled_events; /* the reaper's: events + 1 when it had nothing left to spill */
 	_Atomic int64_t saved_mono_ns; /* activity as the ledger knows it; changes under `lock` */
 	_Atomic int64_t due_mono_ns;   /* not over before; changes under `lock`, 0: look at it */
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "store/blob_away.h"
 #include "store/lease.h"
 #include "store/stub.h"
 #include "store/walk.h"
@@ -36,37 +37,44 @@ static int ask_lease(struct look *l, uint64_t ino, const struct handle *h)
 	return ret == -ESTALE || ret == -ENOENT ? 0 : ret;
 }
 
-/* A stub's part of its blob: of those that go together the sum is what they give back. 0: it is none. */
-static uint64_t shared_part(struct ledger *ledger, int fd, const struct stat *st)
+/* A stub's part of its blob: of those that go together the sum is what they give back. */
+static void add_shared_part(struct in_use_room *room, const struct store *store,
+			    struct ledger *ledger, int fd)
 {
 	struct blob_name blob;
+	struct stat st;
 	uint64_t refs;
+	uint64_t part;
 
-	if (fd < 0 || stub_get(fd, (uint64_t)st->st_size, &blob) < 0 ||
+	if (fd < 0 || fstat(fd, &st) < 0 || !stub_maybe(&st, false) ||
+	    stub_get(fd, (uint64_t)st.st_size, &blob) < 0 ||
 	    ledger_blob_refs(ledger, blob.text, &refs) < 0)
-		return 0;
-	return (uint64_t)st->st_size / MAX_OF(refs, UINT64_C(1));
+		return;
+	part = (uint64_t)st.st_size / MAX_OF(refs, UINT64_C(1));
+	if (blob_is_away(store->blobs, &blob))
+		room->away_bytes += part;
+	else
+		room->bytes += part;
+	room->shared = true;
 }
 
-static void add_file(struct in_use_room *room, const struct stat *st, uint64_t shared_bytes)
+static void add_file(struct in_use_room *room, const struct stat *st)
 {
-	room->bytes += (uint64_t)st->st_blocks * BLOCK_BYTES + shared_bytes;
+	room->bytes += (uint64_t)st->st_blocks * BLOCK_BYTES;
 	room->inodes++;
-	room->shared |= shared_bytes > 0;
 }
 
 static void add(struct look *l, int dirfd, const char *name, const struct stat *st)
 {
 	_cleanup_close_ int fd = -1;
-	uint64_t shared_bytes = 0;
 
 	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1)
 		return;
-	if (l->up->ledger && stub_maybe(st, false)) {
-		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		shared_bytes = shared_part(l->up->ledger, fd, st);
-	}
-	add_file(&l->room, st, shared_bytes);
+	add_file(&l->room, st);
+	if (!l->up->ledger || !stub_maybe(st, false))
+		return;
+	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	add_shared_part(&l->room, l->store, l->up->ledger, fd);
 }
 
 void in_use_room_of(const struct store *store, struct ledger *ledger, const struct handle *h,
@@ -78,7 +86,8 @@ void in_use_room_of(const struct store *store, struct ledger *ledger, const stru
 	*ret = (struct in_use_room){ 0 };
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_nlink != 1)
 		return;
-	add_file(ret, &st, stub_maybe(&st, false) ? shared_part(ledger, fd, &st) : 0);
+	add_file(ret, &st);
+	add_shared_part(ret, store, ledger, fd);
 }
 
 static int look_at_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)

@@ -10,7 +10,8 @@
 
 /* What would be given back if it went. */
 struct in_use_room {
-	uint64_t bytes; /* of blocks; those of files that have names elsewhere do not count */
+	uint64_t bytes;	     /* of blocks; those of files that have names elsewhere do not count */
+	uint64_t away_bytes; /* likewise, in the directory that is spilled to (store/blob_away.h) */
 	uint64_t inodes;
 	bool shared; /* among the bytes are stubs' parts of their blobs: garbage, when all of them have gone */
 };

@@ -343,10 +343,10 @@ int reaper_new(struct exec_table *t, const struct store *store, struct ledger *l
 	r->store = store;
 	r->ledger = ledger;
 	r->marks = *marks;
-	atomic_init(&r->watched, room_mark_is_set(&marks->high));
 	err = evict_new(t, store, ledger, marks, &r->evict);
 	if (err < 0)
 		return err;
+	atomic_init(&r->watched, evict_is_wanted(r->evict, marks));
 	lock_init(&r->lock, LOCK_CONTROL);
 	lock_cond_init(&r->wake);
 	*ret = TAKE_PTR(r);
@@ -367,6 +367,7 @@ void reaper_stop(struct reaper *r)
 {
 	if (!r || !r->started)
 		return;
+	evict_stop(r->evict);
 	{
 		LOCK_SCOPE(&r->lock);
 		r->stop = true;
@@ -417,7 +418,7 @@ void reaper_set_marks(struct reaper *r, const struct room_marks *marks)
 		r->marks = *marks;
 		r->marks_changed = true;
 	}
-	atomic_store(&r->watched, room_mark_is_set(&marks->high));
+	atomic_store(&r->watched, evict_is_wanted(r->evict, marks));
 	call(r, &r->look);
 }
 

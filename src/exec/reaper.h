@@ -8,6 +8,7 @@
 
 #include "exec/execution.h"
 #include "exec/recover.h"
+#include "seal/seal.h"
 #include "store/room.h"
 
 struct reaper;
@@ -46,6 +47,7 @@ struct reaper_upcalls {
 	void (*collect)(void *ctx);
 	/* Nobody has been in it for a while: let its directory vanish if it is empty (exec_vanish()). */
 	void (*vanish)(void *ctx, struct execution *e);
+	struct seal *seal;		/* borrowed; spills (exec/spilling.h). NULL: nothing does */
 	struct recover_upcalls recover; /* for the walk after the ledger has lost events */
 };
 

@@ -12,15 +12,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fuse/node.h"
 #include "fuse/prune.h"
+#include "store/blob_away.h"
 #include "store/lease.h"
 #include "store/procfd.h"
 #include "store/stub.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
+
+/* How long who wants to write waits for room, at most. Source: a disk takes some 100 MB in that time. */
+#define HOME_PATIENCE_NS NS_PER_S
+#define HOME_PAUSE_NS (10 * NS_PER_MS)
 
 /* ---- what it is ---- */
 
@@ -155,6 +162,17 @@ static int get_name(int fd, struct blob_name *ret)
 	return r == -ESTALE ? -ENODATA : r;
 }
 
+int content_blob_of(struct fs *fs, struct inode *inode, struct blob_name *ret)
+{
+	_cleanup_close_ int fd = -1;
+	int r = content_is_stub(fs, inode);
+
+	if (r <= 0)
+		return r < 0 ? r : -ENODATA;
+	fd = node_open(fs, inode, O_PATH | O_NOFOLLOW);
+	return fd < 0 ? fd : get_name(fd, ret);
+}
+
 int content_open_blob(struct fs *fs, int fd, bool path)
 {
 	struct blob_name name;
@@ -202,6 +220,21 @@ static int get_own(int fd, struct blob_name *ret)
 	return r < 0 ? r : -ENODATA;
 }
 
+/* With the content; and if it is memory that there is no room in, a moment is waited until something is spilled. */
+static int bring_home(struct fs *fs, int fd, const struct blob_name *name)
+{
+	const struct timespec pause = { .tv_nsec = HOME_PAUSE_NS };
+	int64_t end = clock_mono_ns() + HOME_PATIENCE_NS;
+	int r = stub_home(fs->store->blobs, fd, name);
+
+	while (r == -ENOSPC && blobs_have_away(fs->store->blobs) && clock_mono_ns() < end) {
+		reaper_full(fs->reaper);
+		(void)nanosleep(&pause, NULL);
+		r = stub_home(fs->store->blobs, fd, name);
+	}
+	return r;
+}
+
 /* Nothing is opened or closed of the file itself but by us. */
 static int take_home(struct fs *fs, struct inode *inode, bool wanted)
 {
@@ -211,7 +244,7 @@ static int take_home(struct fs *fs, struct inode *inode, bool wanted)
 
 	if (r < 0)
 		return r == -ENODATA ? 0 : r;
-	r = wanted ? stub_home(fs->store->blobs, fd, &name) : stub_drop(fd);
+	r = wanted ? bring_home(fs, fd, &name) : stub_drop(fd);
 	if (r < 0)
 		(void)note_hidden(fs, fd);
 	if (r == 0 && atomic_load(&inode->flags) & INODE_PINNED)
@@ -443,13 +476,10 @@ static int lease_of_blob(struct fs *fs, struct inode *inode)
 {
 	_cleanup_close_ int fd = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
 	struct blob_name name;
-	struct handle h;
 	int r = fd < 0 ? fd : get_name(fd, &name);
 
 	if (r == 0)
-		r = handle_at(fs->store->blobs_fd, name.text, &h);
-	if (r == 0)
-		r = lease_in_use(fs->store->fd, &h);
+		r = blob_in_use(fs->store->blobs, &name);
 	return r == -ENODATA || r == -ENOENT ? 0 : r;
 }
 
@@ -554,7 +584,7 @@ void content_show_blocks(struct fs *fs, struct inode *inode, int fd, struct stat
 		fd = own = node_open(fs, inode, O_PATH | O_NOFOLLOW);
 	if (fd < 0 || stub_get(fd, (uint64_t)st->st_size, &name) < 0)
 		return;
-	if (fstatat(fs->store->blobs_fd, name.text, &blob, AT_SYMLINK_NOFOLLOW) == 0)
+	if (blob_stat(fs->store->blobs, &name, &blob) == 0)
 		st->st_blocks = blob.st_blocks;
 }
 

@@ -83,6 +83,9 @@ void content_settle_locked(struct fs *fs, struct inode *inode);
 /* Whether it is a stub, for one that need not be learned yet; takes the lock. 1, 0, -errno. */
 int content_is_stub(struct fs *fs, struct inode *inode) WARN_UNUSED;
 
+/* The blob of a stub, in the same way. -ENODATA: it is none. */
+int content_blob_of(struct fs *fs, struct inode *inode, struct blob_name *ret) WARN_UNUSED;
+
 /* It lost its last name; fd as before. Its blob stays until it is forgotten, for whoever has it open. */
 void content_pin_locked(struct fs *fs, struct inode *inode, int fd, const struct stat *st);
 void content_evict(struct fs *fs, struct inode *inode);

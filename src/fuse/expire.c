@@ -105,19 +105,20 @@ static int locate(struct doomed *d)
 	return d->dirfd < 0 ? -errno : 0;
 }
 
-/* A registered file would keep its space until the kernel has forgotten it. */
-static void drop_backing(struct fs *fs, struct inode *inode)
+/* A registered file would keep its space until the kernel has forgotten it. -EBUSY: it is open. */
+static int drop_backing(struct fs *fs, struct inode *inode)
 {
-	int drop = 0;
+	int drop;
 
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		if (inode->nopen == 0) {
-			drop = inode->backing_id;
-			inode->backing_id = 0;
-		}
+		if (inode->nopen > 0)
+			return -EBUSY;
+		drop = inode->backing_id;
+		inode->backing_id = 0;
 	}
 	backing_unregister(fs->backing, drop);
+	return 0;
 }
 
 static int take_unused(struct doomed *d)
@@ -261,13 +262,20 @@ void fs_collect(void *ctx)
 		log_debug("garbage error=%s, later", log_errname(r));
 }
 
-void fs_give_up(void *ctx, uint64_t ino, const struct handle *h)
+int fs_let_go(void *ctx, uint64_t ino, const struct handle *h)
 {
 	struct fs *fs = ctx;
 	struct inode *inode = itable_peek(fs->itable, ino, h);
+	int r;
 
 	if (!inode)
-		return;
-	drop_backing(fs, inode);
+		return 0;
+	r = drop_backing(fs, inode);
 	itable_unref(fs->itable, inode);
+	return r;
+}
+
+void fs_give_up(void *ctx, uint64_t ino, const struct handle *h)
+{
+	(void)!fs_let_go(ctx, ino, h); /* what is open now does not go */
 }

@@ -67,6 +67,7 @@ bool fs_passthrough(const struct fs *fs, const char **ret_why);
 /* The upcalls of the layers below; ctx is the fs. */
 void fs_exec_gone(void *ctx, struct execution *e, const char *name);
 void fs_give_up(void *ctx, uint64_t ino, const struct handle *h);
+int fs_let_go(void *ctx, uint64_t ino, const struct handle *h);
 void fs_collect(void *ctx);
 int fs_remove_file(void *ctx, const struct reaper_doomed *f);
 uint64_t fs_traffic(void *ctx);

@@ -21,6 +21,7 @@
 #include "fuse/reply.h"
 #include "fuse/request.h"
 #include "fuse/verdict.h"
+#include "store/blob_away.h"
 #include "store/mark.h"
 #include "takeover/handover.h"
 #include "util/cleanup.h"
@@ -460,13 +461,28 @@ static int ask_shared(fuse_req_t req, struct inode *inode, struct control_subjec
 {
 	struct fs *fs = fs_of(req);
 	uid_t uid = fuse_req_ctx(req)->uid;
+	struct blob_name blob;
+	uint64_t refs;
 	int r;
 
 	if (uid != 0 && (uid != s->uid || fs->config.clone != FS_CLONE_OWN))
 		return -EACCES;
-	r = content_is_stub(fs, inode);
-	s->is_shared = r == 1;
-	return r < 0 ? r : 0;
+	r = content_blob_of(fs, inode, &blob);
+	if (r == 0 &&
+	    blob_is_away(fs->store->blobs, &blob)) /* perhaps only because it was spilled */
+		s->is_shared = ledger_blob_refs(fs->ledger, blob.text, &refs) == 0 && refs > 1;
+	else
+		s->is_shared = r == 0;
+	return r == -ENODATA ? 0 : r;
+}
+
+static int ask_spilled(struct fs *fs, struct inode *inode, struct control_subject *s)
+{
+	struct blob_name blob;
+	int r = blobs_have_away(fs->store->blobs) ? content_blob_of(fs, inode, &blob) : -ENODATA;
+
+	s->is_spilled = r == 0 && blob_is_away(fs->store->blobs, &blob);
+	return r == -ENODATA ? 0 : r;
 }
 
 void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t size)
@@ -486,6 +502,8 @@ void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t 
 		s.is_final = node_is_final(fs, inode);
 	else if (r == 0 && s.is_file && strcmp(name, BATON_XATTR_PREFIX "shared") == 0)
 		r = ask_shared(req, inode, &s);
+	else if (r == 0 && s.is_file && strcmp(name, BATON_XATTR_PREFIX "spilled") == 0)
+		r = ask_spilled(fs, inode, &s);
 	if (r == 0)
 		r = control_xattr_get(fs->control, fuse_req_ctx(req)->uid, &s,
 				      name + strlen(BATON_XATTR_PREFIX), value, sizeof(value));

@@ -51,6 +51,9 @@ struct seal {
 
 	_Atomic uint64_t collapsed_bytes;
 	_Atomic uint64_t dropped;
+	_Atomic uint64_t spilled;
+	_Atomic uint64_t spilled_bytes;
+	_Atomic uint64_t spill_refused;
 };
 
 /* ---- huge pages ---- */
@@ -245,6 +248,46 @@ void seal_count(struct seal *s, struct seal_counts *ret)
 	sealer_count(s->sealer, &ret->hash);
 	share_count(s->share, &ret->share);
 	ret->dropped = atomic_load(&s->dropped) + ret->hash.dropped;
+	ret->spill = (struct seal_spill_counts){
+		.contents = atomic_load(&s->spilled),
+		.bytes = atomic_load(&s->spilled_bytes),
+		.refused = atomic_load(&s->spill_refused),
+	};
+}
+
+static struct spill spill_of(struct seal *s, const struct spill *how)
+{
+	struct spill spill = *how;
+
+	spill.store = s->store;
+	spill.ledger = s->ledger;
+	spill.up = &s->up;
+	return spill;
+}
+
+static int count_spilled(struct seal *s, int err, const struct spill_result *result)
+{
+	if (err == 0)
+		atomic_fetch_add(&s->spilled, 1);
+	atomic_fetch_add(&s->spilled_bytes, result->bytes);
+	atomic_fetch_add(&s->spill_refused, result->refused);
+	return err;
+}
+
+int seal_spill_file(struct seal *s, const struct spill *how, uint64_t ino, const struct handle *h,
+		    struct spill_result *ret)
+{
+	struct spill spill = spill_of(s, how);
+
+	return count_spilled(s, spill_file(&spill, ino, h, ret), ret);
+}
+
+int seal_spill_blob(struct seal *s, const struct spill *how, const struct blob_name *name,
+		    struct spill_result *ret)
+{
+	struct spill spill = spill_of(s, how);
+
+	return count_spilled(s, spill_blob(&spill, name, ret), ret);
 }
 
 int seal_check(struct seal *s, bool repair, int (*each)(void *arg, const struct check_problem *p),

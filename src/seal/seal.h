@@ -11,7 +11,7 @@
  * instead of the writer's; `auto` therefore stops at three quarters of its limit. Disk filesystems: nothing
  * (ARCHITECTURE.md, "Huge pages", has the numbers).
  *
- * Hashes: sealer.h. Sharing: share.h.
+ * Hashes: sealer.h. Sharing: share.h. Moving content to a disk: spill.h.
  */
 #ifndef SEAL_SEAL_H
 #define SEAL_SEAL_H
@@ -24,6 +24,7 @@
 #include "seal/hash.h"
 #include "seal/sealer.h"
 #include "seal/share.h"
+#include "seal/spill.h"
 #include "seal/upcalls.h"
 #include "store/store.h"
 
@@ -53,11 +54,20 @@ struct seal_config {
 	void *lasts_arg; /* borrowed */
 };
 
+/* Since the start. */
+struct seal_spill_counts {
+	uint64_t
+		contents; /* of files, and blobs, that were moved to the directory that is spilled to */
+	uint64_t bytes;	  /* of memory that these gave back */
+	uint64_t refused; /* times that the directory took nothing: it was full, or failed */
+};
+
 struct seal_counts {
 	uint64_t collapsed_bytes; /* in huge pages since the start */
 	uint64_t dropped;	  /* files not looked at, because too many waited */
 	struct sealer_counts hash;
 	struct share_counts share;
+	struct seal_spill_counts spill;
 };
 
 struct seal;
@@ -89,6 +99,15 @@ void seal_count(struct seal *s, struct seal_counts *ret);
 /* Look whether stubs, blobs and the ledger agree, and repair what does not if that is wanted: see check_run(). */
 int seal_check(struct seal *s, bool repair, int (*each)(void *arg, const struct check_problem *p),
 	       void *arg, struct check_counts *ret) WARN_UNUSED;
+
+/*
+ * Move the content of a file, or a blob, to the directory that is spilled to: see spill_file() and spill_blob(), whose
+ * errors these are. The caller sets what to ask before each piece, and how old a file is to be. For one thread at a time.
+ */
+int seal_spill_file(struct seal *s, const struct spill *how, uint64_t ino, const struct handle *h,
+		    struct spill_result *ret) WARN_UNUSED;
+int seal_spill_blob(struct seal *s, const struct spill *how, const struct blob_name *name,
+		    struct spill_result *ret) WARN_UNUSED;
 
 /* Look at the blobs, and remove those that nobody needs if that is wanted: see garbage_collect(). */
 int seal_garbage(struct seal *s, bool remove, struct garbage *ret) WARN_UNUSED;

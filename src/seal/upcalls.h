@@ -37,6 +37,11 @@ struct seal_upcalls {
 	 */
 	int (*claim)(void *ctx, uint64_t ino, const struct handle *h, struct seal_claim *ret);
 	/*
+	 * Let go of what is kept of a closed file, so that the next open finds anew where its content is. -EBUSY:
+	 * somebody has it open. NULL: nothing is kept.
+	 */
+	int (*let_go)(void *ctx, uint64_t ino, const struct handle *h);
+	/*
 	 * Give the claim back. With `sealed`: what was learned holds from now on, until somebody opens it for
 	 * writing; false if somebody may have written since it was claimed.
 	 */

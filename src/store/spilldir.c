@@ -275,6 +275,12 @@ char *spilldir_user(const char *path)
 	return TAKE_PTR(line);
 }
 
+void spilldir_adopt(struct spilldir *d)
+{
+	if (d->fd >= 0)
+		d->filesystem = dirprobe_filesystem(d->fd);
+}
+
 void spilldir_close(struct spilldir *d)
 {
 	empty(d);

@@ -40,6 +40,9 @@ int spilldir_open(const char *path, const char *mountpoint, struct spilldir *ret
 /* Where that other process has it mounted, or had: malloc()ed; NULL if that cannot be told. */
 char *spilldir_user(const char *path);
 
+/* One whose path and descriptors are another's, who has opened it: nothing is looked at or emptied. */
+void spilldir_adopt(struct spilldir *d);
+
 /* Empties it first. Also one that was never opened. */
 void spilldir_close(struct spilldir *d);
 

@@ -3,8 +3,8 @@
  * Processes that write, rewrite, copy, rename, remove, hold open and map the same few files of few contents, so that
  * many of them come to share one while others are at them:
  *
- *     stub_stress run DIRECTORY SECONDS    in subdirectories that it makes
- *     stub_stress check DIRECTORY          every file there has one of the contents, whole
+ *     stub_stress run DIRECTORY SECONDS [FILES]    in subdirectories that it makes; so many files, or 12
+ *     stub_stress check DIRECTORY                  every file there has one of the contents, whole
  *
  * Each inode has a generation, which is odd while somebody changes it, and a history of its contents. What is read of
  * it, or of a descriptor or mapping that was made when it was of some generation, must be whole, and one of the
@@ -31,6 +31,7 @@
 #define PROCESSES 4
 #define DIRS 3
 #define FILES 12
+#define FILES_MAX 256
 #define HISTORY 64
 #define HELD 12
 
@@ -61,7 +62,7 @@ struct shared {
 	_Atomic bool failed;
 	_Atomic uint64_t checked;
 	_Atomic uint32_t next_body;
-	struct file files[FILES];
+	struct file files[FILES_MAX];
 	struct body bodies[BODIES];
 };
 
@@ -70,6 +71,7 @@ static struct shared *shared; /* by all processes */
 static char contents[CONTENTS][SIZE];
 static char buffer[SIZE + 1];
 static uint64_t dice;
+static uint32_t nfiles = FILES;
 static const char *top;
 
 /* ---- small things ---- */
@@ -317,7 +319,7 @@ static void hold(void)
 	struct held *h = &held[roll(HELD)];
 	struct held new;
 
-	if (!open_stable(roll(FILES), &new))
+	if (!open_stable(roll(nfiles), &new))
 		return;
 	let_go(h);
 	if (roll(2)) {
@@ -457,7 +459,7 @@ static void change(void)
 	static void (*const ways[])(uint32_t f, uint8_t c) = {
 		write_in_place, write_anew, write_anew, write_mapped, cut_and_write,
 	};
-	uint32_t f = roll(FILES);
+	uint32_t f = roll(nfiles);
 	uint8_t c = (uint8_t)roll(CONTENTS);
 	struct body *b;
 
@@ -477,7 +479,7 @@ static void change(void)
 
 static void remove_one(void)
 {
-	uint32_t f = roll(FILES);
+	uint32_t f = roll(nfiles);
 	char path[256];
 
 	path_of(f, path);
@@ -494,7 +496,7 @@ static void remove_one(void)
 /* Opening for writing, and attributes, change no content. */
 static void touch(void)
 {
-	uint32_t f = roll(FILES);
+	uint32_t f = roll(nfiles);
 	struct timespec times[2] = { { .tv_sec = 2000000 }, { .tv_sec = 3000000 } };
 	char path[256];
 	struct stat st;
@@ -528,8 +530,8 @@ static bool lock_both(uint32_t a, uint32_t b)
 
 static void move(void)
 {
-	uint32_t a = roll(FILES);
-	uint32_t b = roll(FILES);
+	uint32_t a = roll(nfiles);
+	uint32_t b = roll(nfiles);
 	char from[256];
 	char to[256];
 
@@ -582,8 +584,8 @@ static void copy_to(uint32_t from, uint32_t f, int flags)
 
 static void copy(void)
 {
-	uint32_t a = roll(FILES);
-	uint32_t b = roll(FILES);
+	uint32_t a = roll(nfiles);
+	uint32_t b = roll(nfiles);
 	struct body *body;
 	char path[256];
 
@@ -651,7 +653,7 @@ static int run(int seconds)
 	char path[256];
 	int status;
 
-	for (uint32_t f = 0; f < FILES; f++) {
+	for (uint32_t f = 0; f < nfiles; f++) {
 		(void)snprintf(path, sizeof(path), "%s/%u", top, 100 + f % DIRS);
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
 			complain("mkdir", f, path);
@@ -664,7 +666,7 @@ static int run(int seconds)
 	}
 	for (uint32_t i = 0; i < PROCESSES; i++)
 		failed |= waitpid(pids[i], &status, 0) != pids[i] || status != 0;
-	for (uint32_t f = 0; f < FILES; f++) {
+	for (uint32_t f = 0; f < nfiles; f++) {
 		struct held h;
 
 		if (open_stable(f, &h)) {
@@ -708,7 +710,11 @@ int main(int argc, char **argv)
 		return 2;
 	fill_contents();
 	top = argv[2];
-	if (strcmp(argv[1], "run") == 0 && argc == 4)
+	if (argc == 5)
+		nfiles = (uint32_t)atoi(argv[4]);
+	if (nfiles == 0 || nfiles > FILES_MAX)
+		return 2;
+	if (strcmp(argv[1], "run") == 0 && argc >= 4)
 		return run(atoi(argv[3]));
 	return check(argv[2]);
 }

@@ -67,6 +67,7 @@ static const struct sample {
 	const char *good[3];
 	const char *bad[3];
 } samples[] = {
+	{ "spill", OPTION_TEXT, { "/var/spill", "none", "/a b#c" }, { "" } },
 	{ "source", OPTION_TEXT, { "memory", "/a b#c", "memory:8G" }, { "" } },
 	{ "fmask", OPTION_MODE, { "027", "umask", "000" }, { "9", "1777", "caller" } },
 	{ "dmask", OPTION_MODE, { "027", "umask", "777" }, { "x", "1000", "" } },

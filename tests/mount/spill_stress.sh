@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# timeout: 120
+# variants: memory-on
+# builds: asan tsan
+# Files come to share blobs, blobs and files go to the disk and come back, while many are at them: whoever reads, and
+# however long he has had it open or mapped, reads what was written. SECONDS_OF_STRESS=600 for a long one.
+. "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
+
+mkdir "$WORK/spill"
+
+# Always too full. What is pinned does not go.
+STORE=memory:128M
+mount_batonfs -o "spill=$WORK/spill,high=5%,low=2%,dedup_min=64K,takeover=${TAKEOVER:-off}"
+for id in 100 101 102; do
+	mkdir -p "$MNT/$id"
+	: >"$MNT/$id/mark"
+	echo 1 >"$MNT/.baton/executions/$id/pinned"
+done
+expect timeout 700 stub_stress run "$MNT" "${SECONDS_OF_STRESS:-4}" 120
+[ "$(status 'd["spill"]["moved"]')" -gt 5 ] || fail "$(status 'd["spill"]')"
+for id in 100 101 102; do
+	rm "$MNT/$id/mark"
+	expect stub_stress check "$MNT/$id"
+	release $id
+done
+no_blobs() {
+	[ -z "$(ls "/proc/$(daemon_pid)/root/run/batonfs/blobs")" ] && [ -z "$(ls "$WORK/spill/blobs")" ]
+}
+wait_until 20 no_blobs
+expect_eq "0 0" "$(status 'd["files"]') $(status 'd["bytes"]')"
+expect_eq "0 0" "$(status 'd["spill"]["contents"]') $(status 'd["spill"]["bytes"]')"
