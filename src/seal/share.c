@@ -142,6 +142,8 @@ static void share_one(struct share *s, const struct work_item *item)
 		r = merge_file(&m, item->ino, &item->handle, &result);
 
 	count(s, &result);
+	if (result.stubs > 0 || result.made)
+		s->synced = 0; /* the next one is to find the blob, not what were files */
 	if (result.busy_ino)
 		try_busy_later(s, item, &result);
 	else if (r == -EBUSY || r == -ENOSPC || r == -EDQUOT || r == -ENOMEM || r == -EIO)

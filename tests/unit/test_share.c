@@ -317,6 +317,19 @@ START_TEST(two_share_and_the_third_costs_no_copy)
 }
 END_TEST
 
+/* One commit of the ledger does for all, but not for what becomes of the first of them. */
+START_TEST(those_that_come_together_share)
+{
+	start(SHARE_OWNER);
+	for (int i = 0; i < 8; i++)
+		add(i, 1, 1);
+	for (int i = 0; i < 8; i++)
+		offer(i);
+	EVENTUALLY(counts().stubs == 8);
+	ck_assert_uint_eq(counts().blobs_made, 1);
+}
+END_TEST
+
 START_TEST(other_contents_do_not)
 {
 	start(SHARE_OWNER);
@@ -738,6 +751,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		two_share_and_the_third_costs_no_copy,
+		those_that_come_together_share,
 		other_contents_do_not,
 		collisions_do_no_harm,
 		owners_are_kept_apart,
