@@ -172,7 +172,8 @@ def check_runners():
     runners = {r["runner-type"]: r["env-overrides"] for r in launcher["task-runners"]}
     expect(set(runners) == {"javascript", "python"}, "n8n-task-runners.json: runners")
     for kind, name in (("javascript", "NODE_FUNCTION_ALLOW_BUILTIN"), ("python", "N8N_RUNNERS_STDLIB_ALLOW"),
-                       ("python", "N8N_RUNNERS_BUILTINS_DENY")):
+                       ("python", "N8N_RUNNERS_BUILTINS_DENY"), ("javascript", "N8N_RUNNERS_TASK_TIMEOUT"),
+                       ("python", "N8N_RUNNERS_TASK_TIMEOUT")):
         expect(f"\n{name}={runners[kind][name]}\n" in env, f"{name} differs between n8n.env and n8n-task-runners.json")
 
 

@@ -169,8 +169,7 @@ class N8n:
                            {"Content-Type": "application/json"})
         answer = json.loads(connection.getresponse().read())
         env = {"PATH": self.environment()["PATH"], "HOME": "/", "N8N_RUNNERS_GRANT_TOKEN": answer["data"]["token"],
-               "N8N_RUNNERS_TASK_BROKER_URI": f"http://127.0.0.1:{broker_port}", "N8N_RUNNERS_MAX_CONCURRENCY": "20",
-               "N8N_RUNNERS_TASK_TIMEOUT": "300"}
+               "N8N_RUNNERS_TASK_BROKER_URI": f"http://127.0.0.1:{broker_port}", "N8N_RUNNERS_MAX_CONCURRENCY": "20"}
         return Process(name, [self.node, "--disallow-code-generation-from-strings", "--disable-proto=delete",
                               str(self.modules / "@n8n/task-runner/dist/start.js")],
                        env | runner_settings("javascript"), self.work / f"{name}.log", uid)
