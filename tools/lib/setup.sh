@@ -15,7 +15,7 @@ setup_build=(build-essential:cc cmake:cmake ninja-build:ninja pkg-config:pkg-con
 	libsqlite3-dev libxxhash-dev libjansson-dev libseccomp-dev
 	libmicrohttpd-dev libncurses-dev libarchive-dev)
 setup_run=(fuse3:fusermount3 nodejs:node python3:python3)
-setup_test=(check attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
+setup_test=(check git:git attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
 	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze
 	python3-yaml file:file tmux:tmux)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
