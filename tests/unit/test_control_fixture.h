@@ -194,7 +194,7 @@ static inline json_t *json_at(const char *path)
 }
 
 /* Of the last write that was refused. */
-static struct control_reason reason;
+static __thread struct control_reason reason;
 
 static inline int write_to(const char *path, const struct control_caller *who, const char *text)
 {
