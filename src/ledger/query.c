@@ -399,18 +399,29 @@ int query_file_find(struct query *q, uint64_t ino, struct ledger_twin *ret)
 	return r == 0 ? -ENODATA : 0;
 }
 
-int query_blob_refs(struct query *q, const char *blob, uint64_t *ret_refs)
+/* The one number that a statement has to say of a blob; NULL is 0. */
+static int ask_of_blob(struct query *q, enum stmt_id id, const char *blob, int64_t *ret)
 {
 	LOCK_SCOPE(&q->lock);
-	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_BLOB_REFS);
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, id);
 	int r;
 
 	stmt_bind_text(s, 1, blob, strlen(blob));
 	r = db_step(q->db, s);
 	if (r < 0)
 		return r;
-	*ret_refs = stmt_column_u64(s, 0);
+	*ret = sqlite3_column_int64(s, 0);
 	return 0;
+}
+
+int query_blob_refs(struct query *q, const char *blob, uint64_t *ret_refs)
+{
+	int64_t refs;
+	int r = ask_of_blob(q, STMT_BLOB_REFS, blob, &refs);
+
+	if (r == 0)
+		*ret_refs = (uint64_t)refs;
+	return r;
 }
 
 int query_blob_stubs(struct query *q, const char *blob, uint64_t after_ino, uint32_t max,
@@ -427,16 +438,7 @@ int query_blob_stubs(struct query *q, const char *blob, uint64_t after_ino, uint
 
 int query_blob_activity(struct query *q, const char *blob, int64_t *ret_real_ns)
 {
-	LOCK_SCOPE(&q->lock);
-	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(q->db, STMT_BLOB_ACTIVITY);
-	int r;
-
-	stmt_bind_text(s, 1, blob, strlen(blob));
-	r = db_step(q->db, s);
-	if (r < 0)
-		return r;
-	*ret_real_ns = sqlite3_column_int64(s, 0); /* 0: NULL, nobody has it */
-	return 0;
+	return ask_of_blob(q, STMT_BLOB_ACTIVITY, blob, ret_real_ns);
 }
 
 int query_filled_files_of(struct query *q, const struct query_filled_of *which,
