@@ -169,7 +169,12 @@ static int start(struct guardian *g)
 {
 	pid_t self = getpid();
 	pid_t pid;
-	int r = g->generation > 0 ? keep_close_others() : 0;
+	int r = 0;
+
+	if (g->generation > 0) {
+		log_disconnect(); /* its socket is none that is kept */
+		r = keep_close_others();
+	}
 
 	if (r < 0)
 		return r;

@@ -62,6 +62,14 @@ void log_to_syslog(void)
 	to_syslog = true;
 }
 
+void log_disconnect(void)
+{
+	if (!to_syslog)
+		return;
+	closelog();
+	openlog("batonfs", LOG_PID, LOG_DAEMON);
+}
+
 void log_leave_terminal(void)
 {
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);

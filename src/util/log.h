@@ -25,6 +25,12 @@ void log_setup(enum log_level level);
 void log_set_level(enum log_level level);
 /* From now on to syslog(3): a background process has no terminal to write to. */
 void log_to_syslog(void);
+
+/*
+ * Let go of syslog's socket, if there is one; the next line connects anew. For who closes descriptors that are not his:
+ * the C library would go on with the number, and close whatever has it then.
+ */
+void log_disconnect(void);
 /*
  * The process goes to the background: standard input, output and error are /dev/null from now on, and the log is
  * syslog's; but standard error that is a file was meant as a log, and stays it.
