@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What another batonfs still has, which is going down, is waited for: umount X && mount X.
+ */
+#include "storage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "baton/interface.h"
+#include "store/blob_away.h"
+#include "store/reserve.h"
+#include "store/trash.h"
+#include "tuning.h"
+#include "unmount.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/mounttab.h"
+#include "util/sdnotify.h"
+
+/* How often the lock of a store is tried that a daemon which is going down still has. */
+#define STORE_POLL_NS (20 * NS_PER_MS)
+
+/* Whether `path` is `dir` or below it; both absolute and resolved. */
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || !path[len]);
+}
+
+static bool is_memory(const char *source)
+{
+	return strcmp(source, "memory") == 0 || strncmp(source, "memory:", strlen("memory:")) == 0;
+}
+
+/*
+ * One must not be inside the other. Asked before the directory is touched; what does not exist is told by who opens it.
+ */
+static int check_apart(const char *what, const char *dir, const char *mountpoint)
+{
+	_cleanup_free_ char *path = realpath(dir, NULL);
+
+	if (!path)
+		return 0;
+	if (is_below(path, mountpoint))
+		log_error(
+			"%s %s is below the mountpoint %s, which would hide it; give a directory elsewhere",
+			what, dir, mountpoint);
+	else if (is_below(mountpoint, path))
+		log_error("mountpoint %s is inside the %s %s; give a directory elsewhere",
+			  mountpoint, what, dir);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+/* A daemon whose mount is gone gives its store back soon: umount X && mount X. */
+static int wait_for_store(struct daemon *d, struct store_error *error)
+{
+	_cleanup_free_ char *path = realpath(d->config.source, NULL);
+	int64_t end = clock_ns(CLOCK_MONOTONIC) + UNMOUNT_WAIT_NS;
+	struct timespec ts = { .tv_nsec = STORE_POLL_NS };
+	int r = -EBUSY;
+
+	if (!path || mounttab_has(BATON_FSTYPE, path))
+		return r;
+	log_notice("the batonfs that had store %s is going down; waiting for it", path);
+	sdnotify("STATUS=waiting for the store");
+	while (r == -EBUSY && clock_ns(CLOCK_MONOTONIC) < end) {
+		(void)nanosleep(&ts, NULL);
+		r = store_open(d->config.source, &d->store, error);
+	}
+	return r;
+}
+
+/* The same for the directory that is spilled to: who has it says so in there. */
+static int wait_for_spill(struct daemon *d, struct store_error *error)
+{
+	int64_t end = clock_ns(CLOCK_MONOTONIC) + UNMOUNT_WAIT_NS;
+	struct timespec ts = { .tv_nsec = STORE_POLL_NS };
+	_cleanup_free_ char *user = spilldir_user(d->config.spill);
+	int r = -EBUSY;
+
+	if (!user || mounttab_is_at(user, BATON_FSTYPE, NULL) != 0)
+		return r;
+	log_notice("the batonfs that had spill=%s is going down; waiting for it", d->config.spill);
+	sdnotify("STATUS=waiting for the directory that is spilled to");
+	while (r == -EBUSY && clock_ns(CLOCK_MONOTONIC) < end) {
+		(void)nanosleep(&ts, NULL);
+		r = spilldir_open(d->config.spill, d->mountpoint, &d->spill, error);
+	}
+	return r;
+}
+
+/* Before the store, for a store in memory is not where this directory is found. */
+static int open_spill(struct daemon *d)
+{
+	struct store_error error;
+	int r;
+
+	if (!d->config.spill[0])
+		return 0;
+	if (!is_memory(d->config.source)) {
+		log_error(
+			"option spill is for a store in memory; leave it out, or give source=memory");
+		return -EINVAL;
+	}
+	r = check_apart("spill", d->config.spill, d->mountpoint);
+	if (r < 0)
+		return r;
+	r = spilldir_open(d->config.spill, d->mountpoint, &d->spill, &error);
+	if (r == -EBUSY)
+		r = wait_for_spill(d, &error);
+	if (r < 0)
+		log_error("%s", error.text);
+	return r;
+}
+
+int storage_open(struct daemon *d)
+{
+	struct config_error wrong = { .text = "" };
+	struct store_error error;
+	int r = 0;
+
+	if (!is_memory(d->config.source))
+		r = check_apart("store", d->config.source, d->mountpoint);
+	if (r == 0)
+		r = open_spill(d);
+	if (r < 0)
+		return r;
+	r = store_open(d->config.source, &d->store, &error);
+	if (r == -EBUSY)
+		r = wait_for_store(d, &error);
+	if (r < 0)
+		log_error("%s", error.text);
+	if (r < 0)
+		return r;
+	r = tuning_check_store(&d->config, &d->store, &wrong); /* only now its size is known */
+	if (wrong.text[0])
+		log_error("%s", wrong.text);
+	return r;
+}
+
+static int open_ledger(struct daemon *d)
+{
+	static const char *const texts[] = {
+		[LEDGER_UNCLEAN] =
+			"the last batonfs did not end cleanly; checking the ledger against the tree",
+		[LEDGER_REPLACED] =
+			"the ledger was damaged and is set aside; building it anew from the tree",
+	};
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (asprintf(&path, "%s/ledger.db", d->store.path) < 0)
+		return -ENOMEM;
+	r = d->takeovers > 0 ? ledger_reopen(path, &d->ledger, &d->ledger_state)
+			     : ledger_open(path, &d->ledger, &d->ledger_state);
+	if (r == -EPROTONOSUPPORT)
+		log_error("store %s: its ledger was written by a newer batonfs; use that one",
+			  d->store.path);
+	else if (r < 0 && r != -ENOSPC)
+		log_error("store %s: cannot open ledger.db: %s", d->store.path, strerror(-r));
+	else if (d->ledger_state.state == LEDGER_REPLACED)
+		log_warning("%s set_aside=%s", texts[LEDGER_REPLACED], d->ledger_state.set_aside);
+	else if (d->ledger_state.state == LEDGER_UNCLEAN && d->takeovers == 0)
+		log_notice("%s", texts[LEDGER_UNCLEAN]);
+	return r;
+}
+
+/* What is left in the trash may be what the ledger has no room for. */
+int storage_open_ledger(struct daemon *d)
+{
+	int r = trash_new(d->store.trash_fd, &d->trash);
+
+	if (d->spill.blobs_fd >= 0)
+		blobs_set_away(d->store.blobs, d->spill.blobs_fd);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return r;
+	}
+	r = open_ledger(d);
+	if (r == -ENOSPC) { /* not before: a store that is refused is not changed */
+		reserve_release(&d->store);
+		r = open_ledger(d);
+	}
+	if (r == -ENOSPC && trash_empty(d->trash) == 0)
+		r = open_ledger(d);
+	if (r == -ENOSPC)
+		log_error(
+			"store %s: no room for its ledger; make some on that filesystem, or remove what is "
+			"not needed below %s/tree",
+			d->store.path, d->store.path);
+	else if (r == 0)
+		reserve_take(&d->store);
+	return r;
+}
