@@ -16,6 +16,7 @@
 #include "exec/execution.h"
 #include "exec/reaper.h"
 #include "exec/recover.h"
+#include "exec/restore.h"
 #include "fuse/front.h"
 #include "fuse/session.h"
 #include "metrics.h"
@@ -120,7 +121,7 @@ static int build_executions(struct daemon *d)
 			       &d->execs);
 
 	if (r == 0)
-		r = recover_executions(d->execs, &d->store, d->ledger,
+		r = restore_executions(d->execs, &d->store, d->ledger,
 				       d->ledger_state.state == LEDGER_CLEAN);
 	if (r == 0)
 		r = reaper_new(d->execs, &d->store, d->ledger, &marks, &d->reaper);

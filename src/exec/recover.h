@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start: the table of executions from the top of the tree and the ledger, before the mount answers; and the
- * reconciliation of the ledger's files with the whole tree, behind it, when the ledger was not closed
- * cleanly. That walk also settles what a crash left of stubs.
+ * The reconciliation of the ledger's files with the whole tree, behind the mount, when the ledger was not closed
+ * cleanly. That walk also settles what a crash left of stubs. The executions themselves are there by then (restore.h).
  */
 #ifndef EXEC_RECOVER_H
 #define EXEC_RECOVER_H
@@ -30,12 +29,6 @@ struct recover_upcalls {
 /* The row of a regular file that a walk found, as of now. */
 void recover_describe_file(const struct walk_entry *w, uint64_t number, enum place place,
 			   struct ledger_file *f);
-
-/*
- * Fill the table. Looks at the top of the tree only. 0 or -errno.
- */
-int recover_executions(struct exec_table *t, const struct store *store, struct ledger *ledger,
-		       bool clean) WARN_UNUSED;
 
 enum recover_how {
 	RECOVER_SUMS,  /* the ledger was closed cleanly: only the executions' sums are missing */

@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #include "exec/exec_table.h"
+#include "exec/restore.h"
 #include "exec_fixture.h"
 #include "store/stub.h"
 
@@ -29,7 +30,7 @@ static void recover(bool clean)
 {
 	struct recover *r = NULL;
 
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, clean), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, clean), 0);
 	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger,
 					   clean ? RECOVER_SUMS : RECOVER_FILES, &no_up, &r),
 			 0);
@@ -211,12 +212,12 @@ START_TEST(rows_that_agree_are_not_written_again)
 
 	restart(true);
 	ledger_stats(fix.ledger, &before);
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, true), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, true), 0);
 	ledger_stats(fix.ledger, &after);
 	ck_assert_uint_eq(after.events, before.events + 1); /* 4712's, which said otherwise */
 	restart(true);
 	ledger_stats(fix.ledger, &before);
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, true), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, true), 0);
 	ledger_stats(fix.ledger, &after);
 	ck_assert_uint_eq(after.events, before.events);
 	ck_assert_int_eq(info_of("4711").ttl_ns, 90 * NS_PER_S);
@@ -269,7 +270,7 @@ START_TEST(external_executions_come_back)
 	ck_assert_int_eq(mkdirat(n8n, "executions", 0755), 0);
 	ck_assert_int_eq(mkdirat(n8n, "executions/88", 0755), 0);
 	add_file(n8n, "executions/88/f", "hello");
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, false), 0);
 	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &no_up,
 					   &r),
 			 0);
@@ -281,7 +282,7 @@ START_TEST(external_executions_come_back)
 
 	restart(true);
 	ck_assert_int_eq(fix.opened.state, LEDGER_CLEAN);
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, true), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, true), 0);
 	ck_assert_int_eq(info_of("88").lifetime, LIFETIME_EXTERNAL);
 	assert_none("87");
 }
@@ -304,7 +305,7 @@ START_TEST(files_are_counted_and_their_own_lifetimes_found)
 	add_file(dir, "a", "hello");
 	add_file(fix.store.tree_fd, "4711_b", "x");
 	ck_assert_int_eq(mark_set(timed, MARK_TTL, 1), 0);
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, false), 0);
 	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &no_up,
 					   &r),
 			 0);
@@ -324,7 +325,7 @@ START_TEST(sums_come_from_the_rows_after_a_clean_end)
 	struct recover *r = NULL;
 
 	add_file(fix.store.tree_fd, "4711_b", "hello");
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, false), 0);
 	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &no_up,
 					   &r),
 			 0);
@@ -333,7 +334,7 @@ START_TEST(sums_come_from_the_rows_after_a_clean_end)
 	r = NULL;
 	restart(true);
 	ck_assert_int_eq(fix.opened.state, LEDGER_CLEAN);
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, true), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, true), 0);
 	ck_assert_uint_eq(info_of("4711").files, 0);
 	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_SUMS, &no_up,
 					   &r),
@@ -382,7 +383,7 @@ static void walk_with_front(int answer)
 
 	front.asked = front.settled = 0;
 	front.answer = answer;
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, false), 0);
 	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &up,
 					   &r),
 			 0);
@@ -469,7 +470,7 @@ START_TEST(walk_begins_anew_when_directories_moved)
 	add_stub("1/sub/a", 100000, false);
 	add_stub("1/b", 100000, false);
 	add_stub("2/c", 100000, false);
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, false), 0);
 	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &up,
 					   &r),
 			 0);
@@ -491,7 +492,7 @@ START_TEST(walk_waits_for_names_that_are_changing)
 	front.asked = front.settled = front.answer = 0;
 	add_stub("a", 100000, false);
 	recover_name_begin(fix.execs);
-	ck_assert_int_eq(recover_executions(fix.execs, &fix.store, fix.ledger, false), 0);
+	ck_assert_int_eq(restore_executions(fix.execs, &fix.store, fix.ledger, false), 0);
 	ck_assert_int_eq(recover_files_new(fix.execs, &fix.store, fix.ledger, RECOVER_FILES, &up,
 					   &r),
 			 0);
