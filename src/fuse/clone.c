@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fuse/content.h"
 #include "fuse/growth.h"
+#include "fuse/home.h"
 #include "fuse/node.h"
 #include "store/stub.h"
 #include "util/cleanup.h"
@@ -84,7 +84,7 @@ static int clone_pinned(struct fs *fs, const struct blob_name *name, struct inod
 		return blob;
 	lock = move_lock_still(fs, out);
 	r = check_target_locked(out);
-	return r < 0 ? r : content_stub_locked(fs, out, lock, name, true);
+	return r < 0 ? r : home_leave_locked(fs, out, lock, name, true);
 }
 
 /* It will have the blob's size, and is charged for that before anything is done. */
@@ -140,7 +140,7 @@ int clone_lock_target(struct fs *fs, struct inode *inode, struct lock **ret)
 	if (!(atomic_load(&inode->flags) & INODE_TARGET))
 		return 0;
 	lock = move_lock_still(fs, inode);
-	r = content_own_locked(fs, inode, lock, true);
+	r = home_own_locked(fs, inode, lock, true);
 	if (r < 0) {
 		lock_drop(lock);
 		return r;

@@ -110,7 +110,7 @@ void node_unseal_locked(struct fs *fs, struct inode *inode);
 
 /*
  * The same around a change by the daemon itself. A stub becomes an ordinary file first, with its content if that is
- * wanted (content_own_locked()); after an error nothing was begun; -ESTALE: look it up again. _end: true if nobody
+ * wanted (home_own_locked()); after an error nothing was begun; -ESTALE: look it up again. _end: true if nobody
  * else can write to it.
  */
 int node_write_begin(struct fs *fs, struct inode *inode, bool wanted) WARN_UNUSED;

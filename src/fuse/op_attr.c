@@ -12,9 +12,11 @@
 
 #include "fuse/content.h"
 #include "fuse/growth.h"
+#include "fuse/home.h"
 #include "fuse/node.h"
 #include "fuse/private.h"
 #include "fuse/reply.h"
+#include "fuse/split.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
 
@@ -272,7 +274,7 @@ static int own_for_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 		return 0;
 	r = content_learn_locked(fs, inode, -1);
 	if (r == 0)
-		r = content_own_locked(fs, inode, lock, true);
+		r = home_own_locked(fs, inode, lock, true);
 	node_unseal_locked(fs, inode);
 	/* 1: readers keep this inode, and it is the same file; the same without a name, but it stays shared. */
 	return r == 1 || r == -ETXTBSY ? 0 : r;
@@ -288,7 +290,7 @@ static int set_meta_settled(fuse_req_t req, struct fs *fs, struct inode *inode, 
 	if (S_ISREG(inode->mode) && to_set & (TIMES | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
 		lock = move_lock_still(fs, inode);
 	if (lock && to_set & TIMES)
-		content_settle_locked(fs, inode);
+		home_settle_locked(fs, inode);
 	if (lock && to_set & FUSE_SET_ATTR_UID)
 		r = own_for_locked(fs, inode, lock, fd, attr->st_uid);
 	return r < 0 ? r : set_meta(req, fd, attr, to_set);
@@ -374,9 +376,9 @@ void op_setattr(fuse_req_t req, fuse_ino_t nodeid, struct stat *attr, int to_set
 			node_put(fs, &ref);
 		}
 	}
-	content_tell_twin(fs, inode);
+	split_tell_twin(fs, inode);
 	if (r == -ESTALE)
-		content_tell_split(fs, inode);
+		split_tell(fs, inode);
 	if (r < 0)
 		reply_err(req, r);
 	else

@@ -16,8 +16,10 @@
 #include "fuse/clone.h"
 #include "fuse/content.h"
 #include "fuse/growth.h"
+#include "fuse/home.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
+#include "fuse/split.h"
 #include "util/cleanup.h"
 
 /* A descriptor for one request: the open's own, or a new one. */
@@ -419,8 +421,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
 	inode = node_find(fs, nodeid);
 	if (in &&
 	    S_ISREG(inode->mode)) /* it could not come home any more if it may not be changed */
-		r = content_own(fs, inode);
-	content_tell_split(fs, inode);
+		r = home_own(fs, inode);
+	split_tell(fs, inode);
 	if (r < 0) {
 		reply_err(req, r);
 		return;

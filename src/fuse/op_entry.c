@@ -13,9 +13,11 @@
 #include "exec/recover.h"
 #include "fuse/content.h"
 #include "fuse/growth.h"
+#include "fuse/home.h"
 #include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
+#include "fuse/split.h"
 #include "fuse/target.h"
 #include "util/cleanup.h"
 
@@ -207,7 +209,7 @@ static int link_own(struct fs *fs, struct inode *inode, int fd, int dirfd, const
 	int r = S_ISREG(inode->mode) ? content_learn_locked(fs, inode, fd) : 0;
 
 	if (r == 0)
-		r = content_own_locked(fs, inode, lock, true);
+		r = home_own_locked(fs, inode, lock, true);
 	if (r != 0)
 		return r == 1 ? -ESTALE : r;
 	request_changing(
@@ -304,7 +306,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 		target_leave(fs, &t);
 	}
 	if (r == -ESTALE && inode)
-		content_tell_split(fs, inode);
+		split_tell(fs, inode);
 	if (r < 0)
 		reply_err(req, r);
 	else

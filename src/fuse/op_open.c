@@ -17,9 +17,11 @@
 #include "fuse/clone.h"
 #include "fuse/content.h"
 #include "fuse/growth.h"
+#include "fuse/home.h"
 #include "fuse/refresh.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
+#include "fuse/split.h"
 #include "fuse/target.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
@@ -79,9 +81,9 @@ static int prepare_locked(struct opening *o, struct lock *lock)
 	if (r == 0 && forbidden(o->inode, o->fi))
 		r = -EPERM;
 	if (r == 0 && writes(o->fi))
-		r = content_own_locked(o->fs, o->inode, lock, true);
+		r = home_own_locked(o->fs, o->inode, lock, true);
 	if (r == 0 && writes(o->fi) && growth_is_watched(o->fs))
-		r = content_split_readers_locked(o->fs, o->inode);
+		r = split_readers_locked(o->fs, o->inode);
 	return r == 1 ? -ESTALE : r;
 }
 
@@ -389,7 +391,7 @@ void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	inode = node_find(fs, nodeid);
 	r = inode ? open_named(fs, req, inode, fi) : -ESTALE;
 	if (r == -ESTALE && inode)
-		content_tell_split(fs, inode);
+		split_tell(fs, inode);
 	if (r < 0) {
 		reply_err(req, r);
 		return;

@@ -13,10 +13,11 @@
 #include <sys/xattr.h>
 
 #include "baton/interface.h"
-#include "fuse/content.h"
+#include "fuse/move.h"
 #include "fuse/node.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
+#include "fuse/split.h"
 #include "store/mark.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
@@ -227,7 +228,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t nodeid, const char *name, const char
 		if (r == 0 && strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) == 0)
 			r = drop_setgid(req, ref.fd, path.name);
 		node_put(fs, &ref);
-		content_tell_twin(fs, inode);
+		split_tell_twin(fs, inode);
 	}
 	reply_err(req, r);
 }
@@ -253,7 +254,7 @@ void op_removexattr(fuse_req_t req, fuse_ino_t nodeid, const char *name)
 			r = remove_once(path.name, name);
 		}
 		node_put(fs, &ref);
-		content_tell_twin(fs, inode);
+		split_tell_twin(fs, inode);
 	}
 	reply_err(req, r == -ENOENT ? -ENODATA : r);
 }

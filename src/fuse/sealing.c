@@ -11,6 +11,7 @@
 #include "fuse/content.h"
 #include "fuse/forgotten.h"
 #include "fuse/fs.h"
+#include "fuse/home.h"
 #include "fuse/node.h"
 #include "store/lease.h"
 
@@ -34,7 +35,7 @@ int node_write_begin(struct fs *fs, struct inode *inode, bool wanted)
 	int r = content_learn_locked(fs, inode, -1);
 
 	if (r == 0)
-		r = content_own_locked(fs, inode, lock, wanted);
+		r = home_own_locked(fs, inode, lock, wanted);
 	if (r != 0)
 		return r == 1 ? -ESTALE : r;
 	inode->nwriting++;
@@ -112,7 +113,7 @@ bool fs_is_open(void *ctx, uint64_t ino, const struct handle *h)
 
 /*
  * Whoever opens it from now on takes the lock first. Those who had it open before count in nopen until the kernel has let
- * go of their files; the mappings they have left behind are looked for later (content_stub_locked()).
+ * go of their files; the mappings they have left behind are looked for later (home_leave_locked()).
  */
 static int check_closed_locked(const struct inode *inode, const struct seal_claim *claim)
 {
@@ -134,7 +135,7 @@ int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *na
 
 	if (r == 0)
 		r = check_closed_locked(inode, claim);
-	return r < 0 ? r : content_stub_locked(fs, inode, lock, name, false);
+	return r < 0 ? r : home_leave_locked(fs, inode, lock, name, false);
 }
 
 static int claim_locked(struct fs *fs, struct inode *inode, struct seal_claim *ret)

@@ -10,6 +10,7 @@
 #include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/op.h"
+#include "fuse/split.h"
 #include "store/blob.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -53,7 +54,7 @@ static void adopt_stub(struct fs *fs, struct inode *inode)
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_STUB);
 	r = content_learn_locked(fs, inode, -1);
 	if (r < 0 || !(atomic_load(&inode->flags) & INODE_STUB))
-		content_split_locked(fs, inode);
+		split_inode_locked(fs, inode);
 }
 
 static void adopt_content(struct fs *fs, struct inode *inode, uint32_t before)

@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 
 #include "blob_fixture.h"
+#include "fuse/home.h"
 #include "fuse/node.h"
 #include "store/mark.h"
 #include "store/stub.h"
@@ -334,7 +335,7 @@ START_TEST(not_punched_yet)
 	put_bytes(fd, 0, SIZE, 2);
 	(void)close(fd);
 	atomic_store(&fs.unsettled, true);
-	ck_assert_int_eq(content_own(&fs, inode), 0);
+	ck_assert_int_eq(home_own(&fs, inode), 0);
 	ck_assert(!has_mark() && holds(1));
 
 	mark_only(name.text);
@@ -343,7 +344,7 @@ START_TEST(not_punched_yet)
 	ck_assert(!holds(1));
 	fs_settled(&fs);
 	forget_and_know_again();
-	ck_assert_int_eq(content_own(&fs, inode), 0);
+	ck_assert_int_eq(home_own(&fs, inode), 0);
 	ck_assert(holds(1));
 }
 END_TEST
