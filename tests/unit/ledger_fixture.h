@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "ledger/ledger.h"
+#include "unit.h"
 #include "util/cleanup.h"
 #include "util/macro.h"
 

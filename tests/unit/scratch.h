@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "unit.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/dir.h"
@@ -151,28 +152,5 @@ static inline void in_child(int (*fn)(void))
 		if (!(condition))                                                                  \
 			return __LINE__ % 255 + 1;                                                 \
 	} while (0)
-
-/* One case of these tests, each between setup and teardown; for main(). */
-static inline int run_tests(const char *name, const TTest *const *tests, size_t n,
-			    void (*setup)(void), void (*teardown)(void))
-{
-	TCase *tc = tcase_create(name);
-	Suite *s = suite_create(name);
-	SRunner *sr = srunner_create(s);
-	int failed;
-
-	suite_add_tcase(s, tc);
-	tcase_set_timeout(tc, 300);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	for (size_t i = 0; i < n; i++)
-		tcase_add_test(tc, tests[i]);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-#define RUN_TESTS(name, tests, setup, teardown)                                                    \
-	run_tests(name, tests, ARRAY_SIZE(tests), setup, teardown)
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit.h"
+
 static struct accesslog *l;
 static char buf[ACCESSLOG_READ_MAX];
 
@@ -289,28 +291,21 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("accesslog");
-	TCase *tc = tcase_create("accesslog");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		lines_begin_with_the_open,
+		lines_are_read_in_pieces,
+		others_see_their_own,
+		a_reader_is_not_told_of_itself,
+		a_slow_reader_hears_what_it_lost,
+		what_is_in_the_ring_is_not_lost,
+		long_lines_are_cut,
+		who_waits_is_answered,
+		who_waits_can_be_interrupted,
+		the_end_is_the_end_for_all,
+		a_reader_of_a_dead_process_goes_on,
+		others_leave_room_for_root,
+		all_at_once,
+	};
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, lines_begin_with_the_open);
-	tcase_add_test(tc, lines_are_read_in_pieces);
-	tcase_add_test(tc, others_see_their_own);
-	tcase_add_test(tc, a_reader_is_not_told_of_itself);
-	tcase_add_test(tc, a_slow_reader_hears_what_it_lost);
-	tcase_add_test(tc, what_is_in_the_ring_is_not_lost);
-	tcase_add_test(tc, long_lines_are_cut);
-	tcase_add_test(tc, who_waits_is_answered);
-	tcase_add_test(tc, who_waits_can_be_interrupted);
-	tcase_add_test(tc, the_end_is_the_end_for_all);
-	tcase_add_test(tc, a_reader_of_a_dead_process_goes_on);
-	tcase_add_test(tc, others_leave_room_for_root);
-	tcase_add_test(tc, all_at_once);
-	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("accesslog", tests, setup, teardown);
 }

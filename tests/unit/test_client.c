@@ -11,6 +11,8 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
+#include "unit.h"
+
 static char dir[] = "/tmp/test_client.XXXXXX";
 
 static void put(const char *file, const char *text)
@@ -155,21 +157,14 @@ END_TEST
 
 int main(void)
 {
-	TCase *tc = tcase_create("client");
-	Suite *s = suite_create("client");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		ids_that_could_leave_the_directory_are_refused,
+		directory_without_version_is_no_mount,
+		execution_is_read,
+		answer_that_is_no_object_is_an_error,
+		long_file_is_read_whole,
+		attribute_is_written,
+	};
 
-	suite_add_tcase(s, tc);
-	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_add_test(tc, ids_that_could_leave_the_directory_are_refused);
-	tcase_add_test(tc, directory_without_version_is_no_mount);
-	tcase_add_test(tc, execution_is_read);
-	tcase_add_test(tc, answer_that_is_no_object_is_an_error);
-	tcase_add_test(tc, long_file_is_read_whole);
-	tcase_add_test(tc, attribute_is_written);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("client", tests, set_up, tear_down);
 }

@@ -448,5 +448,5 @@ int main(void)
 		metrics_have_our_own_and_those_from_above,
 	};
 
-	return run_case("control_files", tests, ARRAY_SIZE(tests));
+	return RUN_TESTS("control_files", tests, fixture_setup, fixture_teardown);
 }

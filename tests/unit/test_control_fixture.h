@@ -19,6 +19,7 @@
 #include "exec/execution.h"
 #include "store/store.h"
 #include "store/trash.h"
+#include "unit.h"
 
 struct fixture {
 	char dir[64];
@@ -33,7 +34,7 @@ struct fixture {
 
 static struct fixture fix;
 
-/* Of the fixture; set before run_case(). */
+/* Of the fixture; set before RUN_TESTS(). */
 static struct privacy privacy;
 
 static const struct control_caller root = { .who = { .comm = "root" } };
@@ -203,25 +204,6 @@ static inline int write_to(const char *path, const struct control_caller *who, c
 	int r = walk_to(path, &node, &st);
 
 	return r < 0 ? r : control_write(fix.control, node, who, text, strlen(text), &reason);
-}
-
-/* Runs a suite of one case with the fixture; for main(). */
-static inline int run_case(const char *name, const TTest *const *tests, size_t n)
-{
-	TCase *tc = tcase_create(name);
-	Suite *s = suite_create(name);
-	SRunner *sr = srunner_create(s);
-	int failed;
-
-	suite_add_tcase(s, tc);
-	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, fixture_setup, fixture_teardown);
-	for (size_t i = 0; i < n; i++)
-		tcase_add_test(tc, tests[i]);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

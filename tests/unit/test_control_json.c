@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/json.h"
+#include "unit.h"
 #include "util/cleanup.h"
 
 #define BAD "\xef\xbf\xbd"
@@ -104,19 +105,13 @@ END_TEST
 
 int main(void)
 {
-	TCase *tc = tcase_create("control_json");
-	Suite *s = suite_create("control_json");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		bytes_become_valid_utf8,
+		no_byte_after_the_maximum_is_read,
+		every_string_of_two_bytes_can_be_printed,
+		times_are_seconds_to_the_millisecond,
+		what_is_made_from_nothing_is_enomem,
+	};
 
-	suite_add_tcase(s, tc);
-	tcase_add_test(tc, bytes_become_valid_utf8);
-	tcase_add_test(tc, no_byte_after_the_maximum_is_read);
-	tcase_add_test(tc, every_string_of_two_bytes_can_be_printed);
-	tcase_add_test(tc, times_are_seconds_to_the_millisecond);
-	tcase_add_test(tc, what_is_made_from_nothing_is_enomem);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("control_json", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include "control/control.h"
 #include "control/ctlnode.h"
+#include "unit.h"
 #include "util/cleanup.h"
 
 #define MANY 20000
@@ -129,19 +130,12 @@ END_TEST
 
 int main(void)
 {
-	TCase *tc = tcase_create("control_nodes");
-	Suite *s = suite_create("control_nodes");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		many_nodes_are_found_and_given_back,
+		nodes_left_at_the_end_are_freed,
+		inode_numbers_depend_on_the_name_only,
+		threads_may_look_and_forget_at_the_same_time,
+	};
 
-	suite_add_tcase(s, tc);
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, many_nodes_are_found_and_given_back);
-	tcase_add_test(tc, nodes_left_at_the_end_are_freed);
-	tcase_add_test(tc, inode_numbers_depend_on_the_name_only);
-	tcase_add_test(tc, threads_may_look_and_forget_at_the_same_time);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("control_nodes", tests, NULL, NULL);
 }

@@ -337,5 +337,5 @@ int main(void)
 		threads_may_look_and_release_at_the_same_time,
 	};
 
-	return run_case("control_tree", tests, ARRAY_SIZE(tests));
+	return RUN_TESTS("control_tree", tests, fixture_setup, fixture_teardown);
 }

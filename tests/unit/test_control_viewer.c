@@ -153,5 +153,5 @@ int main(void)
 	};
 
 	privacy = (struct privacy){ .on = true, .mounter = MOUNTER };
-	return run_case("control_viewer", tests, ARRAY_SIZE(tests));
+	return RUN_TESTS("control_viewer", tests, fixture_setup, fixture_teardown);
 }

@@ -220,5 +220,5 @@ int main(void)
 		nothing_can_be_set_on_what_was_released,
 	};
 
-	return run_case("control_xattr", tests, ARRAY_SIZE(tests));
+	return RUN_TESTS("control_xattr", tests, fixture_setup, fixture_teardown);
 }

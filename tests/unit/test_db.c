@@ -169,28 +169,19 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("db");
-	TCase *tc = tcase_create("db");
-	SRunner *sr;
-	int failed;
+	const TTest *const tests[] = {
+		lock_is_held_by_one_descriptor_at_a_time,
+		new_file_is_private,
+		missing_directory_is_reported,
+		directory_is_not_opened,
+		symbolic_link_is_not_followed,
+		garbage_is_unclean,
+		refused_statement_is_invalid,
+		second_transaction_is_busy,
+		reader_cannot_write,
+		set_aside_takes_the_log_along,
+		set_aside_keeps_the_ones_before,
+	};
 
-	tcase_set_timeout(tc, 30);
-	tcase_add_checked_fixture(tc, fixture_setup, fixture_teardown);
-	tcase_add_test(tc, lock_is_held_by_one_descriptor_at_a_time);
-	tcase_add_test(tc, new_file_is_private);
-	tcase_add_test(tc, missing_directory_is_reported);
-	tcase_add_test(tc, directory_is_not_opened);
-	tcase_add_test(tc, symbolic_link_is_not_followed);
-	tcase_add_test(tc, garbage_is_unclean);
-	tcase_add_test(tc, refused_statement_is_invalid);
-	tcase_add_test(tc, second_transaction_is_busy);
-	tcase_add_test(tc, reader_cannot_write);
-	tcase_add_test(tc, set_aside_takes_the_log_along);
-	tcase_add_test(tc, set_aside_keeps_the_ones_before);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return RUN_TESTS("db", tests, fixture_setup, fixture_teardown);
 }

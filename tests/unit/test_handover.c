@@ -13,6 +13,7 @@
 
 #include "takeover/area.h"
 #include "takeover/keep.h"
+#include "unit.h"
 
 static struct keep *keep;
 
@@ -87,18 +88,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("handover");
-	TCase *t = tcase_create("handover");
-	SRunner *r = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		result_is_that_of_the_last_one_asked,
+		another_program_finds_what_is_kept_if_the_format_is_its_own,
+		what_is_no_keep_is_none,
+	};
 
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, result_is_that_of_the_last_one_asked);
-	tcase_add_test(t, another_program_finds_what_is_kept_if_the_format_is_its_own);
-	tcase_add_test(t, what_is_no_keep_is_none);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return RUN_TESTS("handover", tests, setup, teardown);
 }

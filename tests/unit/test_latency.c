@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "unit.h"
+
 #define THREADS 3
 #define EACH 10000
 
@@ -94,18 +96,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("latency");
-	TCase *tc = tcase_create("latency");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		bounds_belong_to_their_bucket,
+		operations_are_apart,
+		threads_are_summed_up,
+	};
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, bounds_belong_to_their_bucket);
-	tcase_add_test(tc, operations_are_apart);
-	tcase_add_test(tc, threads_are_summed_up);
-	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("latency", tests, setup, teardown);
 }

@@ -460,8 +460,6 @@ static TCase *case_others(void)
 int main(int argc, char **argv)
 {
 	Suite *s;
-	SRunner *sr;
-	int failed;
 
 	if (argc == 3 && strcmp(argv[1], "open") == 0)
 		return open_and_close(argv[2]);
@@ -469,9 +467,5 @@ int main(int argc, char **argv)
 	suite_add_tcase(s, case_states());
 	suite_add_tcase(s, case_refused());
 	suite_add_tcase(s, case_others());
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "unit.h"
 #include "util/clock.h"
 
 static struct lock low;
@@ -194,8 +195,6 @@ int main(void)
 {
 	Suite *suite = suite_create("lock");
 	TCase *tcase = tcase_create("lock");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, a_scope_excludes_other_threads);
@@ -208,9 +207,5 @@ int main(void)
 			    (int)(sizeof(mistakes) / sizeof(mistakes[0])));
 #endif
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "unit.h"
 #include "util/cleanup.h"
 
 #define LONG_TEXT 5000
@@ -150,24 +151,16 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("log");
-	TCase *tcase = tcase_create("log");
-	SRunner *runner;
-	int failed;
+	const TTest *const tests[] = {
+		errors_and_warnings_say_so,
+		lines_above_the_level_are_dropped,
+		the_journal_gets_priorities,
+		a_journal_that_stderr_is_not_changes_nothing,
+		a_long_line_is_cut_and_ends,
+		nobody_forges_a_line,
+		errno_survives,
+		errnos_have_names,
+	};
 
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_add_test(tcase, errors_and_warnings_say_so);
-	tcase_add_test(tcase, lines_above_the_level_are_dropped);
-	tcase_add_test(tcase, the_journal_gets_priorities);
-	tcase_add_test(tcase, a_journal_that_stderr_is_not_changes_nothing);
-	tcase_add_test(tcase, a_long_line_is_cut_and_ends);
-	tcase_add_test(tcase, nobody_forges_a_line);
-	tcase_add_test(tcase, errno_survives);
-	tcase_add_test(tcase, errnos_have_names);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("log", tests, set_up, tear_down);
 }

@@ -7,6 +7,8 @@
 
 #include <check.h>
 
+#include "unit.h"
+
 #define ROOT_LINE "21 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
 
 static struct mountpoint_list parsed(const char *text)
@@ -100,21 +102,12 @@ END_TEST
 
 int main(void)
 {
-	TCase *tc = tcase_create("mountpoint");
-	Suite *s = suite_create("mountpoint");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		other_filesystems_do_not_count,	     optional_fields_are_skipped,
+		octal_escapes_are_decoded,	     bind_mounts_of_one_batonfs_count_once,
+		bind_mount_of_a_part_does_not_count, broken_lines_are_skipped,
+		argument_beats_environment,
+	};
 
-	suite_add_tcase(s, tc);
-	tcase_add_test(tc, other_filesystems_do_not_count);
-	tcase_add_test(tc, optional_fields_are_skipped);
-	tcase_add_test(tc, octal_escapes_are_decoded);
-	tcase_add_test(tc, bind_mounts_of_one_batonfs_count_once);
-	tcase_add_test(tc, bind_mount_of_a_part_does_not_count);
-	tcase_add_test(tc, broken_lines_are_skipped);
-	tcase_add_test(tc, argument_beats_environment);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("mountpoint", tests, NULL, NULL);
 }

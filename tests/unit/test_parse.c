@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit.h"
+
 #define UNTOUCHED 4711
 
 struct number {
@@ -207,24 +209,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("parse");
-	TCase *tcase = tcase_create("parse");
-	SRunner *runner;
-	int failed;
+	const TTest *const tests[] = {
+		u64_takes_decimal_digits_only,	size_takes_binary_units,
+		share_takes_percent_or_size,	duration_takes_units_and_sums,
+		mode_takes_octal_permissions,	bool_takes_eight_words,
+		sizes_are_formatted_for_people, durations_are_formatted_for_people,
+		a_short_buffer_is_not_overrun,
+	};
 
-	tcase_add_test(tcase, u64_takes_decimal_digits_only);
-	tcase_add_test(tcase, size_takes_binary_units);
-	tcase_add_test(tcase, share_takes_percent_or_size);
-	tcase_add_test(tcase, duration_takes_units_and_sums);
-	tcase_add_test(tcase, mode_takes_octal_permissions);
-	tcase_add_test(tcase, bool_takes_eight_words);
-	tcase_add_test(tcase, sizes_are_formatted_for_people);
-	tcase_add_test(tcase, durations_are_formatted_for_people);
-	tcase_add_test(tcase, a_short_buffer_is_not_overrun);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("parse", tests, NULL, NULL);
 }

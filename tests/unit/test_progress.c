@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "unit.h"
+
 static int terminal; /* what is written to standard error comes out of it */
 static int saved;
 
@@ -132,20 +134,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("progress");
-	TCase *tc = tcase_create("progress");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		what_is_quick_tells_nothing,	   what_takes_long_tells_how_far_it_is,
+		units_and_unknown_ends_have_words, what_only_takes_time_tells_how_long,
+		no_terminal_is_told_nothing,
+	};
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, what_is_quick_tells_nothing);
-	tcase_add_test(tc, what_takes_long_tells_how_far_it_is);
-	tcase_add_test(tc, units_and_unknown_ends_have_words);
-	tcase_add_test(tc, what_only_takes_time_tells_how_long);
-	tcase_add_test(tc, no_terminal_is_told_nothing);
-	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("progress", tests, setup, teardown);
 }

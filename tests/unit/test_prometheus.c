@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit.h"
+
 static char *text;
 static size_t len;
 static FILE *out;
@@ -75,20 +77,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("prometheus");
-	TCase *tc = tcase_create("prometheus");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		family_of_one_sample, label_values_are_escaped, info_has_all_its_labels,
+		seconds_are_exact,    histogram_buckets_add_up,
+	};
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, family_of_one_sample);
-	tcase_add_test(tc, label_values_are_escaped);
-	tcase_add_test(tc, info_has_all_its_labels);
-	tcase_add_test(tc, seconds_are_exact);
-	tcase_add_test(tc, histogram_buckets_add_up);
-	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("prometheus", tests, setup, teardown);
 }

@@ -596,15 +596,9 @@ static TCase *case_releases(void)
 int main(void)
 {
 	Suite *s = suite_create("query");
-	SRunner *sr;
-	int failed;
 
 	suite_add_tcase(s, case_executions());
 	suite_add_tcase(s, case_expiry());
 	suite_add_tcase(s, case_releases());
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

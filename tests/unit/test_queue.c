@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ledger/queue.h"
+#include "unit.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
@@ -361,30 +362,21 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("queue");
-	TCase *tc = tcase_create("queue");
-	SRunner *sr;
-	int failed;
+	const TTest *const tests[] = {
+		events_come_out_in_order_and_whole,
+		events_wrap_around_the_end_of_the_ring,
+		largest_payload_fits,
+		failed_batch_is_handed_out_again,
+		batch_leaves_room_for_producers,
+		sync_of_an_empty_queue_returns_at_once,
+		stopped_queue_hands_out_the_rest_then_ends,
+		stopped_queue_gives_up_after_a_while,
+		full_queue_makes_producers_wait_and_loses_nothing,
+		failing_batches_lose_nothing,
+		full_queue_that_goes_on_failing_drops,
+		sync_waits_for_what_was_put,
+		sync_reports_a_failure_and_ends_the_pause,
+	};
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, events_come_out_in_order_and_whole);
-	tcase_add_test(tc, events_wrap_around_the_end_of_the_ring);
-	tcase_add_test(tc, largest_payload_fits);
-	tcase_add_test(tc, failed_batch_is_handed_out_again);
-	tcase_add_test(tc, batch_leaves_room_for_producers);
-	tcase_add_test(tc, sync_of_an_empty_queue_returns_at_once);
-	tcase_add_test(tc, stopped_queue_hands_out_the_rest_then_ends);
-	tcase_add_test(tc, stopped_queue_gives_up_after_a_while);
-	tcase_add_test(tc, full_queue_makes_producers_wait_and_loses_nothing);
-	tcase_add_test(tc, failing_batches_lose_nothing);
-	tcase_add_test(tc, full_queue_that_goes_on_failing_drops);
-	tcase_add_test(tc, sync_waits_for_what_was_put);
-	tcase_add_test(tc, sync_reports_a_failure_and_ends_the_pause);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return RUN_TESTS("queue", tests, setup, teardown);
 }

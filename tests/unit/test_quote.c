@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit.h"
+
 static void check_quoted(const char *text, const char *wanted)
 {
 	char buf[128];
@@ -76,19 +78,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("quote");
-	TCase *tc = tcase_create("quote");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		ordinary_text_stays,
+		nothing_ends_the_line_or_the_quotes,
+		controls_of_eight_bits_are_escaped,
+		what_is_no_utf8_is_escaped,
+		a_cut_is_marked,
+	};
 
-	tcase_add_test(tc, ordinary_text_stays);
-	tcase_add_test(tc, nothing_ends_the_line_or_the_quotes);
-	tcase_add_test(tc, controls_of_eight_bits_are_escaped);
-	tcase_add_test(tc, what_is_no_utf8_is_escaped);
-	tcase_add_test(tc, a_cut_is_marked);
-	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("quote", tests, NULL, NULL);
 }

@@ -287,33 +287,24 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("reconcile");
-	TCase *tc = tcase_create("reconcile");
-	SRunner *sr;
-	int failed;
+	const TTest *const tests[] = {
+		seen_file_without_a_row_gets_one,
+		row_without_a_file_goes,
+		seen_corrects_an_old_row,
+		late_seen_does_not_bring_back_a_file_that_is_gone,
+		inode_number_used_again_is_kept,
+		seen_does_not_overwrite_newer_events,
+		events_about_a_file_without_a_row_count_when_it_is_seen,
+		events_after_seen_count,
+		file_named_by_an_event_only_is_kept,
+		released_execution_stays_gone,
+		file_moved_out_before_the_release_is_kept,
+		restored_execution_is_seen_again,
+		second_begin_starts_over,
+		seen_and_end_without_begin_are_ignored,
+		later_activity_counts,
+		ledger_is_clean_only_after_a_reconcile,
+	};
 
-	tcase_set_timeout(tc, 30);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, seen_file_without_a_row_gets_one);
-	tcase_add_test(tc, row_without_a_file_goes);
-	tcase_add_test(tc, seen_corrects_an_old_row);
-	tcase_add_test(tc, late_seen_does_not_bring_back_a_file_that_is_gone);
-	tcase_add_test(tc, inode_number_used_again_is_kept);
-	tcase_add_test(tc, seen_does_not_overwrite_newer_events);
-	tcase_add_test(tc, events_about_a_file_without_a_row_count_when_it_is_seen);
-	tcase_add_test(tc, events_after_seen_count);
-	tcase_add_test(tc, file_named_by_an_event_only_is_kept);
-	tcase_add_test(tc, released_execution_stays_gone);
-	tcase_add_test(tc, file_moved_out_before_the_release_is_kept);
-	tcase_add_test(tc, restored_execution_is_seen_again);
-	tcase_add_test(tc, second_begin_starts_over);
-	tcase_add_test(tc, seen_and_end_without_begin_are_ignored);
-	tcase_add_test(tc, later_activity_counts);
-	tcase_add_test(tc, ledger_is_clean_only_after_a_reconcile);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return RUN_TESTS("reconcile", tests, setup, teardown);
 }

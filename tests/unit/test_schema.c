@@ -219,25 +219,17 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("schema");
-	TCase *tc = tcase_create("schema");
-	SRunner *sr;
-	int failed;
+	const TTest *const tests[] = {
+		empty_file_is_version_zero_and_becomes_current,
+		current_version_is_left_alone,
+		older_version_takes_only_the_missing_steps,
+		new_file_goes_through_all_steps,
+		failed_step_takes_back_the_ones_before_it,
+		step_that_forgets_its_version_fails,
+		newer_version_is_not_supported,
+		database_of_another_program_is_no_ledger,
+		rows_of_version_1_are_kept,
+	};
 
-	tcase_add_checked_fixture(tc, fixture_setup, fixture_teardown);
-	tcase_add_test(tc, empty_file_is_version_zero_and_becomes_current);
-	tcase_add_test(tc, current_version_is_left_alone);
-	tcase_add_test(tc, older_version_takes_only_the_missing_steps);
-	tcase_add_test(tc, new_file_goes_through_all_steps);
-	tcase_add_test(tc, failed_step_takes_back_the_ones_before_it);
-	tcase_add_test(tc, step_that_forgets_its_version_fails);
-	tcase_add_test(tc, newer_version_is_not_supported);
-	tcase_add_test(tc, database_of_another_program_is_no_ledger);
-	tcase_add_test(tc, rows_of_version_1_are_kept);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return RUN_TESTS("schema", tests, fixture_setup, fixture_teardown);
 }

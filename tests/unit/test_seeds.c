@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../fuzz/fuzz_target.h"
+#include "unit.h"
 #include "util/cleanup.h"
 
 static void feed_file(const struct fuzz_target *target, const char *path)
@@ -50,16 +51,11 @@ int main(void)
 {
 	TCase *tc = tcase_create("seeds");
 	Suite *s = suite_create("seeds");
-	SRunner *sr = srunner_create(s);
 	int targets = 0;
-	int failed;
 
 	while (fuzz_target_at((size_t)targets))
 		targets++;
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, seeds_are_taken, 0, targets);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -8,6 +8,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "unit.h"
 #include "util/cleanup.h"
 
 /* 2026-11-21 20:00:00 UTC */
@@ -143,8 +144,6 @@ int main(void)
 {
 	TCase *tc = tcase_create("sentence");
 	Suite *s = suite_create("sentence");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	if (setenv("TZ", "UTC", 1) < 0)
 		return EXIT_FAILURE;
@@ -153,8 +152,5 @@ int main(void)
 	tcase_add_test(tc, missing_fields_are_survived);
 	tcase_add_test(tc, an_owner_commands_no_terminal);
 	tcase_add_loop_test(tc, durations_are_short, 0, ARRAY_SIZE(durations));
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -113,20 +113,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("stmt");
-	TCase *tc = tcase_create("stmt");
-	SRunner *sr;
-	int failed;
+	const TTest *const tests[] = {
+		table_has_no_gaps,
+		each_role_prepares_its_own_statements,
+		statements_use_an_index,
+		column_str_cuts_and_terminates,
+	};
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, table_has_no_gaps);
-	tcase_add_test(tc, each_role_prepares_its_own_statements);
-	tcase_add_test(tc, statements_use_an_index);
-	tcase_add_test(tc, column_str_cuts_and_terminates);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return RUN_TESTS("stmt", tests, setup, teardown);
 }

@@ -6,6 +6,8 @@
 
 #include <check.h>
 
+#include "unit.h"
+
 static const struct table_column columns[] = {
 	{ "ID", TABLE_LEFT },
 	{ "BYTES", TABLE_RIGHT },
@@ -86,19 +88,11 @@ END_TEST
 
 int main(void)
 {
-	TCase *tc = tcase_create("table");
-	Suite *s = suite_create("table");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		columns_are_as_wide_as_their_widest_cell, no_line_ends_in_blanks,
+		control_characters_are_not_printed,	  width_is_counted_in_characters,
+		without_titles_there_is_no_title_line,
+	};
 
-	suite_add_tcase(s, tc);
-	tcase_add_test(tc, columns_are_as_wide_as_their_widest_cell);
-	tcase_add_test(tc, no_line_ends_in_blanks);
-	tcase_add_test(tc, control_characters_are_not_printed);
-	tcase_add_test(tc, width_is_counted_in_characters);
-	tcase_add_test(tc, without_titles_there_is_no_title_line);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("table", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "../../tools/client.c"
 #include "../../tools/mountpoint.c"
 #include "../../tools/say.c"
+#include "unit.h"
 
 #include <check.h>
 #include <locale.h>
@@ -154,20 +155,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("top");
-	TCase *tc = tcase_create("top");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	const TTest *const tests[] = {
+		rows_are_sorted_and_filtered, rates_are_of_the_time_between,
+		what_is_left_has_words,	      lines_fit,
+		names_are_harmless,
+	};
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_add_test(tc, rows_are_sorted_and_filtered);
-	tcase_add_test(tc, rates_are_of_the_time_between);
-	tcase_add_test(tc, what_is_left_has_words);
-	tcase_add_test(tc, lines_fit);
-	tcase_add_test(tc, names_are_harmless);
-	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return RUN_TESTS("top", tests, NULL, teardown);
 }

@@ -320,26 +320,18 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("twins");
-	TCase *tc = tcase_create("twins");
-	SRunner *sr;
-	int failed;
+	const TTest *const tests[] = {
+		files_of_the_same_hash_and_size_are_found,
+		one_stub_of_each_blob_is_found,
+		files_with_content_are_found,
+		stubs_of_a_blob_and_their_last_use,
+		references_follow_the_rows,
+		what_takes_references_away_is_told,
+		sums_of_stubs,
+		a_walk_tells_stubs_anew,
+		stubs_are_remembered,
+		version_2_is_taken_over_with_its_rows,
+	};
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, files_of_the_same_hash_and_size_are_found);
-	tcase_add_test(tc, one_stub_of_each_blob_is_found);
-	tcase_add_test(tc, files_with_content_are_found);
-	tcase_add_test(tc, stubs_of_a_blob_and_their_last_use);
-	tcase_add_test(tc, references_follow_the_rows);
-	tcase_add_test(tc, what_takes_references_away_is_told);
-	tcase_add_test(tc, sums_of_stubs);
-	tcase_add_test(tc, a_walk_tells_stubs_anew);
-	tcase_add_test(tc, stubs_are_remembered);
-	tcase_add_test(tc, version_2_is_taken_over_with_its_rows);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return RUN_TESTS("twins", tests, setup, teardown);
 }

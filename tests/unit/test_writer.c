@@ -414,17 +414,11 @@ static TCase *case_full_disk(void)
 int main(int argc, char **argv)
 {
 	Suite *s;
-	SRunner *sr;
-	int failed;
 
 	if (argc == 3 && strcmp(argv[1], "load") == 0)
 		return load_until_killed(argv[2]);
 	s = suite_create("writer");
 	suite_add_tcase(s, case_writer());
 	suite_add_tcase(s, case_full_disk());
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }
