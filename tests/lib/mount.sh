@@ -69,12 +69,13 @@ expect_match() {
 	[[ $2 =~ $1 ]] || fail "${3:-text}: expected to match '$1', got '$2'"
 }
 
-# wait_until SECONDS COMMAND...: it must succeed within that time; asked every 20 ms.
+# wait_until SECONDS COMMAND...: it must succeed within that time, or as many times that as tests/run is patient; asked
+# every 20 ms.
 wait_until() {
 	local seconds=$1 end
 	shift
 
-	end=$(($(date +%s%N) + $(printf '%.0f' "${seconds}e9")))
+	end=$(($(date +%s%N) + $(printf '%.0f' "${seconds}e9") * PATIENCE))
 	until "$@"; do
 		[ "$(date +%s%N)" -lt "$end" ] || fail "not within $seconds s: $*"
 		sleep 0.02
