@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "baton/interface.h"
+#include "store/atime.h"
 #include "store/blob_away.h"
 #include "store/reserve.h"
 #include "store/trash.h"
@@ -121,6 +122,20 @@ static int open_spill(struct daemon *d)
 	return r;
 }
 
+/* Not worth refusing to mount: what goes wrong is that times move, or do not. */
+static void set_atime(struct daemon *d)
+{
+	const struct config *c = &d->config;
+	enum atime_wish wish = c->noatime	? ATIME_NEVER
+			       : c->strictatime ? ATIME_ALWAYS
+						: ATIME_AS_MOUNTED;
+	int r = atime_set(&d->store, wish);
+
+	if (r < 0)
+		log_warning("access times go by the mount that store %s is on: %s, ignoring %s",
+			    d->store.path, strerror(-r), c->noatime ? "noatime" : "strictatime");
+}
+
 int storage_open(struct daemon *d)
 {
 	struct config_error wrong = { .text = "" };
@@ -140,6 +155,7 @@ int storage_open(struct daemon *d)
 		log_error("%s", error.text);
 	if (r < 0)
 		return r;
+	set_atime(d);
 	r = tuning_check_store(&d->config, &d->store, &wrong); /* only now its size is known */
 	if (wrong.text[0])
 		log_error("%s", wrong.text);

@@ -102,8 +102,9 @@ struct config {
 	bool exec;
 	bool readonly;
 	bool noatime;
-	bool sandbox;	 /* give up what serving does not need, see confine.h */
-	int64_t slow_ns; /* requests that take so long are told of; 0: none, and INT64_MAX */
+	bool strictatime; /* unless noatime */
+	bool sandbox;	  /* give up what serving does not need, see confine.h */
+	int64_t slow_ns;  /* requests that take so long are told of; 0: none, and INT64_MAX */
 	char metrics[ADDRESS_TEXT_MAX]; /* where HTTP is served; "": nowhere */
 	int log;			/* 0 is LOG_LEVEL_ERROR, and so on */
 };

@@ -80,6 +80,8 @@ static const struct option options[] = {
 	{ .name = "ro", .type = OPTION_BOOL, AT(readonly), .initial = "off", .help = "on|off  read-only" },
 	{ .name = "noatime", .type = OPTION_BOOL, AT(noatime), .initial = "off",
 	  .help = "on|off  do not update access times; off: as relatime" },
+	{ .name = "strictatime", .type = OPTION_BOOL, AT(strictatime), .initial = "off",
+	  .help = "on|off  update access times each time something is read; off: as relatime" },
 	{ .name = "sandbox", .type = OPTION_BOOL, AT(sandbox), .initial = "on",
 	  .help = "on|off  give up the rights and system calls that serving does not take" },
 	{ .name = "metrics", .type = OPTION_ADDRESS, AT(metrics), .max = ADDRESS_TEXT_MAX, .unset = "off",
