@@ -14,14 +14,14 @@
 #include "baton/interface.h"
 #include "say.h"
 
-/* "\040" becomes a blank, in place. The kernel writes blank, tab, newline and backslash so. */
+/* "\040" becomes a blank, in place. The kernel writes blank, tab, newline and backslash so, and never "\000". */
 static void decode_octal(char *s)
 {
 	char *to = s;
 
 	while (*s) {
 		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
-		    s[3] >= '0' && s[3] <= '7') {
+		    s[3] >= '0' && s[3] <= '7' && strncmp(s, "\\000", 4) != 0) {
 			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
 			s += 4;
 		} else {

@@ -58,6 +58,16 @@ START_TEST(octal_escapes_are_decoded)
 }
 END_TEST
 
+START_TEST(an_escape_does_not_end_a_path)
+{
+	_cleanup_(mountpoint_list_done) struct mountpoint_list list =
+		parsed("36 35 0:98 / \\000/a\\000b rw - fuse.batonfs memory rw\n");
+
+	ck_assert_uint_eq(list.n, 1);
+	ck_assert_str_eq(list.item[0].path, "\\000/a\\000b");
+}
+END_TEST
+
 START_TEST(bind_mounts_of_one_batonfs_count_once)
 {
 	_cleanup_(mountpoint_list_done) struct mountpoint_list list =
@@ -106,7 +116,7 @@ int main(void)
 		other_filesystems_do_not_count,	     optional_fields_are_skipped,
 		octal_escapes_are_decoded,	     bind_mounts_of_one_batonfs_count_once,
 		bind_mount_of_a_part_does_not_count, broken_lines_are_skipped,
-		argument_beats_environment,
+		argument_beats_environment,	     an_escape_does_not_end_a_path,
 	};
 
 	return RUN_TESTS("mountpoint", tests, NULL, NULL);

@@ -96,6 +96,20 @@ START_TEST(share_takes_percent_or_size)
 }
 END_TEST
 
+/* A machine that does not say how much it has: no double holds that number. */
+START_TEST(share_is_no_more_than_the_whole)
+{
+	uint64_t bytes = 0;
+
+	ck_assert_int_eq(parse_share("100%", UINT64_MAX, &bytes), 0);
+	ck_assert_uint_eq(bytes, UINT64_MAX);
+	ck_assert_int_eq(parse_share("100%", INT64_MAX, &bytes), 0);
+	ck_assert_uint_eq(bytes, INT64_MAX);
+	ck_assert_int_eq(parse_share("50%", UINT64_MAX, &bytes), 0);
+	ck_assert_uint_eq(bytes, UINT64_C(1) << 63);
+}
+END_TEST
+
 static int parse_duration_u64(const char *s, uint64_t *ret)
 {
 	int64_t ns = UNTOUCHED;
@@ -214,7 +228,7 @@ int main(void)
 		share_takes_percent_or_size,	duration_takes_units_and_sums,
 		mode_takes_octal_permissions,	bool_takes_eight_words,
 		sizes_are_formatted_for_people, durations_are_formatted_for_people,
-		a_short_buffer_is_not_overrun,
+		a_short_buffer_is_not_overrun,	share_is_no_more_than_the_whole,
 	};
 
 	return RUN_TESTS("parse", tests, NULL, NULL);
