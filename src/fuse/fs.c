@@ -194,6 +194,14 @@ void fs_root_changed(void *ctx)
 						       0); /* -ENOENT: not cached */
 }
 
+void fs_attributes_changed(struct fs *fs, uint64_t nodeid)
+{
+	lock_assert_none();
+	if (fs->session)
+		(void)fuse_lowlevel_notify_inval_inode(fs->session, nodeid, -1,
+						       0); /* -ENOENT: not cached */
+}
+
 void fs_status(void *ctx, json_t *object)
 {
 	struct fs *fs = ctx;

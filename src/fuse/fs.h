@@ -187,4 +187,7 @@ int fs_thread_cred(struct cred **ret) WARN_UNUSED;
 /* Become the caller of `req` for what is created next: new_dir picks dmask, else fmask. 0 or -errno. */
 int fs_assume(struct fs *fs, fuse_req_t req, bool new_dir) WARN_UNUSED;
 
+/* The kernel forgets the inode's attributes. That waits for nobody, so any thread may send it; no lock may be held. */
+void fs_attributes_changed(struct fs *fs, uint64_t nodeid);
+
 #endif

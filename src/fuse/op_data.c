@@ -441,6 +441,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		content_learn_again_locked(inode, d.fd);
 	}
+	if (in)
+		fs_attributes_changed(fs, nodeid); /* ctime: the kernel does not think of it */
 	lock_assert_none();
 	(void)fuse_reply_ioctl(req, 0, &value, out);
 }

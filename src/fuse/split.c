@@ -56,15 +56,6 @@ int split_rejoin_locked(struct fs *fs, struct inode *inode)
 	return 0;
 }
 
-/* Attributes only: that waits for nobody, so any thread may send it. */
-static void tell_kernel(struct fs *fs, uint64_t nodeid)
-{
-	lock_assert_none();
-	if (fs->session)
-		(void)fuse_lowlevel_notify_inval_inode(fs->session, nodeid, -1,
-						       0); /* -ENOENT: not cached */
-}
-
 void split_tell_twin(struct fs *fs, struct inode *inode)
 {
 	struct inode *twin;
@@ -74,12 +65,12 @@ void split_tell_twin(struct fs *fs, struct inode *inode)
 	twin = itable_peek(fs->itable, inode->ino, &inode->handle);
 	if (!twin)
 		return;
-	tell_kernel(fs, itable_nodeid(fs->itable, twin));
+	fs_attributes_changed(fs, itable_nodeid(fs->itable, twin));
 	itable_unref(fs->itable, twin);
 }
 
 void split_tell(struct fs *fs, struct inode *inode)
 {
 	if (atomic_load(&inode->flags) & INODE_SPLIT)
-		tell_kernel(fs, itable_nodeid(fs->itable, inode));
+		fs_attributes_changed(fs, itable_nodeid(fs->itable, inode));
 }

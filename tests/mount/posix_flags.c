@@ -32,6 +32,17 @@ static void set_flags(const char *path, int set)
 	CHECK(close(fd) == 0);
 }
 
+/* What is said of it is what a filesystem over a network, or in a process, says when it is asked anew. */
+static void ctime_is_true(const char *path)
+{
+	struct stat said = stat_of(path);
+	struct statx asked = { 0 };
+
+	CHECK(statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_CTIME, &asked) == 0);
+	CHECK_EQ(asked.stx_ctime.tv_sec, said.st_ctim.tv_sec);
+	CHECK_EQ(asked.stx_ctime.tv_nsec, said.st_ctim.tv_nsec);
+}
+
 static void cannot_be_changed(const char *path)
 {
 	CHECK_EQ(FS_IMMUTABLE_FL, get_flags(path));
@@ -108,7 +119,9 @@ static void set_them(void)
 	CHECK_EQ(0, get_flags("fixed"));
 	set_flags("fixed", FS_NODUMP_FL | FS_NOATIME_FL);
 	CHECK_EQ(FS_NODUMP_FL | FS_NOATIME_FL, get_flags("fixed"));
+	ctime_is_true("fixed");
 	set_flags("fixed", 0);
+	ctime_is_true("fixed");
 	extended_attributes("fixed");
 	set_flags("fixed", 0);
 	CHECK(chown("fixed", 1000, 1000) == 0);
