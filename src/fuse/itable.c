@@ -28,6 +28,9 @@ _Static_assert(CHUNK_INODES <= ITABLE_SCAN_MAX, "a piece is a chunk");
 _Static_assert(CHUNK_INODES * sizeof(struct inode) % 4096 == 0, "chunks are whole pages");
 #define NCHUNKS (ITABLE_MAX / CHUNK_INODES)
 
+/* How far ahead. Source: tried; 4 and 32 do as well. */
+#define PREFETCH_INODES 12
+
 /* Locks shared by all inodes. Source: many times the threads; 48 KiB. */
 #define STRIPES 1024
 
@@ -52,7 +55,8 @@ struct itable {
 	struct keep *keep;    /* borrowed */
 	struct inode *inodes; /* its area */
 	struct header *header;
-	uint32_t *buckets; /* reserved; index + 1 of the first inode */
+	bool left_to_take_over; /* but for that; inodes are as the process before left them */
+	uint32_t *buckets;	/* reserved; index + 1 of the first inode */
 	itable_evict_fn *evict;
 	void *ctx; /* borrowed */
 
@@ -486,15 +490,31 @@ static void reset(struct inode *inode)
 	atomic_store(&inode->exec, NULL);
 }
 
+/* As many buckets as there may be inodes, at once: splitting them one by one takes longer than all the rest. */
+static void presize_hash_locked(struct itable *t, uint64_t n)
+{
+	uint64_t level = BUCKETS_MIN;
+
+	while (level < n && level < ITABLE_MAX)
+		level *= 2;
+	if (commit(t->buckets, level * sizeof(*t->buckets)) < 0)
+		return; /* then they are split */
+	(void)madvise(t->buckets, level * sizeof(*t->buckets), MADV_HUGEPAGE);
+	t->level = level;
+}
+
 /* Its free slots are the chunk's first ones last, so that it fills up from the beginning. */
-static void take_over_chunk(struct itable *t, uint32_t chunk)
+static void take_over_chunk_locked(struct itable *t, uint32_t chunk)
 {
 	struct chunk *c = &t->chunks[chunk];
+	uint32_t first = chunk == 0 ? ROOT_INDEX + 1 : 0;
 
 	c->fresh = CHUNK_INODES;
-	for (uint32_t i = CHUNK_INODES; i-- > (chunk == 0 ? ROOT_INDEX + 1 : 0);) {
+	for (uint32_t i = CHUNK_INODES; i-- > first;) {
 		struct inode *inode = &t->inodes[chunk * CHUNK_INODES + i];
 
+		if (i >= first + PREFETCH_INODES) /* buckets are anywhere */
+			__builtin_prefetch(bucket_locked(t, inode[-PREFETCH_INODES].ino), 1);
 		if (inode->generation && inode->nlookup > 0) {
 			reset(inode);
 			c->used++;
@@ -512,22 +532,50 @@ static void take_over_chunk(struct itable *t, uint32_t chunk)
 	}
 }
 
+/* Chunks that the process before has written to: [*chunk, *ret_end), the first at or after *chunk. False: no more. */
+static bool next_written(struct itable *t, uint32_t *chunk, uint32_t *ret_end)
+{
+	const size_t bytes = CHUNK_INODES * sizeof(struct inode);
+	uint32_t open = atomic_load(&t->header->chunks_open);
+	size_t size = 0;
+	struct inode *p = keep_find_written(t->keep, &t->inodes[*chunk * CHUNK_INODES],
+					    (open - *chunk) * bytes, &size);
+	size_t at;
+
+	if (!p)
+		return false;
+	at = (size_t)((uint8_t *)p - (uint8_t *)t->inodes);
+	*chunk = (uint32_t)(at / bytes);
+	*ret_end = (uint32_t)((at + size + bytes - 1) / bytes);
+	return true;
+}
+
+static void take_over_locked(struct itable *t)
+{
+	uint64_t n = 0;
+	uint32_t end;
+
+	for (uint32_t c = 0; next_written(t, &c, &end); c = end)
+		n += (uint64_t)(end - c) * CHUNK_INODES;
+	presize_hash_locked(t, n);
+	reset(&t->inodes[ROOT_INDEX]);
+	for (uint32_t c = 0; next_written(t, &c, &end); c = end) {
+		for (uint32_t i = c; i < end; i++)
+			take_over_chunk_locked(t, i);
+	}
+}
+
 void itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg)
 {
 	uint32_t open = atomic_load(&t->header->chunks_open);
 
-	{
-		LOCK_SCOPE(&t->lock);
-		reset(&t->inodes[ROOT_INDEX]);
-		for (uint32_t i = 0; i < open; i++)
-			take_over_chunk(t, i);
-	}
 	for (uint32_t i = ROOT_INDEX + 1; i < open * CHUNK_INODES; i++) {
 		if (t->chunks[i / CHUNK_INODES].used == 0)
 			i = (i / CHUNK_INODES + 1) * CHUNK_INODES - 1;
 		else if (t->inodes[i].nlookup > 0)
 			each(arg, &t->inodes[i]);
 	}
+	t->left_to_take_over = false;
 }
 
 int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,
@@ -559,7 +607,10 @@ int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,
 	t->chunks[0].fresh = 2;
 	atomic_store(&t->count, 1);
 	*ret = t;
-	if (atomic_load(&t->header->chunks_open) > 0) { /* itable_take_over() comes next */
+	if (atomic_load(&t->header->chunks_open) > 0) {
+		t->left_to_take_over = true;
+		LOCK_SCOPE(&t->lock);
+		take_over_locked(t);
 		TAKE_PTR(t);
 		return 0;
 	}
@@ -591,7 +642,8 @@ void itable_free(struct itable *t)
 		return;
 	for (uint32_t i = ROOT_INDEX; i < atomic_load(&t->header->chunks_open) * CHUNK_INODES;
 	     i++) {
-		if (t->chunks[i / CHUNK_INODES].used > 0 && is_known(&t->inodes[i]))
+		if (t->chunks[i / CHUNK_INODES].used > 0 && is_known(&t->inodes[i]) &&
+		    !t->left_to_take_over)
 			t->evict(t->ctx, &t->inodes[i]);
 	}
 	(void)munmap(t->buckets, (size_t)ITABLE_MAX * sizeof(uint32_t));

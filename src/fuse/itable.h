@@ -96,15 +96,14 @@ struct itable;
 /* Called, without locks, for an inode whose last lookup is gone: give back what it holds. */
 typedef void itable_evict_fn(void *ctx, struct inode *inode);
 
-/* keep: borrowed. 0, -ENOMEM. */
+/*
+ * keep: borrowed. In the place of a process that has died, with the inodes that it left; what belongs to a process is gone:
+ * nref, nwriting and exec are 0. They are to be taken over before anything else is done with the table. 0, -ENOMEM.
+ */
 int itable_new(struct keep *keep, const struct handle *root, uint64_t root_ino,
 	       itable_evict_fn *evict, void *ctx, struct itable **ret) WARN_UNUSED;
 
-/*
- * Before requests are served, in the place of a process that has died: take over the inodes that it left. `each` is
- * called for them, the root not counted, without locks. What belongs to a process is gone: nref, nwriting and exec
- * are 0.
- */
+/* Before requests are served: `each` is called for the inodes that a dead process left, but the root, without locks. */
 void itable_take_over(struct itable *t, void (*each)(void *arg, struct inode *inode), void *arg);
 
 /* See takeover/format.h. */

@@ -19,6 +19,9 @@
 #include "takeover/format.h"
 #include "util/cleanup.h"
 
+/* Not in the headers of every release; source: asm-generic/mman-common.h of Linux 5.14. */
+#define POPULATE_WRITE 23
+
 /* Descriptors that can be kept. Source: the kernel's default for fs.nr_open. */
 #define FDS_MAX (1U << 20)
 
@@ -202,6 +205,30 @@ int keep_commit(const struct keep *k, void *p, size_t size)
 	if (!keep_is_shared(k))
 		return mprotect(p, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
 	return fallocate(k->fd, 0, at, (off_t)size) < 0 ? -errno : 0;
+}
+
+void *keep_find_written(const struct keep *k, void *p, size_t size, size_t *ret_size)
+{
+	off_t from = (uint8_t *)p - k->base;
+	off_t end = from + (off_t)size;
+	off_t data;
+	off_t hole;
+
+	if (size == 0)
+		return NULL;
+	*ret_size = size;
+	if (!keep_is_shared(k))
+		return p;
+	data = lseek(k->fd, from, SEEK_DATA);
+	if (data < 0 && errno != ENXIO)
+		return p; /* then it takes longer */
+	if (data < 0 || data >= end)
+		return NULL;
+	hole = lseek(k->fd, data, SEEK_HOLE);
+	*ret_size = (size_t)((hole < 0 || hole > end ? end : hole) - data);
+	p = k->base + data;
+	(void)madvise(p, *ret_size, POPULATE_WRITE); /* else page by page, as they are used */
+	return p;
 }
 
 void keep_discard(const struct keep *k, void *p, size_t size)

@@ -343,6 +343,66 @@ START_TEST(end_evicts_everything_once)
 }
 END_TEST
 
+static void count_one(void *arg, struct inode *inode)
+{
+	ck_assert_uint_eq(inode->nref, 0);
+	ck_assert_ptr_null(atomic_load(&inode->exec));
+	++*(uint64_t *)arg;
+}
+
+/* The process dies: the table is gone, what is kept is not. */
+static void die_and_come_back(void)
+{
+	table->left_to_take_over = true; /* so it evicts nothing */
+	itable_free(table);
+	ck_assert_int_eq(itable_new(keep, &root, 2, on_evict, &evicted, &table), 0);
+}
+
+static bool is_forgotten(uint64_t ino)
+{
+	return ino % 7 == 3 || (ino >= 3000 && ino < 9000); /* here and there, and whole chunks */
+}
+
+START_TEST(what_a_dead_process_knew_is_known)
+{
+	static uint64_t ids[20000];
+	uint64_t known = 0;
+	uint64_t seen = 0;
+	bool is_new;
+
+	itable_free(table);
+	keep_free(keep);
+	atomic_store(&evicted, 0);
+	ck_assert_int_eq(keep_new(true, &keep), 0);
+	ck_assert_int_eq(itable_new(keep, &root, 2, on_evict, &evicted, &table), 0);
+	die_and_come_back(); /* with the root alone */
+	itable_take_over(table, count_one, &seen);
+	ck_assert_uint_eq(seen, 0);
+	for (uint64_t i = 0; i < ARRAY_SIZE(ids); i++)
+		ids[i] = itable_nodeid(table, look_up(100 + i, &is_new));
+	ck_assert_ptr_nonnull(itable_ref(table, ids[0])); /* by somebody who dies, too */
+	for (uint64_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		known += !is_forgotten(i);
+		if (is_forgotten(i))
+			itable_forget(table, ids[i], 1);
+	}
+	for (int again = 0; again < 2; again++) {
+		die_and_come_back();
+		ck_assert_uint_eq(itable_count(table), known + 1);
+		seen = 0;
+		itable_take_over(table, count_one, &seen);
+		ck_assert_uint_eq(seen, known);
+	}
+	for (uint64_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		struct inode *inode = look_up(100 + i, &is_new);
+
+		ck_assert(is_new == is_forgotten(i));
+		ck_assert((itable_nodeid(table, inode) == ids[i]) == !is_new);
+	}
+	ck_assert_uint_eq(itable_count(table), ARRAY_SIZE(ids) + 1);
+}
+END_TEST
+
 START_TEST(locks_are_shared_but_constant)
 {
 	struct inode *a = itable_find(table, add(10));
@@ -491,6 +551,7 @@ int main(void)
 		many_inodes_are_found,
 		memory_is_given_back,
 		end_evicts_everything_once,
+		what_a_dead_process_knew_is_known,
 		locks_are_shared_but_constant,
 		threads_may_look_up_and_forget_at_the_same_time,
 		scan_finds_those_of_an_execution,
