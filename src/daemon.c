@@ -121,13 +121,25 @@ static int build_executions(struct daemon *d)
 			       &d->execs);
 
 	if (r == 0)
-		r = restore_executions(d->execs, &d->store, d->ledger,
-				       d->ledger_state.state == LEDGER_CLEAN);
+		r = restore_begin(d->execs, &d->store, d->ledger,
+				  d->ledger_state.state == LEDGER_CLEAN, &d->restore);
+	if (r == 0 && d->takeovers == 0)
+		r = restore_end(TAKE_PTR(d->restore));
 	if (r == 0)
 		r = reaper_new(d->execs, &d->store, d->ledger, &marks, &d->reaper);
 	if (r < 0)
 		log_error("store %s: cannot read its tree: %s", d->store.path, strerror(-r));
 	return r;
+}
+
+/* Where somebody waits for a dead worker's successor the front is built beside that. `r`: what came of the front. */
+static int await_executions(struct daemon *d, int r)
+{
+	int restored = restore_end(TAKE_PTR(d->restore));
+
+	if (restored < 0)
+		log_error("store %s: cannot read its tree: %s", d->store.path, strerror(-restored));
+	return r < 0 ? r : restored;
 }
 
 /* A ledger that cannot be relied on does not know which files have a ttl of their own. */
@@ -136,7 +148,7 @@ static bool may_have_own_ttls(struct daemon *d)
 	int64_t next;
 
 	if (d->ledger_state.state != LEDGER_CLEAN)
-		return exec_count(d->execs) > 0;
+		return d->takeovers > 0 || exec_count(d->execs) > 0;
 	return ledger_next_file_expiry(d->ledger, d->config.ttl_ns, &next) < 0 || next != INT64_MAX;
 }
 
@@ -361,12 +373,16 @@ int daemon_build(struct daemon *d)
 
 	tuning_restore(d);
 	r = storage_open_ledger(d);
+	guardian_step(d->keep, "ledger");
 	if (r == 0)
 		r = build_executions(d);
 	if (r == 0)
 		r = build_seal(d);
 	if (r == 0)
 		r = build_front(d);
+	guardian_step(d->keep, "front");
+	r = await_executions(d, r);
+	guardian_step(d->keep, "executions");
 	if (r == 0)
 		r = mount_front(d);
 	if (r == 0)

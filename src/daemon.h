@@ -27,6 +27,7 @@ struct daemon {
 	struct ledger_open_result ledger_state;
 	struct trash *trash;
 	struct exec_table *execs;
+	struct restore *restore; /* of them, under way */
 	struct seal *seal;
 	struct fs *fs;
 	struct control *control;

@@ -8,9 +8,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include "exec/exec_table.h"
 #include "store/mark.h"
@@ -19,9 +23,25 @@
 #include "util/dir.h"
 #include "util/log.h"
 
+/* Threads that look at names, at most. Source: more gain nothing, all ask the same directory. */
+#define THREADS_MAX 4
+
+/* Names for a thread at least: a thread takes as long to start as some ten names. */
+#define NAMES_PER_THREAD 256
+
+/* Names that a thread takes at a time. */
+#define NAMES_AT_ONCE 32
+
+/* At the top of the tree. */
+struct name {
+	uint64_t ino;
+	bool is_dir;
+	char text[];
+};
+
 struct rows {
 	struct ledger_execution *items; /* owned; sorted by id */
-	bool *used;			/* owned */
+	_Atomic bool *used;		/* owned */
 	size_t n;
 	size_t room;
 };
@@ -74,7 +94,7 @@ static struct ledger_execution *rows_find(struct rows *rows, const char *id)
 	}
 	if (lo == rows->n || strcmp(rows->items[lo].id, id) != 0)
 		return NULL;
-	rows->used[lo] = true;
+	atomic_store_explicit(&rows->used[lo], true, memory_order_relaxed);
 	return &rows->items[lo];
 }
 
@@ -93,62 +113,69 @@ static const struct ledger_execution *restore_from_row(struct exec_table *t, str
 	return row;
 }
 
-static int restore_directory(struct exec_table *t, struct execution *e, int tree_fd,
-			     const char *name, const struct stat *st, const struct ledger_owner *by,
-			     const struct ledger_execution *row)
+/* The working directory is the tree. */
+static int restore_directory(struct exec_table *t, struct execution *e, const struct name *name,
+			     const struct ledger_owner *by, const struct ledger_execution *row)
 {
-	_cleanup_close_ int fd =
-		openat(tree_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct marks marks;
 	int64_t ttl = LEDGER_TTL_DEFAULT;
-	int64_t pinned = 0;
-	int64_t ino = 0;
+	bool pinned;
 	struct handle h;
-	int r;
+	int r = handle_at(AT_FDCWD, name->text, &h);
 
-	if (fd < 0)
-		return -errno;
-	r = handle_at(fd, "", &h);
+	if (r == 0)
+		r = marks_read(name->text, &marks);
 	if (r < 0)
 		return r;
-	r = mark_get(fd, MARK_AUTO, &ino);
-	r = exec_dir_add(t, e, &h, r == 0 ? (uint64_t)ino : st->st_ino, r == 0, by);
+	r = exec_dir_add(t, e, &h,
+			 marks.has[MARK_AUTO] ? (uint64_t)marks.value[MARK_AUTO] : name->ino,
+			 marks.has[MARK_AUTO], by);
 	if (r < 0)
 		return r;
-	if (mark_get(fd, MARK_TTL, &ttl) < 0)
-		ttl = LEDGER_TTL_DEFAULT;
-	if (mark_get(fd, MARK_PINNED, &pinned) < 0)
-		pinned = 0;
-	exec_restore_marks(t, e, ttl, pinned != 0,
-			   !row || row->ttl_ns != ttl || row->pinned != (pinned != 0));
+	if (marks.has[MARK_TTL])
+		ttl = marks.value[MARK_TTL];
+	pinned = marks.has[MARK_PINNED] && marks.value[MARK_PINNED] != 0;
+	exec_restore_marks(t, e, ttl, pinned, !row || row->ttl_ns != ttl || row->pinned != pinned);
 	return 0;
 }
 
-static int restore_name(struct exec_table *t, int tree_fd, const char *name, struct rows *rows)
+/* Whose it is, if the ledger does not know; -ENOENT: it is gone. */
+static int read_owner(const char *name, struct ledger_owner *ret)
+{
+	struct stat st;
+
+	if (lstat(name, &st) < 0)
+		return -errno;
+	ret->uid = st.st_uid;
+	ret->gid = st.st_gid;
+	return 0;
+}
+
+static int restore_name(struct exec_table *t, const struct name *name, struct rows *rows)
 {
 	const struct ledger_execution *row;
 	struct ledger_owner by = { 0 };
 	struct rule_match m;
 	struct execution *e;
-	struct stat st;
 	int r = 0;
 
-	if (fstatat(tree_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	by.uid = st.st_uid;
-	by.gid = st.st_gid;
-	rule_match(PLACE_ROOT, name, S_ISDIR(st.st_mode), &m);
+	rule_match(PLACE_ROOT, name->text, name->is_dir, &m);
 	e = exec_get(t, m.id, m.lifetime);
 	if (!e)
 		return -ENOMEM;
 	row = restore_from_row(t, e, rows);
-	if (m.lifetime != LIFETIME_TTL)
+	if (!row)
+		r = read_owner(name->text, &by);
+	if (r < 0)
+		; /* gone, or cannot be looked at */
+	else if (m.lifetime != LIFETIME_TTL)
 		exec_activate(t, e, &by);
-	else if (S_ISDIR(st.st_mode))
-		r = restore_directory(t, e, tree_fd, name, &st, &by, row);
+	else if (name->is_dir)
+		r = restore_directory(t, e, name, &by, row);
 	else
-		r = exec_flat_add(t, e, name, &by);
+		r = exec_flat_add(t, e, name->text, &by);
 	exec_unref(t, e);
-	return r;
+	return r == -ENOENT ? 0 : r;
 }
 
 /* It is in the ledger and not in the tree: it has ended, and the reason was lost with whoever was killed. */
@@ -204,34 +231,221 @@ static int note_vacant(void *arg, struct execution *e)
 	return 0;
 }
 
+/* ---- the names at the top ---- */
+
+struct names {
+	struct name **items; /* owned, and each of them */
+	size_t n;
+	size_t room;
+};
+
+static void names_done(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->items[i]);
+	free(names->items);
+}
+
+static int names_add(struct names *names, const struct dirent *d, bool is_dir)
+{
+	size_t len = strlen(d->d_name) + 1;
+	struct name *name;
+
+	if (names->n == names->room) {
+		size_t room = names->room ? names->room * 2 : 256;
+		struct name **grown = reallocarray(names->items, room, sizeof(struct name *));
+
+		if (!grown)
+			return -ENOMEM;
+		names->items = grown;
+		names->room = room;
+	}
+	name = malloc(sizeof(*name) + len);
+	if (!name)
+		return -ENOMEM;
+	name->ino = d->d_ino;
+	name->is_dir = is_dir;
+	memcpy(name->text, d->d_name, len);
+	names->items[names->n++] = name;
+	return 0;
+}
+
+/* Not all filesystems tell in the listing. */
+static bool is_directory(int dirfd, const struct dirent *d)
+{
+	struct stat st;
+
+	if (d->d_type != DT_UNKNOWN)
+		return d->d_type == DT_DIR;
+	return fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int names_read(struct names *names, int dirfd)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *d;
+	int r = dir_open(dirfd, ".", &dir);
+
+	while (r == 0 && (errno = 0, d = readdir(dir))) {
+		if (!dir_is_dot(d->d_name))
+			r = names_add(names, d, is_directory(dirfd, d));
+	}
+	return r < 0 ? r : -errno;
+}
+
+/* ---- in threads ---- */
+
+struct restore {
+	struct exec_table *table;  /* borrowed */
+	const struct store *store; /* borrowed */
+	struct ledger *ledger;	   /* borrowed */
+	bool clean;
+	struct rows rows;    /* owned */
+	struct names names;  /* owned */
+	_Atomic size_t next; /* of the names */
+	_Atomic int error;
+	pthread_t thread;
+};
+
+static void restore_free(struct restore *rs)
+{
+	if (!rs)
+		return;
+	rows_done(&rs->rows);
+	names_done(&rs->names);
+	free(rs);
+}
+DEFINE_CLEANUP(struct restore *, restore_free)
+
+static void failed(struct restore *rs, int r)
+{
+	int none = 0;
+
+	(void)atomic_compare_exchange_strong(&rs->error, &none, r);
+}
+
+/* With a working directory of its own: by a path of one name the kernel is asked soonest. */
+static void *look_at_names(void *arg)
+{
+	struct restore *rs = arg;
+	size_t at;
+
+	if (unshare(CLONE_FS) < 0 || fchdir(rs->store->tree_fd) < 0) {
+		failed(rs, -errno);
+		return NULL;
+	}
+	while (atomic_load(&rs->error) == 0 &&
+	       (at = atomic_fetch_add(&rs->next, NAMES_AT_ONCE)) < rs->names.n) {
+		for (size_t i = at; i < MIN_OF(at + NAMES_AT_ONCE, rs->names.n); i++) {
+			int r = restore_name(rs->table, rs->names.items[i], &rs->rows);
+
+			if (r < 0)
+				failed(rs, r);
+		}
+	}
+	return NULL;
+}
+
+static void look_at_all_names(struct restore *rs)
+{
+	pthread_t threads[THREADS_MAX];
+	size_t wanted = MIN_OF((size_t)get_nprocs(), rs->names.n / NAMES_PER_THREAD + 1);
+	size_t n = 0;
+
+	while (n < MIN_OF(wanted, (size_t)THREADS_MAX)) {
+		int r = pthread_create(&threads[n], NULL, look_at_names, rs);
+
+		if (r && n == 0)
+			failed(rs, -r);
+		if (r)
+			break;
+		n++;
+	}
+	for (size_t i = 0; i < n; i++)
+		(void)pthread_join(threads[i], NULL);
+}
+
+static int read_rows(struct restore *rs)
+{
+	struct rows *rows = &rs->rows;
+	int r = ledger_each_execution(rs->ledger, rows_add, rows);
+
+	if (r < 0)
+		return r;
+	rows->used = calloc(rows->n + 1, sizeof(*rows->used));
+	if (!rows->used)
+		return -ENOMEM;
+	if (rows->n > 0)
+		qsort(rows->items, rows->n, sizeof(*rows->items), compare_rows);
+	return 0;
+}
+
+static int restore_all(struct restore *rs)
+{
+	struct stat st;
+	int r = read_rows(rs);
+
+	if (r == 0)
+		r = names_read(&rs->names, rs->store->tree_fd);
+	if (r == 0) {
+		look_at_all_names(rs);
+		r = atomic_load(&rs->error);
+	}
+	if (r < 0)
+		return r;
+	settle_rest(rs->table, rs->ledger, &rs->rows,
+		    rs->clean &&
+			    fstatat(rs->store->tree_fd, RULE_N8N, &st, AT_SYMLINK_NOFOLLOW) == 0);
+	/* Who was killed did not come to let the empty directories of its making vanish. */
+	return rs->clean ? 0 : exec_each(rs->table, note_vacant, NULL);
+}
+
+static void *restore(void *arg)
+{
+	struct restore *rs = arg;
+	int r = restore_all(rs);
+
+	if (r < 0)
+		failed(rs, r);
+	return NULL;
+}
+
+int restore_begin(struct exec_table *t, const struct store *store, struct ledger *ledger,
+		  bool clean, struct restore **ret)
+{
+	_cleanup_(restore_freep) struct restore *rs = calloc(1, sizeof(*rs));
+	int r;
+
+	if (!rs)
+		return -ENOMEM;
+	rs->table = t;
+	rs->store = store;
+	rs->ledger = ledger;
+	rs->clean = clean;
+	r = pthread_create(&rs->thread, NULL, restore, rs);
+	if (r)
+		return -r;
+	*ret = TAKE_PTR(rs);
+	return 0;
+}
+
+int restore_end(struct restore *rs)
+{
+	int r;
+
+	if (!rs)
+		return 0;
+	(void)pthread_join(rs->thread, NULL);
+	r = atomic_load(&rs->error);
+	restore_free(rs);
+	return r;
+}
+
 int restore_executions(struct exec_table *t, const struct store *store, struct ledger *ledger,
 		       bool clean)
 {
-	_cleanup_(rows_done) struct rows rows = { 0 };
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *d;
-	struct stat st;
-	int r = ledger_each_execution(ledger, rows_add, &rows);
+	struct restore *rs = NULL;
+	int r = restore_begin(t, store, ledger, clean, &rs);
 
-	if (r < 0)
-		return r;
-	rows.used = calloc(rows.n + 1, sizeof(*rows.used));
-	if (!rows.used)
-		return -ENOMEM;
-	if (rows.n > 0)
-		qsort(rows.items, rows.n, sizeof(*rows.items), compare_rows);
-
-	r = dir_open(store->tree_fd, ".", &dir);
-	while (r == 0 && (errno = 0, d = readdir(dir))) {
-		if (!dir_is_dot(d->d_name))
-			r = restore_name(t, store->tree_fd, d->d_name, &rows);
-	}
-	if (r == 0 && errno)
-		r = -errno;
-	if (r < 0)
-		return r;
-	settle_rest(t, ledger, &rows,
-		    clean && fstatat(store->tree_fd, RULE_N8N, &st, AT_SYMLINK_NOFOLLOW) == 0);
-	/* Who was killed did not come to let the empty directories of its making vanish. */
-	return clean ? 0 : exec_each(t, note_vacant, NULL);
+	return r < 0 ? r : restore_end(rs);
 }

@@ -8,9 +8,18 @@
 
 #include "exec/execution.h"
 
+struct restore;
+
 /*
- * Fill the table. Looks at the top of the tree only; `clean`: the ledger was closed in order. 0 or -errno.
+ * Fill the table, in threads: somebody may wait for it, and has other things to do meanwhile, also with the table, but not
+ * with the tree. Looks at the top of the tree only; `clean`: the ledger was closed in order. Borrows all. 0 or -errno.
  */
+int restore_begin(struct exec_table *t, const struct store *store, struct ledger *ledger,
+		  bool clean, struct restore **ret) WARN_UNUSED;
+/* Wait until that is done, and free it. 0 or -errno. NULL: nothing was begun, 0. */
+int restore_end(struct restore *rs) WARN_UNUSED;
+
+/* Both. */
 int restore_executions(struct exec_table *t, const struct store *store, struct ledger *ledger,
 		       bool clean) WARN_UNUSED;
 

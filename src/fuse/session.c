@@ -428,6 +428,7 @@ static int begin_again(struct session *s)
 	r = backlog_read(s->se, &s->backlog);
 	if (r < 0)
 		return r;
+	guardian_step(s->fs->config.keep, "backlog");
 	resume_doubt_names(s->se);
 	fs_take_over(s->fs, s->requests, backlog_uniques(s->backlog), backlog_count(s->backlog));
 	return 0;

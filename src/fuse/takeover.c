@@ -12,6 +12,7 @@
 #include "fuse/op.h"
 #include "fuse/split.h"
 #include "store/blob.h"
+#include "takeover/guardian.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -116,5 +117,6 @@ void fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniq
 	const struct requests_upcalls up = { .ctx = fs, .undo = undo, .forget = forget };
 
 	itable_take_over(fs->itable, adopt, fs);
+	guardian_step(fs->config.keep, "inodes");
 	requests_resume(requests, &up, uniques, n);
 }

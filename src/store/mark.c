@@ -24,14 +24,14 @@ static const char *const mark_names[MARK_MAX_] = {
 	[MARK_BOOT] = MARK_PREFIX "boot",
 };
 
-int mark_get(int fd, enum mark mark, int64_t *ret)
-{
-	struct procfd path = procfd(fd);
-	char text[24];
-	uint64_t value;
-	ssize_t n;
+/* Longest value with its NUL. Source: 19 digits. */
+#define VALUE_BYTES 24
 
-	n = getxattr(path.name, mark_names[mark], text, sizeof(text) - 1);
+/* n: what getxattr(2) said of `text`. */
+static int parse_value(ssize_t n, char text[VALUE_BYTES], int64_t *ret)
+{
+	uint64_t value;
+
 	if (n < 0)
 		return errno == ERANGE ? -EINVAL : -errno;
 	text[n] = '\0';
@@ -39,6 +39,48 @@ int mark_get(int fd, enum mark mark, int64_t *ret)
 		return -EINVAL;
 	*ret = (int64_t)value;
 	return 0;
+}
+
+int mark_get(int fd, enum mark mark, int64_t *ret)
+{
+	struct procfd path = procfd(fd);
+	char text[VALUE_BYTES];
+
+	return parse_value(getxattr(path.name, mark_names[mark], text, sizeof(text) - 1), text,
+			   ret);
+}
+
+static int read_marks(const char *name, const char *names, size_t len, struct marks *ret)
+{
+	char text[VALUE_BYTES];
+
+	for (const char *at = names; at < names + len; at += strlen(at) + 1) {
+		for (int i = 0; i < MARK_MAX_; i++) {
+			if (strcmp(at, mark_names[i]) == 0)
+				ret->has[i] =
+					parse_value(lgetxattr(name, at, text, sizeof(text) - 1),
+						    text, &ret->value[i]) == 0;
+		}
+	}
+	return 0;
+}
+
+int marks_read(const char *name, struct marks *ret)
+{
+	_cleanup_free_ char *large = NULL;
+	char names[512];
+	ssize_t n = llistxattr(name, names, sizeof(names));
+
+	*ret = (struct marks){ 0 };
+	if (n >= 0)
+		return read_marks(name, names, (size_t)n, ret);
+	if (errno != ERANGE)
+		return errno == EOPNOTSUPP ? 0 : -errno;
+	large = malloc(XATTR_LIST_MAX);
+	if (!large)
+		return -ENOMEM;
+	n = llistxattr(name, large, XATTR_LIST_MAX);
+	return n < 0 ? -errno : read_marks(name, large, (size_t)n, ret);
 }
 
 /* Make the change durable: syncs the inode where the descriptor can be opened for that. */

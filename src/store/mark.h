@@ -30,6 +30,18 @@ enum mark {
 /* Read a mark of the inode behind `fd` (O_PATH will do). -ENODATA if it has none, -EINVAL if damaged. */
 int mark_get(int fd, enum mark mark, int64_t *ret) WARN_UNUSED;
 
+/* All marks of an inode; those that are damaged are as if they were not there. */
+struct marks {
+	bool has[MARK_MAX_];
+	int64_t value[MARK_MAX_];
+};
+
+/*
+ * Of `name` in the calling thread's working directory, not following a symlink: a quarter of the time that as many
+ * mark_get() take. 0 or -errno.
+ */
+int marks_read(const char *name, struct marks *ret) WARN_UNUSED;
+
 /* Set it. On return it is as durable as the backing filesystem makes an fsynced xattr, if losing it would matter. */
 int mark_set(int fd, enum mark mark, int64_t value) WARN_UNUSED;
 

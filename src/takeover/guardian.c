@@ -94,6 +94,7 @@ static void *work(void *arg)
 
 	atomic_store(&g->area->tid, (int32_t)syscall(SYS_gettid));
 	worker_area_say(g->area);
+	guardian_step(g->plan->keep, "fork");
 	w->status = g->plan->work(g->plan->ctx, g->generation);
 	return NULL;
 }
@@ -121,6 +122,16 @@ void guardian_ready(struct keep *keep, bool replaceable)
 	atomic_store(&area->ready, true);
 	worker_area_say(area);
 	urgent_end();
+}
+
+void guardian_step(const struct keep *keep, const char *what)
+{
+	int64_t died =
+		atomic_load(&((struct worker_area *)keep_area(keep, KEEP_WORKER))->died_mono_ns);
+
+	if (died)
+		log_debug("takeover: step=%s ms=%.1f", what,
+			  (double)(clock_ns(CLOCK_MONOTONIC) - died) / NS_PER_MS);
 }
 
 void guardian_settled(struct keep *keep)
@@ -463,6 +474,7 @@ static int run(struct guardian *g)
 		keep_fd(g->pidfd);
 		collect(g);
 		attend(g);
+		urgent_session();
 		if (!atomic_load(&g->area->died_mono_ns)) /* else nobody has been served since */
 			atomic_store(&g->area->died_mono_ns, clock_ns(CLOCK_MONOTONIC));
 		status = await_end(g);

@@ -59,6 +59,9 @@ uint64_t guardian_layout(void);
 /* It is ready. `replaceable`: another one could take its place. */
 void guardian_ready(struct keep *keep, bool replaceable);
 
+/* For the log at debug: `what` is done, so long after the last worker's death, if there was one. */
+void guardian_step(const struct keep *keep, const char *what);
+
 /* It has answered all that it was asked so far. Cheap. */
 void guardian_settled(struct keep *keep);
 

@@ -5,8 +5,10 @@
 #include "takeover/urgent.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,9 +46,34 @@ static void change(pid_t tid, int from, int to, uint64_t slice_ns)
 	(void)syscall(SYS_sched_setattr, tid, &attr, 0);
 }
 
+/*
+ * Niceness counts among the processes of a session only, where the kernel makes a group of each (sched_autogroup); what
+ * the group gets is said here.
+ */
+static void change_session(int from, int to)
+{
+	_cleanup_close_ int fd = open("/proc/self/autogroup", O_RDWR | O_CLOEXEC);
+	char text[64];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	int nice;
+
+	if (n < 0)
+		return;
+	text[n] = '\0';
+	if (sscanf(text, "/autogroup-%*d nice %d", &nice) != 1 || nice != from)
+		return;
+	n = snprintf(text, sizeof(text), "%d", to);
+	(void)!pwrite(fd, text, (size_t)n, 0);
+}
+
 void urgent_begin(void)
 {
 	change(0, 0, URGENT_NICENESS, SLICE_NS);
+}
+
+void urgent_session(void)
+{
+	change_session(0, URGENT_NICENESS);
 }
 
 void urgent_end(void)
@@ -54,6 +81,7 @@ void urgent_end(void)
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/task");
 	const struct dirent *d;
 
+	change_session(URGENT_NICENESS, 0);
 	while (dir && (d = readdir(dir))) {
 		if (atoi(d->d_name) > 0)
 			change(atoi(d->d_name), URGENT_NICENESS, 0, 0);

@@ -17,6 +17,13 @@
 /* The calling thread, and what it starts. */
 void urgent_begin(void);
 
+/*
+ * And all of its session, against other sessions', where those are what the kernel shares the CPUs among (the programs of a
+ * service have a control group of their own instead, whose weight is the administrator's). Until urgent_end() of some
+ * process in the session.
+ */
+void urgent_session(void);
+
 /* No thread of this process any more. */
 void urgent_end(void);
 

@@ -48,6 +48,34 @@ START_TEST(marks_do_not_touch_each_other)
 }
 END_TEST
 
+START_TEST(all_are_read_at_once)
+{
+	_cleanup_close_ int fd = make_dir(scratch.fd, "d");
+	int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char large[200];
+	struct marks marks;
+
+	ck_assert_int_eq(fchdir(scratch.fd), 0);
+	ck_assert_int_eq(marks_read("d", &marks), 0);
+	for (enum mark m = 0; m < MARK_MAX_; m++)
+		ck_assert(!marks.has[m]);
+	ck_assert_int_eq(mark_set(fd, MARK_TTL, INT64_MAX), 0);
+	ck_assert_int_eq(mark_set(fd, MARK_AUTO, 5), 0);
+	ck_assert_int_eq(lsetxattr("d", MARK_PREFIX "pinned", "x", 1, 0), 0);
+	for (int i = 0; i < 5; i++) { /* a long list */
+		(void)snprintf(large, sizeof(large), "trusted.%0150d", i);
+		ck_assert_int_eq(lsetxattr("d", large, "", 0, 0), 0);
+	}
+	ck_assert_int_eq(marks_read("d", &marks), 0);
+	ck_assert(marks.has[MARK_TTL] && marks.value[MARK_TTL] == INT64_MAX);
+	ck_assert(marks.has[MARK_AUTO] && marks.value[MARK_AUTO] == 5);
+	ck_assert(!marks.has[MARK_PINNED]); /* damaged */
+	ck_assert_int_eq(marks_read("other", &marks), -ENOENT);
+	ck_assert_int_eq(fchdir(before), 0);
+	(void)close(before);
+}
+END_TEST
+
 START_TEST(descriptors_without_access_will_do)
 {
 	_cleanup_close_ int fd = -1;
@@ -142,6 +170,7 @@ int main(void)
 	const TTest *const tests[] = {
 		what_is_set_is_read,
 		marks_do_not_touch_each_other,
+		all_are_read_at_once,
 		descriptors_without_access_will_do,
 		mark_survives_a_rename,
 		damaged_mark_is_invalid,
