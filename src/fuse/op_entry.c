@@ -140,8 +140,11 @@ static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, boo
 			r = growth_create(fs, &t);
 		if (r == 0)
 			r = make_once(t.ref.fd, name, make, m);
-		if (r == 0)
+		if (r == 0) {
 			r = target_entry(fs, &t, name, -1, &inode, &e);
+			if (r < 0)
+				target_unmade(fs, &t, name, is_dir);
+		}
 		if (r == 0)
 			target_created(fs, &t, req, name, inode, &e.attr);
 		growth_not_created(&t);
@@ -255,8 +258,10 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 	if (r < 0)
 		return r;
 	r = content_stat(fs, inode, fd, &e->attr);
-	if (r < 0)
+	if (r < 0) {
+		target_unmade(fs, t, name, false);
 		return r;
+	}
 	*ret_ttl_ns = node_own_ttl(fs, fd);
 	{ /* the first name of a nameless file */
 		LOCK_SCOPE(itable_lock(fs->itable, inode));

@@ -18,6 +18,7 @@
 #include "fuse/content.h"
 #include "fuse/growth.h"
 #include "fuse/home.h"
+#include "fuse/notify.h"
 #include "fuse/refresh.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
@@ -489,6 +490,28 @@ static int create_file(struct fs *fs, fuse_req_t req, struct target *t, const ch
 	return r == -EEXIST && !(flags & O_EXCL) ? -ESTALE : r;
 }
 
+static int enter_created(struct fs *fs, fuse_req_t req, struct target *t, const char *name, int fd,
+			 struct inode **ret_inode, struct fuse_entry_param *e)
+{
+	int r = target_entry(fs, t, name, fd, ret_inode, e);
+
+	if (r < 0) {
+		target_unmade(fs, t, name, false);
+		return r;
+	}
+	atomic_fetch_or(&(*ret_inode)->flags, INODE_NO_CAPABILITY); /* nothing is set on it yet */
+	target_created(fs, t, req, name, *ret_inode, &e->attr);
+	return 0;
+}
+
+/* The file is there, and cannot be opened; the kernel takes it for missing. */
+static void give_up_created(struct fs *fs, struct target *t, const char *name,
+			    const struct fuse_entry_param *e)
+{
+	itable_take_back(fs->itable, e->ino);
+	notify_gone(fs->notify, itable_nodeid(fs->itable, t->dir), name);
+}
+
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi)
 {
@@ -508,14 +531,11 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	if (r == 0) {
 		r = growth_create(fs, &t);
 		fd = r < 0 ? r : create_file(fs, req, &t, name, mode, fi->flags);
-		r = fd < 0 ? fd : target_entry(fs, &t, name, fd, &inode, &e);
+		r = fd < 0 ? fd : enter_created(fs, req, &t, name, fd, &inode, &e);
 		if (r == 0) {
-			atomic_fetch_or(&inode->flags,
-					INODE_NO_CAPABILITY); /* nothing is set on it yet */
-			target_created(fs, &t, req, name, inode, &e.attr);
 			r = open_inode(req, inode, fd, fi);
 			if (r < 0)
-				itable_take_back(fs->itable, e.ino);
+				give_up_created(fs, &t, name, &e);
 		}
 		growth_not_created(&t);
 		target_leave(fs, &t);

@@ -11,6 +11,7 @@
 #include "baton/interface.h"
 #include "exec/recover.h"
 #include "fuse/content.h"
+#include "fuse/notify.h"
 #include "fuse/private.h"
 #include "store/mark.h"
 #include "util/cleanup.h"
@@ -225,6 +226,12 @@ int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 		settle_attributes(fs, *ret_inode, false, &look, &st);
 	fill_entry(fs, t->dir, *ret_inode, &st, ret);
 	return 0;
+}
+
+void target_unmade(struct fs *fs, struct target *t, const char *name, bool is_dir)
+{
+	if (unlinkat(t->ref.fd, name, is_dir ? AT_REMOVEDIR : 0) < 0)
+		notify_gone(fs->notify, itable_nodeid(fs->itable, t->dir), name);
 }
 
 /* The directory of an execution that is not there: an empty one, if IDs of this shape are virtual. */

@@ -60,6 +60,12 @@ int entry_lookup(struct fs *fs, struct inode *dir, int dirfd, const char *name,
 bool target_report(struct fs *fs, struct target *t, const char *name, const struct stat *st,
 		   const struct handle *h);
 
+/*
+ * `name` was made, and the answer is an error all the same: it goes again. If it cannot, the kernel, which takes it for
+ * missing, is told to look.
+ */
+void target_unmade(struct fs *fs, struct target *t, const char *name, bool is_dir);
+
 /* `name` was created: put it under its execution. Regular files: size_bytes is what they start with. */
 void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char *name,
 		    struct inode *inode, const struct stat *st);
