@@ -126,9 +126,9 @@ static int open_spill(struct daemon *d)
 static void set_atime(struct daemon *d)
 {
 	const struct config *c = &d->config;
-	enum atime_wish wish = c->noatime	? ATIME_NEVER
-			       : c->strictatime ? ATIME_ALWAYS
-						: ATIME_AS_MOUNTED;
+	enum atime_wish wish = c->noatime || c->readonly ? ATIME_NEVER
+			       : c->strictatime		 ? ATIME_ALWAYS
+							 : ATIME_AS_MOUNTED;
 	int r = atime_set(&d->store, wish);
 
 	if (r < 0)

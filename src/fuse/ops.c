@@ -31,6 +31,8 @@ static const struct wish wishes[] = {
 	{ FUSE_CAP_CACHE_SYMLINKS, true, "cache_symlinks" }, /* the store is ours alone */
 	{ FUSE_CAP_PARALLEL_DIROPS, true, "parallel_dirops" },
 	{ FUSE_CAP_NO_OPENDIR_SUPPORT, true, "no_opendir" }, /* listings need no state; cached */
+	{ FUSE_CAP_NO_EXPORT_SUPPORT, true,
+	  "no_export" }, /* what is forgotten is found by name only */
 	{ FUSE_CAP_READDIRPLUS, true, "readdirplus" },
 	{ FUSE_CAP_READDIRPLUS_AUTO, true, "readdirplus_auto" },
 	{ FUSE_CAP_EXPIRE_ONLY, true,

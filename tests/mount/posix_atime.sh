@@ -53,7 +53,23 @@ with() {
 	expect unmount_batonfs
 }
 
+# Nothing moves where nothing can be written.
+read_only() {
+	mount_batonfs
+	expect mkdir -p "$MNT/4711/dir"
+	echo text >"$MNT/4711/file"
+	expect touch -a -d "3 days ago" "$MNT/4711/file" "$MNT/4711/dir"
+	before=$(stat -c %x "$MNT/4711/file" "$MNT/4711/dir")
+	expect unmount_batonfs
+	mount_batonfs -o ro
+	expect_eq text "$(cat "$MNT/4711/file")"
+	expect ls "$MNT/4711/dir"
+	expect_eq "$before" "$(stat -c %x "$MNT/4711/file" "$MNT/4711/dir")" "ro"
+	expect unmount_batonfs
+}
+
 behind="file-behind mapped-behind dir-behind link-behind "
 with noatime ""
 with relatime "$behind"
 with strictatime "file-ahead mapped-ahead dir-ahead link-ahead $behind"
+[ "$STORE_KIND" = memory ] || read_only
