@@ -320,6 +320,7 @@ static void *run(void *arg)
 {
 	struct reaper *r = arg;
 
+	(void)pthread_setname_np(pthread_self(), "reaper");
 	r->next_tick_mono_ns = clock_mono_ns() + REAPER_TICK_NS;
 	while (wait_for_work(r)) {
 		if (clock_mono_ns() >= r->next_tick_mono_ns)

@@ -335,6 +335,7 @@ static void *run(void *arg)
 {
 	struct recover *rc = arg;
 
+	(void)pthread_setname_np(pthread_self(), "recover");
 	set_right(rc);
 	atomic_store(&rc->table->walks, 0);
 	return NULL;

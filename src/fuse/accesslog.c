@@ -329,6 +329,7 @@ static void *run(void *arg)
 	const struct timespec round = { .tv_nsec = ROUND_NS };
 	bool goes_on = true;
 
+	(void)pthread_setname_np(pthread_self(), "accesslog");
 	while (goes_on) {
 		goes_on = wait_until_due(l);
 		while (answer(l))

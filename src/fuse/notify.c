@@ -134,6 +134,7 @@ static void *run(void *arg)
 {
 	struct notify *n = arg;
 
+	(void)pthread_setname_np(pthread_self(), "notify");
 	guardian_may_hang(n->keep); /* behind an operation in the directory */
 	for (;;) {
 		struct fuse_session *session;

@@ -118,6 +118,7 @@ static void *watch(void *arg)
 	struct readers *r = arg;
 	uint64_t times;
 
+	(void)pthread_setname_np(pthread_self(), "readers");
 	while (!is_stopped(r)) {
 		if (read(r->timer_fd, &times, sizeof(times)) < 0)
 			continue;

@@ -276,6 +276,7 @@ static void *run(void *arg)
 	uint64_t nodeid;
 	int err;
 
+	(void)pthread_setname_np(pthread_self(), "refresh");
 	guardian_may_hang(r->fs->config.keep);
 	err = become_client(r);
 

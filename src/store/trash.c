@@ -257,6 +257,7 @@ static void *run(void *arg)
 {
 	struct trash *t = arg;
 
+	(void)pthread_setname_np(pthread_self(), "trash");
 	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
 	for (;;) {
 		int r = trash_empty(t);
