@@ -63,6 +63,7 @@ static void add_metrics(void *ctx, FILE *out)
 		.reaper = d->reaper,
 		.ttl_ns = exec_default_ttl(d->execs),
 		.takeovers = d->takeovers,
+		.hung = guardian_hung(d->keep),
 		.takeover_ns = (uint64_t)guardian_waited_ns(d->keep),
 	};
 

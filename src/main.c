@@ -31,6 +31,7 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/sdnotify.h"
+#include "watched.h"
 
 enum {
 	EXIT_UNMOUNTED = 0,
@@ -46,7 +47,8 @@ struct process {
 	struct daemon daemon;
 	struct http http; /* with a guardian, its child */
 	struct upgrade upgrade;
-	bool helper;	  /* called by mount(8) */
+	struct watchdog *watchdog; /* owned; NULL: none */
+	bool helper;		   /* called by mount(8) */
 	int parent_fd;	  /* -1 in the foreground: where the parent waits for the exit status */
 	sigset_t signals; /* that end the mount, and HANDOVER_SIGNAL; blocked in every thread */
 };
@@ -177,14 +179,31 @@ static void take_decision(struct daemon *d)
 	}
 }
 
+/* The next signal; meanwhile, if there is no guardian to do so, see to it that requests are answered. */
+static int next_signal(struct process *p)
+{
+	struct watchdog *w = p->daemon.guardian ? NULL : p->watchdog;
+	int64_t due = watchdog_due_ns(w);
+	struct timespec ts = { .tv_sec = due / NS_PER_S, .tv_nsec = due % NS_PER_S };
+	int signo = 0;
+
+	if (!w)
+		return sigwait(&p->signals, &signo) == 0 ? signo : -1;
+	signo = sigtimedwait(&p->signals, NULL, &ts);
+	if (watchdog_look(w, getpid(), true))
+		watchdog_tell(w);
+	return signo;
+}
+
 /* Wait for the end. False: it is not this one's to take down. */
 static bool await_end(struct process *p)
 {
 	struct daemon *d = &p->daemon;
-	int signo = 0;
+	int signo;
 
 	for (;;) {
-		if (sigwait(&p->signals, &signo) != 0)
+		signo = next_signal(p);
+		if (signo < 0)
 			continue;
 		if (signo != HANDOVER_SIGNAL)
 			return true;
@@ -257,6 +276,7 @@ static void ready(void *ctx)
 	(void)!chdir("/");
 	if (!p->upgrade.before[0]) /* else the server is that of the first program */
 		http_serve(&p->http, p->daemon.mountpoint, p->parent_fd >= 0);
+	watchdog_serve(p->watchdog);
 	sdnotify("READY=1\nSTATUS=mounted");
 	detach(p, EXIT_UNMOUNTED);
 }
@@ -264,8 +284,11 @@ static void ready(void *ctx)
 /* All in one process. */
 static int run_alone(struct process *p)
 {
-	int r = build(p);
 	int ended;
+	int r;
+
+	watchdog_obey(p->watchdog);
+	r = build(p);
 
 	if (r == 0)
 		ready(p);
@@ -323,6 +346,7 @@ static int run_guarded(struct process *p, unsigned int generation)
 		.keep = p->daemon.keep,
 		.signals = &p->signals,
 		.generation = generation,
+		.watchdog = p->watchdog,
 		.check = check,
 		.replace = replace,
 		.ctx = p,
@@ -355,12 +379,14 @@ static int go_on(struct process *p)
 	if (r == 0 && p->daemon.config.sandbox)
 		r = give_up_rights();
 	if (r == 0) {
+		watched_begin(&p->daemon, false, &p->watchdog);
 		r = run_guarded(p, generation);
 	} else {
 		if (p->daemon.keep)
 			abandon(p);
 		r = exit_status(p, r);
 	}
+	watchdog_free(p->watchdog);
 	http_end(&p->http);
 	return r;
 }
@@ -384,10 +410,13 @@ static int run(struct process *p)
 		r = exit_status(p, r);
 	} else if (takeover) {
 		upgrade_set_format(p->daemon.keep);
+		watched_begin(&p->daemon, false, &p->watchdog);
 		r = run_guarded(p, 0);
 	} else {
+		watched_begin(&p->daemon, true, &p->watchdog);
 		r = run_alone(p);
 	}
+	watchdog_free(p->watchdog);
 	http_end(&p->http);
 	return r;
 }

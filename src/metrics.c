@@ -117,6 +117,8 @@ static void put_takeovers(const struct metrics_sources *s, FILE *out)
 {
 	prom_one(out, "batonfs_takeovers_total", PROM_COUNTER,
 		 "Processes that died and were replaced, since the mount.", s->takeovers);
+	prom_one(out, "batonfs_takeovers_hung_total", PROM_COUNTER,
+		 "Of these, those that answered nobody and were killed by the watchdog.", s->hung);
 	prom_head(out, "batonfs_takeover_seconds_total", PROM_COUNTER,
 		  "From their deaths until all was answered that they had been asked.");
 	prom_seconds(out, "batonfs_takeover_seconds_total", NULL, NULL, s->takeover_ns);

@@ -22,6 +22,7 @@ struct metrics_sources {
 	struct reaper *reaper;
 	int64_t ttl_ns; /* INT64_MAX: never */
 	uint64_t takeovers;
+	uint64_t hung; /* of these, killed by the watchdog */
 	uint64_t takeover_ns;
 };
 

@@ -12,6 +12,7 @@
 #include "store/blob_away.h"
 #include "store/room.h"
 #include "store/trash.h"
+#include "takeover/guardian.h"
 #include "tuning.h"
 
 static void add_seal_status(struct daemon *d, json_t *object)
@@ -106,6 +107,7 @@ void status_add(struct daemon *d, json_t *object)
 				  json_integer(d->guardian ? d->guardian : getpid()));
 	(void)json_object_set_new(object, "worker", json_integer(getpid()));
 	(void)json_object_set_new(object, "takeovers", json_integer(d->takeovers));
+	(void)json_object_set_new(object, "hung", json_integer(guardian_hung(d->keep)));
 	(void)json_object_set_new(object, "upgrades", json_integer(d->upgrades));
 	(void)json_object_set_new(object, "filesystem", json_string(d->store.filesystem));
 	(void)json_object_set_new(object, "hugepages",

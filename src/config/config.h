@@ -102,9 +102,10 @@ struct config {
 	bool exec;
 	bool readonly;
 	bool noatime;
-	bool strictatime; /* unless noatime */
-	bool sandbox;	  /* give up what serving does not need, see confine.h */
-	int64_t slow_ns;  /* requests that take so long are told of; 0: none, and INT64_MAX */
+	bool strictatime;    /* unless noatime */
+	bool sandbox;	     /* give up what serving does not need, see confine.h */
+	int64_t watchdog_ns; /* a worker that answers nothing for so long is replaced; 0: none */
+	int64_t slow_ns;     /* requests that take so long are told of; 0: none, and INT64_MAX */
 	char metrics[ADDRESS_TEXT_MAX]; /* where HTTP is served; "": nowhere */
 	int log;			/* 0 is LOG_LEVEL_ERROR, and so on */
 };

@@ -70,6 +70,9 @@ static const struct option options[] = {
 	  .help = "on|off  users see and reach their own executions only; fmask and dmask are 077 then if nothing is said" },
 	{ .name = "takeover", .type = OPTION_BOOL, AT(takeover), .initial = "off",
 	  .help = "on|off  a process that dies is replaced by another one, and nobody notices" },
+	{ .name = "watchdog", .type = OPTION_DURATION, AT(watchdog_ns), .min = NS_PER_S, .max = 86400 * NS_PER_S, .unset = "off",
+	  .initial = "10s",
+	  .help = "TIME|off  with takeover=on a process that answers nobody for so long is killed and replaced; 1s at the least" },
 	{ .name = "threads", .type = OPTION_COUNT, AT(threads), .min = 1, .max = 64, .unset = "auto",
 	  .initial = "auto",
 	  .help = "N|auto  threads that serve requests, at most; auto: twice the CPUs, 4 to 16" },
@@ -165,7 +168,7 @@ static int parse_time(const struct option *o, const char *value, int64_t *ret)
 	r = parse_duration(value, &ns);
 	if (r < 0)
 		return r;
-	if (ns <= 0 || ns > (int64_t)o->max)
+	if (ns <= 0 || ns < (int64_t)o->min || ns > (int64_t)o->max)
 		return -ERANGE;
 	*ret = MAX_OF(ns / NS_PER_MS, INT64_C(1)) * NS_PER_MS; /* what can be written back */
 	return 0;

@@ -26,6 +26,7 @@
 #include "fuse/target.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 #include "util/log.h"
 
 /* Flags of open(2) that the kernel has dealt with before it asks us. */
@@ -75,6 +76,7 @@ static int prepare_locked(struct opening *o, struct lock *lock)
 	int fd = 0;
 	int r = 0;
 
+	FAULT_HANG("open");
 	if (!(atomic_load(&o->inode->flags) & INODE_LEARNED)) {
 		fd = o->fd >= 0 ? o->fd : path_locked(o);
 		r = fd < 0 ? fd : content_learn_locked(o->fs, o->inode, fd);

@@ -106,8 +106,10 @@ void requests_ready(struct requests *r, unsigned int number)
 {
 	if (!keep_is_shared(r->keep))
 		return;
-	if (!r->has_buffer[number])
+	if (!r->has_buffer[number]) {
 		request_have_buffer(message(r, number));
+		slot(r, number)->tid = gettid();
+	}
 	r->has_buffer[number] = true;
 	request_now = slot(r, number);
 	message(r, number)->len = 0;

@@ -71,8 +71,8 @@ struct request {
 	uint64_t fh;	 /* of that open */
 	uint32_t opened_writes;
 	uint32_t ngiven;
-	uint32_t nforgot; /* of those in the message */
-	uint32_t reserved;
+	uint32_t nforgot;		   /* of those in the message */
+	int32_t tid;			   /* of the thread */
 	uint64_t given[REQUEST_GIVEN_MAX]; /* node ids: a lookup was counted of each */
 };
 

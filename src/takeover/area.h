@@ -35,11 +35,23 @@ struct worker_area {
 	_Atomic bool leave;	   /* the worker is to */
 	_Atomic bool left;	   /* and it has */
 	struct handover_reason reason;
+
+	_Atomic uint32_t hung; /* workers that had fallen silent and were killed */
 };
 
 static inline struct worker_area *worker_area(const struct keep *keep)
 {
 	return keep_area(keep, KEEP_WORKER);
+}
+
+/* Whether the death of this thread is not waited for: guardian_may_hang(). */
+static inline bool worker_area_may_hang(const struct worker_area *area, int32_t tid)
+{
+	for (uint32_t i = 0; i < MAY_HANG_MAX && i < atomic_load(&area->nhang); i++) {
+		if (atomic_load(&area->hang[i]) == tid)
+			return true;
+	}
+	return false;
 }
 
 /* To the guardian: look at the area. */

@@ -45,6 +45,7 @@ struct guardian {
 	unsigned int bad;      /* of the last ones, in eighths of GUARDIAN_TRIES */
 	int64_t start_mono_ns; /* of the present one */
 	int64_t leave_mono_ns; /* by then it is to have left, or is killed; 0: not */
+	bool hung;	       /* it had fallen silent, and was killed for that */
 	bool leaving;	       /* it is to make room for another program */
 	bool stopping;
 	bool was_ready; /* one of them, perhaps of the program before */
@@ -92,6 +93,7 @@ static void *work(void *arg)
 	struct work *w = arg;
 	const struct guardian *g = w->guardian;
 
+	(void)pthread_setname_np(pthread_self(), "worker");
 	atomic_store(&g->area->tid, (int32_t)syscall(SYS_gettid));
 	worker_area_say(g->area);
 	guardian_step(g->plan->keep, "fork");
@@ -106,6 +108,7 @@ NORETURN static void become_worker(const struct guardian *g, pid_t guardian)
 	pthread_t thread;
 
 	tell_deaths(g->area);
+	watchdog_obey(g->plan->watchdog);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != guardian)
 		_exit(EXIT_FAILURE);
@@ -147,6 +150,13 @@ void guardian_settled(struct keep *keep)
 		atomic_fetch_add(&area->waited_ns, clock_ns(CLOCK_MONOTONIC) - died);
 }
 
+unsigned int guardian_hung(const struct keep *keep)
+{
+	const struct worker_area *area = keep_area(keep, KEEP_WORKER);
+
+	return atomic_load(&area->hung);
+}
+
 int64_t guardian_waited_ns(const struct keep *keep)
 {
 	const struct worker_area *area = keep_area(keep, KEEP_WORKER);
@@ -167,8 +177,6 @@ void guardian_may_hang(struct keep *keep)
 	struct worker_area *area = worker_area(keep);
 	uint32_t i;
 
-	if (!keep_is_shared(keep))
-		return;
 	i = atomic_fetch_add(&area->nhang, 1);
 	if (i < MAY_HANG_MAX)
 		atomic_store(&area->hang[i], (int32_t)syscall(SYS_gettid));
@@ -191,8 +199,9 @@ static int start(struct guardian *g)
 		return r;
 	g->generation++;
 	atomic_store(&g->area->signal, 0);
-	g->leaving = false;
+	g->hung = g->leaving = false;
 	g->leave_mono_ns = 0;
+	atomic_store(&g->area->ready, false);
 	atomic_store(&g->area->leave, false);
 	atomic_store(&g->area->left, false);
 	atomic_store(&g->area->settled, false);
@@ -209,15 +218,6 @@ static int start(struct guardian *g)
 	g->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
 	g->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	return g->pidfd < 0 ? -errno : 0;
-}
-
-static bool may_hang(const struct guardian *g, pid_t tid)
-{
-	for (uint32_t i = 0; i < MAY_HANG_MAX && i < atomic_load(&g->area->nhang); i++) {
-		if (atomic_load(&g->area->hang[i]) == tid)
-			return true;
-	}
-	return false;
 }
 
 /* The first thread stays as a zombie until the last one is gone. */
@@ -245,7 +245,8 @@ static bool has_threads(const struct guardian *g)
 	while (dir && (d = readdir(dir))) {
 		pid_t tid = atoi(d->d_name);
 
-		if (tid <= 0 || (tid == g->pid ? is_zombie(tid) : may_hang(g, tid)))
+		if (tid <= 0 ||
+		    (tid == g->pid ? is_zombie(tid) : worker_area_may_hang(g->area, tid)))
 			continue;
 		urgent_thread(tid);
 		left = true;
@@ -323,9 +324,11 @@ static void replace(struct guardian *g)
 		(void)kill(getpid(), SIGTERM);
 	keep_fd_drop(g->signal_fd);
 	keep_fd_drop(g->area->said_fd);
+	watchdog_over_exec(g->plan->watchdog, true);
 	if (keep_fds_over_exec(true) == 0)
 		g->plan->replace(g->plan->ctx, g->generation, &why);
 	(void)!keep_fds_over_exec(false);
+	watchdog_over_exec(g->plan->watchdog, false);
 	keep_fd(g->area->said_fd);
 	keep_fd(g->signal_fd);
 	refuse(g, atomic_load(&g->area->asked), &why);
@@ -368,19 +371,35 @@ static void take_word(struct guardian *g)
 		try_upgrade(g);
 }
 
-/* Milliseconds until something is to be done; -1: never. */
-static int until_due(struct guardian *g)
+/* Kill it if it does not leave in time, or has fallen silent. */
+static void look_after(struct guardian *g)
 {
-	int64_t left = g->leave_mono_ns - clock_ns(CLOCK_MONOTONIC);
+	bool serves = atomic_load(&g->area->ready) && !g->leaving && !g->stopping;
 
-	if (!g->leave_mono_ns)
-		return -1;
-	if (left > 0)
-		return (int)(left / NS_PER_MS) + 1;
-	log_warning("worker pid=%d does not end what it is at; killing it", (int)g->pid);
+	if (g->leave_mono_ns && g->leave_mono_ns <= clock_ns(CLOCK_MONOTONIC)) {
+		log_warning("worker pid=%d does not end what it is at; killing it", (int)g->pid);
+		(void)kill(g->pid, SIGKILL);
+		g->leave_mono_ns = 0;
+	}
+	if (!watchdog_look(g->plan->watchdog, g->pid, serves))
+		return;
+	if (!atomic_load(&g->area->replaceable)) {
+		watchdog_tell(g->plan->watchdog);
+		return;
+	}
+	g->hung = true;
+	atomic_fetch_add(&g->area->hung, 1);
 	(void)kill(g->pid, SIGKILL);
-	g->leave_mono_ns = 0;
-	return -1;
+}
+
+/* Milliseconds until it is to be looked after; -1: never. */
+static int until_due(const struct guardian *g)
+{
+	int64_t left = watchdog_due_ns(g->plan->watchdog);
+
+	if (g->leave_mono_ns)
+		left = MIN_OF(left, g->leave_mono_ns - clock_ns(CLOCK_MONOTONIC));
+	return left == INT64_MAX ? -1 : (int)(MAX_OF(left, INT64_C(0)) / NS_PER_MS) + 1;
 }
 
 /* Until it is gone, or its thread. */
@@ -395,6 +414,7 @@ static void attend(struct guardian *g)
 
 	while (!fds[0].revents && !fds[1].revents && !g->gone) {
 		fds[1].fd = g->thread;
+		look_after(g);
 		if (poll(fds, ARRAY_SIZE(fds), until_due(g)) <= 0)
 			continue; /* EINTR */
 		if (fds[3].revents)
@@ -418,6 +438,8 @@ static unsigned int badness(const struct guardian *g, int status)
 {
 	bool killed = died_of(g, status) == SIGKILL;
 
+	if (g->hung)
+		return clock_ns(CLOCK_MONOTONIC) - g->start_mono_ns < GUARDIAN_HANG_NS ? 8 : 0;
 	if (killed)
 		return atomic_load(&g->area->settled) ? 0 : 1;
 	return clock_ns(CLOCK_MONOTONIC) - g->start_mono_ns < GUARDIAN_LIFE_NS ? 8 : 0;
@@ -467,8 +489,10 @@ static int run(struct guardian *g)
 
 	for (;;) {
 		r = start(g);
-		if (before) /* not earlier: the log may be on a busy disk, and everybody waits */
+		if (before) { /* not earlier: the log may be on a busy disk, and everybody waits */
 			tell_end(before, signo);
+			watchdog_tell(g->plan->watchdog);
+		}
 		if (r < 0)
 			return r;
 		keep_fd(g->pidfd);
@@ -492,6 +516,7 @@ static int run(struct guardian *g)
 			break;
 	}
 	tell_end(before, signo);
+	watchdog_tell(g->plan->watchdog);
 	return -EIO;
 }
 

@@ -16,6 +16,7 @@
 
 #include "takeover/handover.h"
 #include "takeover/keep.h"
+#include "takeover/watchdog.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
@@ -27,11 +28,15 @@
 #define GUARDIAN_TRIES 8
 #define GUARDIAN_LIFE_NS NS_PER_S
 
+/* Who falls silent within this time of his start, found out by the watchdog, counts as well, whole. */
+#define GUARDIAN_HANG_NS (60 * NS_PER_S)
+
 struct guardian_plan {
 	struct keep *keep; /* borrowed; shared */
 	/* HANDOVER_SIGNAL, and those that end the mount, which are passed on to the worker; blocked. */
 	const sigset_t *signals;
-	unsigned int generation; /* workers there were already, of another program; 0: none */
+	unsigned int generation;   /* workers there were already, of another program; 0: none */
+	struct watchdog *watchdog; /* borrowed; NULL: none */
 	void *ctx;
 	/* In a worker, number `generation` from 1 on. Its exit status. */
 	int (*work)(void *ctx, unsigned int generation);
@@ -67,6 +72,9 @@ void guardian_settled(struct keep *keep);
 
 /* It has unmounted and let go of all; nothing is left to be taken over. `result`: 0, or -errno of the end. */
 void guardian_ended(struct keep *keep, int result);
+
+/* How many have been killed so far that answered nobody. */
+unsigned int guardian_hung(const struct keep *keep);
 
 /* How long whoever asked has waited so far for a worker that died to be replaced and all that to be answered. */
 int64_t guardian_waited_ns(const struct keep *keep);

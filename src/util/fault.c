@@ -32,6 +32,21 @@ void fault_point(const char *name)
 		(void)raise(SIGKILL);
 }
 
+void fault_hang(const char *name)
+{
+	const char *path = getenv("BATONFS_FAULT_HANG");
+	char text[32];
+	FILE *f = path ? fopen(path, "re") : NULL;
+	bool here = f && fscanf(f, "%31s", text) == 1 && strcmp(text, name) == 0;
+
+	if (f)
+		(void)fclose(f);
+	while (here && unlink(path) == 0) {
+		for (;;)
+			(void)pause();
+	}
+}
+
 /* ---- calls that fail ---- */
 
 #define ORDER_MAX 128

@@ -6,6 +6,9 @@
  * BATONFS_FAULT=NAME or NAME:N in the environment ends the process with SIGKILL when it comes to the point
  * of that name, for the Nth time. FAULT_NUMBER() is a number that a test may set by a variable of its own.
  *
+ * BATONFS_FAULT_HANG names a file whose first line is NAME. The first thread that comes to the point of that name removes
+ * it, and stays there for ever.
+ *
  * BATONFS_FAULT_CALLS names a file that a test writes while the process runs:
  *
  *     NAME FIRST LAST ERRNO
@@ -22,16 +25,19 @@
 
 #ifdef FAULT_POINTS
 #define FAULT_POINT(name) fault_point(name)
+#define FAULT_HANG(name) fault_hang(name)
 #define FAULT_NUMBER(variable, otherwise) fault_number(variable, otherwise)
 /* A system call that returns -1 and sets errno; as it stands there, or failed. */
 #define FAULT_CALL(name, call) (fault_call(name) ? -1 : (call))
 #else
 #define FAULT_POINT(name) ((void)0)
+#define FAULT_HANG(name) ((void)0)
 #define FAULT_NUMBER(variable, otherwise) (otherwise)
 #define FAULT_CALL(name, call) (call)
 #endif
 
 void fault_point(const char *name);
+void fault_hang(const char *name);
 uint64_t fault_number(const char *variable, uint64_t otherwise);
 
 /* Whether the call is to fail; then errno is set. Any thread. */

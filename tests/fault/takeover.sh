@@ -13,10 +13,7 @@
 
 # The one that lives; a dead one may still wait for its last thread.
 worker() {
-	local pids=()
-
-	read -r -a pids <"/proc/$(daemon_pid)/task/$(daemon_pid)/children" 2>/dev/null
-	echo "${pids[@]: -1}"
+	pgrep -n -P "$(daemon_pid)" -x batonfs
 }
 
 # Kill the worker with SIGNAL, and wait until another one answers.

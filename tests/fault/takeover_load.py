@@ -98,6 +98,15 @@ def hold_locks(directory, done):
         sys.exit(f"locks: the counter is {value}, {count} were counted")
 
 
+def is_worker(pid):
+    """Not the prober, which is a child, too."""
+    try:
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read() == "batonfs\n"
+    except OSError:
+        return False
+
+
 def worker_of(guardian, killed):
     """The youngest child that was not killed; 0: there is none. One that was killed may hang before it is gone."""
     try:
@@ -106,7 +115,7 @@ def worker_of(guardian, killed):
     except OSError:
         sys.exit("the guardian is gone")
     killed &= set(pids)  # their numbers are given again
-    return next((pid for pid in reversed(pids) if pid not in killed), 0)
+    return next((pid for pid in reversed(pids) if pid not in killed and is_worker(pid)), 0)
 
 
 def describe(guardian):

@@ -147,7 +147,7 @@ unset "mount_pid[$MNT]"
 mount_batonfs -o takeover=on
 follow "$out" cat "$log"
 reader=$!
-kill -9 "$(cat "/proc/$(daemon_pid)/task/$(daemon_pid)/children")"
+kill -9 "$(pgrep -P "$(daemon_pid)" -x batonfs)"
 touch "$MNT/after.txt"
 follow "$out.2" cat "$log"
 stop $!
