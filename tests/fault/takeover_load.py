@@ -132,16 +132,16 @@ def describe(guardian):
                 pass
 
 
-def kill(guardian, kills, seed, log):
-    """Each worker once."""
+def kill(guardian, kills, seed, log, how):
+    """Each worker once; or, how=upgrade, it makes room for another program."""
     dice = random.Random(int(seed))
     killed = set()
     with open(log, "w") as f:
         for i in range(int(kills)):
-            young = dice.random() < YOUNG
+            young = how == "kill" and dice.random() < YOUNG
             pause = dice.uniform(0, YOUNG_SECONDS if young else PAUSE_SECONDS)
             if not young:
-                time.sleep(pause)
+                time.sleep(pause + (how == "upgrade") * PAUSE_SECONDS)  # one that is not ready does not leave
             end = time.monotonic() + 30
             while not (worker := worker_of(guardian, killed)):
                 if time.monotonic() > end:
@@ -150,7 +150,10 @@ def kill(guardian, kills, seed, log):
             if young:
                 time.sleep(pause)
             print(time.monotonic_ns(), "young" if young else "grown", worker, file=f, flush=True)
-            os.kill(worker, signal.SIGKILL)
+            if how == "upgrade":
+                os.kill(int(guardian), signal.SIGUSR2)
+            else:
+                os.kill(worker, signal.SIGKILL)
             killed.add(worker)
 
 

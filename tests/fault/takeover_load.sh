@@ -10,6 +10,8 @@
 # For engineers, hours of it, with fio if it is there:
 #
 #     KILLS=1000 SEED=7 tests/run --patience 60 --show -k ci/fault/takeover_load
+#
+# With HOW=upgrade the program is put in its own place instead, as often.
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 
@@ -117,7 +119,7 @@ if [ "${KILLS-}" ] && command -v fio >/dev/null; then
 	client fio_mmap verify_with_fio mmap
 fi
 
-python3 "$here/takeover_load.py" kill "$guardian" "$kills" "$seed" "$WORK/kills.log"
+python3 "$here/takeover_load.py" kill "$guardian" "$kills" "$seed" "$WORK/kills.log" "${HOW:-kill}"
 killer=$?
 touch "$done_file"
 failed=
