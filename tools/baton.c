@@ -16,6 +16,7 @@
 
 #include "baton/interface.h"
 #include "command.h"
+#include "progress.h"
 #include "say.h"
 #include "util/macro.h"
 
@@ -243,6 +244,8 @@ static enum baton_exit dispatch(struct invocation *inv, const char *name)
 	if (!options_ok(inv, name))
 		return BATON_USAGE;
 	inv->name = c->name;
+	if (inv->json)
+		progress_forbid();
 	return c->run(inv);
 }
 

@@ -13,6 +13,7 @@
 #include "field.h"
 #include "progress.h"
 #include "say.h"
+#include "task_look.h"
 #include "util/cleanup.h"
 #include "util/macro.h"
 #include "util/printable.h"
@@ -63,16 +64,13 @@ static void print_check(const json_t *check)
 		     field_int(check, "blobs"), field_int(check, "problems"));
 }
 
-static int look(const struct client *c, json_t **ret)
+static int check(const struct client *c, json_t **ret)
 {
-	_cleanup_json_ json_t *status = NULL;
+	struct task_look look = { .client = c, .command = "fsck" };
 	struct progress_clock clock;
-	char what[64];
-	int r = client_read_json(c, "status.json", &status);
+	int r;
 
-	(void)snprintf(what, sizeof(what), "checking %" PRId64 " files",
-		       r == 0 ? field_int(status, "files") : 0);
-	progress_clock_begin(&clock, what);
+	progress_clock_look(&clock, "checking", task_look_at, &look);
 	r = client_read_json(c, FILE_NAME, ret);
 	progress_clock_end(&clock);
 	if (r == 0 && !field_bool(*ret, "ready"))
@@ -86,48 +84,49 @@ static int look(const struct client *c, json_t **ret)
 }
 
 /* What is wrong is told before it is repaired, and what is left afterwards. */
-static int repair(const struct client *c, const struct invocation *inv, json_t **check)
+static int repair(const struct client *c, const struct invocation *inv, json_t **result)
 {
-	int64_t before = field_int(*check, "problems");
+	int64_t before = field_int(*result, "problems");
+	struct task_look look = { .client = c, .command = "fsck" };
 	struct progress_clock clock;
 	int r;
 
 	if (before == 0)
 		return 0;
 	if (!inv->json)
-		print_check(*check);
-	progress_clock_begin(&clock, "repairing");
+		print_check(*result);
+	progress_clock_look(&clock, "repairing", task_look_at, &look);
 	r = client_write(c, FILE_NAME, "repair");
 	progress_clock_end(&clock);
 	if (r < 0) {
 		client_complain_file(c, FILE_NAME, r);
 		return r;
 	}
-	json_decref(*check);
-	*check = NULL;
-	r = look(c, check);
+	json_decref(*result);
+	*result = NULL;
+	r = check(c, result);
 	if (r == 0 && !inv->json)
 		(void)printf("repaired %" PRId64 "; left:\n",
-			     before - field_int(*check, "problems"));
+			     before - field_int(*result, "problems"));
 	return r;
 }
 
 enum baton_exit cmd_fsck(const struct invocation *inv)
 {
 	_cleanup_client_ struct client c = CLIENT_NONE;
-	_cleanup_json_ json_t *check = NULL;
+	_cleanup_json_ json_t *result = NULL;
 	int r;
 
 	if (client_open(inv->mount_arg, &c) < 0)
 		return BATON_FAILED;
-	r = look(&c, &check);
+	r = check(&c, &result);
 	if (r == 0 && invocation_option(inv, "repair"))
-		r = repair(&c, inv, &check);
+		r = repair(&c, inv, &result);
 	if (r < 0)
 		return BATON_FAILED;
 	if (inv->json)
-		client_print_json(check);
+		client_print_json(result);
 	else
-		print_check(check);
-	return field_int(check, "problems") > 0 ? BATON_FAILED : BATON_OK;
+		print_check(result);
+	return field_int(result, "problems") > 0 ? BATON_FAILED : BATON_OK;
 }

@@ -13,6 +13,7 @@
 #include "field.h"
 #include "progress.h"
 #include "say.h"
+#include "task_look.h"
 #include "util/parse.h"
 
 #define FILE_NAME "sharing.json"
@@ -45,12 +46,13 @@ enum baton_exit cmd_gc(const struct invocation *inv)
 {
 	_cleanup_client_ struct client c = CLIENT_NONE;
 	_cleanup_json_ json_t *sharing = NULL;
+	struct task_look look = { .client = &c, .command = "gc" };
 	struct progress_clock clock;
 	int r;
 
 	if (client_open(inv->mount_arg, &c) < 0)
 		return BATON_FAILED;
-	progress_clock_begin(&clock, "looking at what is shared");
+	progress_clock_look(&clock, "looking at what is shared", task_look_at, &look);
 	r = invocation_option(inv, "now") ? client_write(&c, FILE_NAME, "remove") : 0;
 	if (r == 0)
 		r = client_read_json(&c, FILE_NAME, &sharing);

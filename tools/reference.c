@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -68,13 +69,29 @@ static enum baton_exit check_file(const char *command, const char *path, const j
 	return BATON_OK;
 }
 
+static bool look_at_hash(void *arg, struct progress_view *ret)
+{
+	const char *path = arg;
+	char text[32];
+	struct stat st;
+	ssize_t n = getxattr(path, BATON_XATTR_PREFIX "hashed", text, sizeof(text) - 1);
+
+	if (n < 0 || stat(path, &st) < 0)
+		return false; /* others are first, or an older daemon */
+	text[n] = '\0';
+	*ret = (struct progress_view){ .what = "hashing",
+				       .done = strtoull(text, NULL, 10),
+				       .whole = (uint64_t)st.st_size };
+	return true;
+}
+
 ssize_t reference_ask_hash(const char *path, char *hash, size_t len)
 {
 	struct progress_clock clock;
 	ssize_t n;
 	int err;
 
-	progress_clock_begin(&clock, "hashing");
+	progress_clock_look(&clock, "hashing", look_at_hash, (void *)(uintptr_t)path);
 	do
 		n = getxattr(path, BATON_XATTR_PREFIX "xxh3", hash, len);
 	while (n < 0 && errno == EINTR);

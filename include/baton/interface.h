@@ -13,6 +13,7 @@
  *         sharing.json rw         what is shared, as one JSON object; root's. Write "remove": unused content goes
  *         check.json   rw         whether files, shared contents and the ledger agree, likewise; the tree is walked.
  *                                 Write "repair": what can be is repaired, EAGAIN: not yet, after an unclean end
+ *         progress.json r         how far the making of sharing.json and check.json is, while they are made; root's
  *         accesslog                   what is done from the open on, line by line; docs/accesslog.md
  *         executions/ID/              one directory per real execution; ENOENT otherwise
  *             execution.json          all of the below as one JSON object
@@ -88,6 +89,8 @@
  *   check.json     {"ready":true or false,"files":..,"stubs":..,"blobs":..,"problems":..,
  *                   "list":[{"problem":"damaged-mark"|"stale-mark"|"not-punched"|"no-blob"|"ledger"|
  *                           "unused-blob"|"foreign","path":".."}, at most 1000]}
+ *   progress.json  {"tasks":[{"task":"check" (check.json)|"contents"|"unused" (sharing.json),"unit":"files"|"contents",
+ *                   "done":..,"whole":about how many there are, or null,"seconds":since it began}]}
  *
  * Extended attributes, on anything below the root, seen by getxattr(2) and not listed by listxattr(2):
  *
@@ -103,6 +106,7 @@
  *   user.baton.xxh3       r     of a regular file: the hash of its content, XXH3-128 in 32 hexadecimal digits, as
  *                               `xxhsum -H2` prints it. Asking waits until it is known; ENODATA if somebody can
  *                               write to the file, or writes all the time; EFBIG if it has more than 64 GiB of holes
+ *   user.baton.hashed     r     of a regular file that is being hashed: how many of its bytes have been; else ENODATA
  *   user.baton.spilled    r     of a regular file: 1 if its content is in the directory of option spill, else 0
  *   user.baton.shared     r     of a regular file: 1 if its content is shared with others, else 0. For root; and where only
  *                               files of one owner share (dedup=owner), for the file's owner. EACCES: all others, so

@@ -188,6 +188,14 @@ static int get_spilled(const struct attr_target *t, char **ret)
 	return t->file && t->file->is_file ? say(ret, "%d", t->file->is_spilled) : -ENODATA;
 }
 
+/* How far its hash is, while it is made. */
+static int get_hashed(const struct attr_target *t, char **ret)
+{
+	if (!t->file || !t->file->is_file || !t->file->is_hashing)
+		return -ENODATA;
+	return say(ret, "%" PRIu64, t->file->hashed_bytes);
+}
+
 /* A file's is answered by the front, when it is known; nothing else has one. */
 static int get_xxh3(const struct attr_target *t, char **ret)
 {
@@ -342,6 +350,8 @@ static const struct attr attrs[] = {
 	  "1: the file's content is on the disk that a full memory spills to" },
 	{ "release", ATTR_TREE, 0200, NULL, set_release,
 	  "write anything: the execution is released" },
+	{ "hashed", ATTR_XATTR | ATTR_PER_FILE, 0444, get_hashed, NULL,
+	  "bytes of the file that are hashed, while it is being hashed" },
 };
 
 const struct attr *attr_at(size_t i)

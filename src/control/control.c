@@ -4,7 +4,7 @@
  * the tree; the files of one execution come from the table of attributes (attr.c).
  *
  *     .baton ---- version, status.json, executions.json, metrics, config, upgrade, sharing.json, check.json,
- *           |     accesslog
+ *           |     progress.json, accesslog
  *           +---- executions ---- ID ---- one file per attribute
  *           +---- why ---- ID
  *
@@ -56,6 +56,7 @@ enum kind {
 	KIND_ATTR,	/* a file per ID and attribute */
 	KIND_REASON,	/* a file per ID */
 	KIND_UPGRADE,
+	KIND_PROGRESS,
 	KIND_MAX_,
 };
 
@@ -83,6 +84,8 @@ static const struct kind_row kinds[KIND_MAX_] = {
 			   upkeep_remove },
 	[KIND_CHECK] = { "check.json", KIND_ROOT, S_IFREG | 0600, NULL, upkeep_check,
 			 upkeep_repair },
+	[KIND_PROGRESS] = { "progress.json", KIND_ROOT, S_IFREG | 0400, NULL, upkeep_progress,
+			    NULL },
 	[KIND_ACCESSLOG] = { "accesslog", KIND_ROOT, S_IFREG | 0444, NULL, NULL, NULL },
 	[KIND_EXECUTIONS] = { "executions", KIND_ROOT, S_IFDIR | 0555, NULL, NULL, NULL },
 	[KIND_WHY] = { "why", KIND_ROOT, S_IFDIR | 0555, NULL, NULL, NULL },

@@ -138,6 +138,8 @@ struct control_subject {
 	bool is_final;		/* nobody can write to it */
 	bool is_shared;		/* its content is a blob's */
 	bool is_spilled;	/* its content is in the directory that is spilled to */
+	bool is_hashing;	/* its content is being hashed just now */
+	uint64_t hashed_bytes;	/* of it, so far */
 	uid_t uid;		/* of the inode */
 	bool own_lifetime;
 	int64_t file_ttl_ns; /* own, or LEDGER_TTL_DEFAULT */

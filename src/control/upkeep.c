@@ -108,6 +108,14 @@ static json_t *check_of(const struct check_counts *n, bool ready, json_t *proble
 	return json_of_fields(fields, ARRAY_SIZE(fields));
 }
 
+/* How many there are, as far as is accounted; 0: not known. */
+static uint64_t about_files(const struct view *v)
+{
+	struct view_sums sums;
+
+	return view_sums(v, &sums) < 0 ? 0 : sums.files;
+}
+
 int upkeep_check(const struct view *v, const char *id, char **ret_text)
 {
 	_cleanup_(json_decrefp) json_t *problems = json_array();
@@ -117,7 +125,7 @@ int upkeep_check(const struct view *v, const char *id, char **ret_text)
 	(void)id;
 	if (!v->up.seal || !problems)
 		return v->up.seal ? -ENOMEM : -EOPNOTSUPP;
-	r = seal_check(v->up.seal, false, add_problem, problems, &n);
+	r = seal_check(v->up.seal, false, about_files(v), add_problem, problems, &n);
 	if (r < 0 && r != -EAGAIN)
 		return r;
 	return json_to_text(check_of(&n, r == 0, TAKE_PTR(problems)), ret_text);
@@ -136,5 +144,38 @@ int upkeep_repair(const struct view *v, const char *text, size_t len)
 
 	if (!is_word("repair", text, len))
 		return -EINVAL;
-	return v->up.seal ? seal_check(v->up.seal, true, ignore, NULL, &n) : -EOPNOTSUPP;
+	return v->up.seal ? seal_check(v->up.seal, true, about_files(v), ignore, NULL, &n)
+			  : -EOPNOTSUPP;
+}
+
+/* ---- progress.json ---- */
+
+static json_t *json_of_task(const struct task_view *t)
+{
+	const struct json_field fields[] = {
+		{ "task", json_string(t->name) },
+		{ "unit", json_string(t->unit) },
+		{ "done", number(t->done) },
+		{ "whole", t->whole > 0 ? number(MAX_OF(t->whole, t->done)) : json_null() },
+		{ "seconds", json_of_ns(t->took_ns) },
+	};
+
+	return json_of_fields(fields, ARRAY_SIZE(fields));
+}
+
+int upkeep_progress(const struct view *v, const char *id, char **ret_text)
+{
+	json_t *list = json_array();
+	const struct json_field field = { "tasks", list };
+	struct task_view task;
+
+	(void)id;
+	for (size_t i = 0; v->up.seal && list && i < TASKS_MAX; i++) {
+		if (task_look(seal_tasks(v->up.seal), i, &task) &&
+		    json_array_append_new(list, json_of_task(&task)) < 0) {
+			json_decref(list);
+			return -ENOMEM;
+		}
+	}
+	return json_to_text(json_of_fields(&field, 1), ret_text);
 }

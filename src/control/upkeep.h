@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sharing.json and check.json: what is shared, what could be freed, what does not agree. Reading only looks; writing
- * "remove" to the one and "repair" to the other does something about it. Both take a while: the tree is walked.
+ * "remove" to the one and "repair" to the other does something about it. Both take a while: the tree is walked; how far
+ * that is, progress.json says meanwhile.
  *
  * Stateless; may be called from any thread, without locks.
  */
@@ -18,6 +19,9 @@
 /* Texts without the last newline, malloc()ed. -ENOMEM, -EOPNOTSUPP (no store behind it), -errno. */
 int upkeep_sharing(const struct view *v, const char *id, char **ret_text);
 int upkeep_check(const struct view *v, const char *id, char **ret_text);
+
+/* progress.json: how far these are. */
+int upkeep_progress(const struct view *v, const char *id, char **ret_text);
 
 /* -EINVAL: another word. -EAGAIN: the ledger does not agree with the tree yet. */
 int upkeep_remove(const struct view *v, const char *text, size_t len);

@@ -504,6 +504,8 @@ void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t 
 		r = ask_shared(req, inode, &s);
 	else if (r == 0 && s.is_file && strcmp(name, BATON_XATTR_PREFIX "spilled") == 0)
 		r = ask_spilled(fs, inode, &s);
+	else if (r == 0 && s.is_file && strcmp(name, BATON_XATTR_PREFIX "hashed") == 0)
+		s.is_hashing = seal_hashed(fs->seal, inode->ino, &s.hashed_bytes);
 	if (r == 0)
 		r = control_xattr_get(fs->control, fuse_req_ctx(req)->uid, &s,
 				      name + strlen(BATON_XATTR_PREFIX), value, sizeof(value));

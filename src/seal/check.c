@@ -24,6 +24,7 @@
 
 struct state {
 	const struct check *c;
+	struct task *task; /* what goes on just now; may be NULL */
 	struct check_counts *counts;
 };
 
@@ -158,6 +159,7 @@ static int check_file(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	s->counts->files++;
+	task_add(s->task, 1);
 	r = look_again(s->c, fd, &stub);
 	if (r < 0)
 		return r;
@@ -189,15 +191,38 @@ static int check_blob(void *arg, const struct blob_info *info, const char *entry
 	struct garbage removed;
 	struct stat st;
 
+	task_add(s->task, 1);
 	if (!info->name.text[0])
 		return tell(s, CHECK_BLOB_FOREIGN, entry, false);
 	s->counts->blobs++;
 	if (is_needed(s->c, &info->name))
 		return 0;
 	if (s->c->repair)
-		(void)!garbage_collect(s->c->store->blobs, s->c->ledger, true, &removed);
+		(void)!garbage_collect(s->c->store->blobs, s->c->ledger, true, NULL, &removed);
 	return tell(s, CHECK_BLOB_UNUSED, entry,
 		    blob_stat(s->c->store->blobs, &info->name, &st) < 0);
+}
+
+static int check_files(struct state *s)
+{
+	const struct store *store = s->c->store;
+	int r;
+
+	s->task = task_begin(s->c->tasks, "check", "files", s->c->files);
+	r = walk(store->fd, &store->tree, 0, check_file, s);
+	task_end(s->task);
+	return r;
+}
+
+static int check_blobs(struct state *s)
+{
+	struct blobs *blobs = s->c->store->blobs;
+	int r;
+
+	s->task = task_begin(s->c->tasks, "check", "contents", s->c->tasks ? blob_count(blobs) : 0);
+	r = blob_each(blobs, check_blob, s);
+	task_end(s->task);
+	return r;
 }
 
 int check_run(const struct check *c, struct check_counts *ret)
@@ -214,6 +239,6 @@ int check_run(const struct check *c, struct check_counts *ret)
 		return -EAGAIN;
 	if (c->repair && !c->up->settle_stub)
 		return -EOPNOTSUPP;
-	r = walk(c->store->fd, &c->store->tree, 0, check_file, &s);
-	return r < 0 ? r : blob_each(c->store->blobs, check_blob, &s);
+	r = check_files(&s);
+	return r < 0 ? r : check_blobs(&s);
 }

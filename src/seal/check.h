@@ -12,6 +12,7 @@
 #include "ledger/ledger.h"
 #include "seal/upcalls.h"
 #include "store/store.h"
+#include "util/task.h"
 
 enum check_kind {
 	CHECK_MARK_DAMAGED, /* a mark that names no blob */
@@ -45,6 +46,8 @@ struct check {
 	struct ledger *ledger;
 	const struct seal_upcalls *up;
 	bool repair;
+	struct tasks *tasks; /* to tell how far it is; may be NULL */
+	uint64_t files;	     /* about how many there are, for that */
 	/* Called for each problem, after its repair; returns 0 to go on, other values end the check and are returned. */
 	int (*each)(void *arg, const struct check_problem *p);
 	void *arg;

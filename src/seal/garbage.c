@@ -21,6 +21,7 @@ struct round {
 	struct blobs *blobs;
 	struct ledger *ledger;
 	bool agrees;
+	struct task *task; /* what goes on just now; may be NULL */
 	struct garbage *result;
 	struct suspect *suspects; /* owned */
 	size_t count;
@@ -54,6 +55,7 @@ static int look(void *arg, const struct blob_info *info, const char *entry)
 	int r;
 
 	(void)entry;
+	task_add(c->task, 1);
 	if (!info->name.text[0])
 		return 0; /* not ours to remove */
 	c->result->blobs++;
@@ -105,6 +107,7 @@ static int judge(struct round *c, bool remove)
 	for (size_t i = 0; i < c->count; i++) {
 		const struct suspect *s = &c->suspects[i];
 
+		task_add(c->task, 1);
 		if (!s->name.text[0])
 			continue;
 		if (r == 0)
@@ -114,7 +117,8 @@ static int judge(struct round *c, bool remove)
 	return r;
 }
 
-int garbage_collect(struct blobs *blobs, struct ledger *ledger, bool remove, struct garbage *ret)
+int garbage_collect(struct blobs *blobs, struct ledger *ledger, bool remove, struct tasks *tasks,
+		    struct garbage *ret)
 {
 	_cleanup_(round_done) struct round c = { .blobs = blobs, .ledger = ledger, .result = ret };
 	struct ledger_stats stats;
@@ -123,8 +127,13 @@ int garbage_collect(struct blobs *blobs, struct ledger *ledger, bool remove, str
 	*ret = (struct garbage){ 0 };
 	ledger_stats(ledger, &stats);
 	c.agrees = stats.agrees;
+	c.task = task_begin(tasks, "contents", "contents", tasks ? blob_count(blobs) : 0);
 	r = blob_each(blobs, look, &c);
-	if (r == 0 && c.count > 0)
+	task_end(c.task);
+	if (r == 0 && c.count > 0) {
+		c.task = task_begin(tasks, "unused", "contents", c.count);
 		r = judge(&c, remove);
+		task_end(c.task);
+	}
 	return r == 0 && !c.agrees ? -EAGAIN : r;
 }

@@ -13,6 +13,7 @@
 
 #include "ledger/ledger.h"
 #include "store/blob.h"
+#include "util/task.h"
 
 struct garbage {
 	uint64_t blobs; /* there are, with the garbage */
@@ -25,10 +26,10 @@ struct garbage {
 };
 
 /*
- * Count, and with `remove` remove what is garbage. 0, -EAGAIN: the ledger does not agree with the tree yet, then
+ * Count, and with `remove` remove what is garbage. How far it is can be seen in `tasks` (may be NULL). 0, -EAGAIN: the ledger does not agree with the tree yet, then
  * only blobs and bytes are told; -errno.
  */
-int garbage_collect(struct blobs *blobs, struct ledger *ledger, bool remove, struct garbage *ret)
-	WARN_UNUSED;
+int garbage_collect(struct blobs *blobs, struct ledger *ledger, bool remove, struct tasks *tasks,
+		    struct garbage *ret) WARN_UNUSED;
 
 #endif

@@ -54,6 +54,7 @@ struct seal {
 	_Atomic uint64_t spilled;
 	_Atomic uint64_t spilled_bytes;
 	_Atomic uint64_t spill_refused;
+	struct tasks tasks; /* what somebody waits for */
 };
 
 /* ---- huge pages ---- */
@@ -290,14 +291,17 @@ int seal_spill_blob(struct seal *s, const struct spill *how, const struct blob_n
 	return count_spilled(s, spill_blob(&spill, name, ret), ret);
 }
 
-int seal_check(struct seal *s, bool repair, int (*each)(void *arg, const struct check_problem *p),
-	       void *arg, struct check_counts *ret)
+int seal_check(struct seal *s, bool repair, uint64_t files,
+	       int (*each)(void *arg, const struct check_problem *p), void *arg,
+	       struct check_counts *ret)
 {
 	struct check c = {
 		.store = s->store,
 		.ledger = s->ledger,
 		.up = &s->up,
 		.repair = repair,
+		.tasks = &s->tasks,
+		.files = files,
 		.each = each,
 		.arg = arg,
 	};
@@ -307,5 +311,15 @@ int seal_check(struct seal *s, bool repair, int (*each)(void *arg, const struct 
 
 int seal_garbage(struct seal *s, bool remove, struct garbage *ret)
 {
-	return garbage_collect(s->store->blobs, s->ledger, remove, ret);
+	return garbage_collect(s->store->blobs, s->ledger, remove, &s->tasks, ret);
+}
+
+const struct tasks *seal_tasks(const struct seal *s)
+{
+	return &s->tasks;
+}
+
+bool seal_hashed(struct seal *s, uint64_t ino, uint64_t *ret_bytes)
+{
+	return sealer_hashed(s->sealer, ino, ret_bytes);
 }

@@ -27,6 +27,7 @@
 #include "seal/spill.h"
 #include "seal/upcalls.h"
 #include "store/store.h"
+#include "util/task.h"
 
 enum seal_hugepages {
 	SEAL_HUGEPAGES_AUTO,
@@ -96,9 +97,13 @@ void seal_set_dedup_min(struct seal *s, uint64_t bytes);
 
 void seal_count(struct seal *s, struct seal_counts *ret);
 
-/* Look whether stubs, blobs and the ledger agree, and repair what does not if that is wanted: see check_run(). */
-int seal_check(struct seal *s, bool repair, int (*each)(void *arg, const struct check_problem *p),
-	       void *arg, struct check_counts *ret) WARN_UNUSED;
+/*
+ * Look whether stubs, blobs and the ledger agree, and repair what does not if that is wanted: see check_run(). `files`:
+ * about how many there are, for who looks at seal_tasks().
+ */
+int seal_check(struct seal *s, bool repair, uint64_t files,
+	       int (*each)(void *arg, const struct check_problem *p), void *arg,
+	       struct check_counts *ret) WARN_UNUSED;
 
 /*
  * Move the content of a file, or a blob, to the directory that is spilled to: see spill_file() and spill_blob(), whose
@@ -111,5 +116,11 @@ int seal_spill_blob(struct seal *s, const struct spill *how, const struct blob_n
 
 /* Look at the blobs, and remove those that nobody needs if that is wanted: see garbage_collect(). */
 int seal_garbage(struct seal *s, bool remove, struct garbage *ret) WARN_UNUSED;
+
+/* How far these two are, while they are. Valid as long as `s`. */
+const struct tasks *seal_tasks(const struct seal *s);
+
+/* How far the hashing of a file is: see sealer_hashed(). */
+bool seal_hashed(struct seal *s, uint64_t ino, uint64_t *ret_bytes);
 
 #endif

@@ -69,6 +69,15 @@ struct recent {
 	uint8_t hash[HASH_SIZE];
 };
 
+/* A thread hashes a file: which one, and how far it is. For who looks; the thread itself sets it. */
+struct hashing {
+	_Atomic uint64_t ino; /* 0: none */
+	_Atomic uint64_t bytes;
+};
+
+/* As many as there are threads; who asks is answered by the first that has it. */
+enum { HASHING_LARGE, HASHING_ASKED, HASHING_CLOSED, HASHING_MAX_ };
+
 struct sealer {
 	/* Constant once files are closed. */
 	struct sealer_config config;
@@ -81,6 +90,7 @@ struct sealer {
 	struct lock lock;	      /* rank LOCK_SEALED */
 	struct recent recent[RECENT]; /* sealer.lock */
 
+	struct hashing hashing[HASHING_MAX_];
 	_Atomic uint64_t files;
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t dropped;
@@ -145,6 +155,38 @@ static bool same_content(const struct ledger_seal *seal, const struct stat *st)
 
 /* ---- hashing ---- */
 
+static struct hashing *hashing_of(const struct attempt *a)
+{
+	struct sealer *s = a->sealer;
+
+	if (a->worker == s->large)
+		return &s->hashing[HASHING_LARGE];
+	return &s->hashing[a->worker == s->asked ? HASHING_ASKED : HASHING_CLOSED];
+}
+
+/* ino 0: no longer. */
+static void hashing_is(const struct attempt *a, uint64_t ino)
+{
+	struct hashing *h = hashing_of(a);
+
+	atomic_store_explicit(&h->ino, 0, memory_order_release);
+	atomic_store_explicit(&h->bytes, 0, memory_order_release);
+	atomic_store_explicit(&h->ino, ino, memory_order_release);
+}
+
+bool sealer_hashed(struct sealer *s, uint64_t ino, uint64_t *ret_bytes)
+{
+	for (size_t i = 0; i < HASHING_MAX_; i++) {
+		const struct hashing *h = &s->hashing[i];
+
+		if (atomic_load_explicit(&h->ino, memory_order_acquire) != ino)
+			continue;
+		*ret_bytes = atomic_load_explicit(&h->bytes, memory_order_relaxed);
+		return true;
+	}
+	return false;
+}
+
 static bool is_wanted(const struct work_item *item)
 {
 	return !item->wanted || item->wanted(item->arg);
@@ -178,6 +220,7 @@ static bool may_go_on(void *ctx)
 	bool may;
 
 	work_rest(a->worker);
+	atomic_fetch_add_explicit(&hashing_of(a)->bytes, HASH_PIECE, memory_order_relaxed);
 	if (++a->pieces % LOOK_PIECES != 0)
 		return true;
 	work_hurry(a->worker, true);
@@ -246,7 +289,9 @@ static int learn(struct attempt *a)
 	a->fd = fd;
 	work_hurry(a->worker,
 		   false); /* no longer than for this: all else takes locks of the front's */
+	hashing_is(a, a->item->ino);
 	r = hash_fd(blob < 0 ? fd : blob, may_go_on, a, a->seal.xxh3, &bytes);
+	hashing_is(a, 0);
 	work_hurry(a->worker, true);
 	if (r < 0)
 		return r;

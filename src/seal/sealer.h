@@ -72,6 +72,11 @@ void sealer_closed(struct sealer *s, uint64_t ino, const struct handle *h, uint6
 int sealer_ask(struct sealer *s, uint64_t ino, const struct handle *h,
 	       const struct sealer_asker *asker) WARN_UNUSED;
 
+/*
+ * How far the hashing of a file is: bytes read so far. False: it is not being hashed just now, perhaps not yet.
+ */
+bool sealer_hashed(struct sealer *s, uint64_t ino, uint64_t *ret_bytes);
+
 void sealer_count(struct sealer *s, struct sealer_counts *ret);
 
 #endif

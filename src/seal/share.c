@@ -160,7 +160,7 @@ static void collect(struct share *s)
 {
 	int64_t begin = clock_mono_ns();
 	struct garbage found;
-	int r = garbage_collect(s->config.store->blobs, s->config.ledger, true, &found);
+	int r = garbage_collect(s->config.store->blobs, s->config.ledger, true, NULL, &found);
 	int64_t now = clock_mono_ns();
 
 	atomic_fetch_add(&s->blobs_removed, found.removed_blobs);

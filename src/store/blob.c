@@ -259,6 +259,24 @@ int blob_each(struct blobs *b,
 	return r == 0 && b->away_fd >= 0 ? list(&l, b->away_fd) : r;
 }
 
+static uint64_t count_names(int dirfd)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const struct dirent *d;
+	uint64_t n = 0;
+
+	if (dir_open(dirfd, ".", &dir) < 0)
+		return 0;
+	while ((d = readdir(dir)))
+		n += !dir_is_dot(d->d_name);
+	return n;
+}
+
+uint64_t blob_count(struct blobs *b)
+{
+	return count_names(b->dirfd) + (b->away_fd >= 0 ? count_names(b->away_fd) : 0);
+}
+
 /* ---- the object ---- */
 
 bool blobs_durable(const struct blobs *b)

@@ -119,4 +119,7 @@ int blob_each(struct blobs *b,
 	      int (*each)(void *arg, const struct blob_info *info, const char *entry), void *arg)
 	WARN_UNUSED;
 
+/* About how many there are: names, not looked at. 0 if that fails. */
+uint64_t blob_count(struct blobs *b);
+
 #endif

@@ -16,7 +16,7 @@
 #define KEEP_FORMAT "keep format 1,"
 
 /* Written by tests/lint/keep_format.py --write. */
-#define KEEP_DEFINITIONS "fd083b964762a6a8"
+#define KEEP_DEFINITIONS "bbb914f008ffecc2"
 
 /* FNV-1a. Source: the constants of its 64-bit variant. */
 static inline uint64_t layout_begin(void)

@@ -62,3 +62,14 @@ wait_until 20 bash -c "cat data >'slow'; grep -q 'MiB.*/s' screen"
 exec 3>&-
 wait $! || fail "put to a terminal"
 expect_match $'\r\e\\[K$' "$(tail -c 4 screen)" "the end of the line"
+
+# What the daemon does for a command, it tells of, too. Hashing this much takes seconds; it is ended when it was seen.
+truncate -s 60G "$MNT/4711/large"
+expect_match "No such attribute" "$(LC_ALL=C getfattr -n user.baton.hashed "$MNT/4711/data" 2>&1)" "hashed of what is not being hashed"
+script -qec "echo \$\$ >pid; exec '$BATON' ref '$MNT/4711/large'" /dev/null >screen </dev/null &
+wait_until 30 grep -q 'hashing: .* of 60.0 GiB, .*/s, .* left' screen
+expect_match '^[0-9]+$' "$(getfattr --only-values -n user.baton.hashed "$MNT/4711/large")" "hashed"
+kill "$(cat pid)"
+wait $!
+wait_until 20 grep -qx '{"tasks":\[\]}' "$MNT/.baton/progress.json"
+expect_errno EACCES setpriv --reuid=1000 --clear-groups cat "$MNT/.baton/progress.json"

@@ -111,6 +111,67 @@ START_TEST(what_only_takes_time_tells_how_long)
 }
 END_TEST
 
+/* 10 more at each look. */
+static bool look(void *arg, struct progress_view *ret)
+{
+	uint64_t *done = arg;
+
+	*ret = (struct progress_view){ .what = "checking", .unit = "files", .whole = 1000000 };
+	ret->done = *done += 10;
+	return true;
+}
+
+START_TEST(what_others_do_tells_how_far_it_is)
+{
+	struct progress_clock clock;
+	uint64_t done = 0;
+	const char *text;
+
+	progress_clock_look(&clock, "waiting", look, &done);
+	text = shown(" left", 30000);
+	progress_clock_end(&clock);
+	ck_assert_ptr_nonnull(strstr(text, "\r\033[Kchecking: "));
+	ck_assert_ptr_nonnull(strstr(text, " of 1000000 files, "));
+	ck_assert_ptr_nonnull(strstr(text, "/s, "));
+	ck_assert_ptr_null(strstr(text, "waiting"));
+	ck_assert_uint_gt(done, 10); /* a rate takes two looks */
+}
+END_TEST
+
+static bool know_nothing(void *arg, struct progress_view *ret)
+{
+	(void)arg;
+	(void)ret;
+	return false;
+}
+
+START_TEST(what_nobody_knows_tells_how_long)
+{
+	struct progress_clock clock;
+
+	progress_clock_look(&clock, "waiting", know_nothing, NULL);
+	ck_assert_ptr_nonnull(strstr(shown("waiting: 1 s", 30000), "\r\033[Kwaiting: 1 s"));
+	progress_clock_end(&clock);
+}
+END_TEST
+
+START_TEST(what_is_forbidden_is_not_told)
+{
+	struct progress_clock clock;
+	struct progress p;
+
+	progress_forbid();
+	progress_begin(&p, 0, "files");
+	p.next_mono_ns = 0;
+	progress_at(&p, 7);
+	progress_clock_begin(&clock, "hashing");
+	ck_assert(!clock.running);
+	progress_clock_end(&clock);
+	ck_assert_str_eq(shown(NULL, 0), "");
+	forbidden = false;
+}
+END_TEST
+
 START_TEST(no_terminal_is_told_nothing)
 {
 	struct progress_clock clock;
@@ -135,9 +196,10 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		what_is_quick_tells_nothing,	   what_takes_long_tells_how_far_it_is,
-		units_and_unknown_ends_have_words, what_only_takes_time_tells_how_long,
-		no_terminal_is_told_nothing,
+		what_is_quick_tells_nothing,	    what_takes_long_tells_how_far_it_is,
+		units_and_unknown_ends_have_words,  what_only_takes_time_tells_how_long,
+		what_others_do_tells_how_far_it_is, what_nobody_knows_tells_how_long,
+		what_is_forbidden_is_not_told,	    no_terminal_is_told_nothing,
 	};
 
 	return RUN_TESTS("progress", tests, setup, teardown);

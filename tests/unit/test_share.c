@@ -568,11 +568,11 @@ START_TEST(garbage_of_an_earlier_process_goes)
 	struct blob_name name;
 
 	ck_assert_int_eq(blob_make(store.blobs, &source, &name), 0);
-	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, &found), 0);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, NULL, &found), 0);
 	ck_assert_uint_eq(found.blobs, 1);
 	ck_assert_uint_eq(found.garbage_blobs, 0); /* pinned */
 	blob_unpin(store.blobs, &name);
-	ck_assert_int_eq(garbage_collect(store.blobs, ledger, false, &found), 0);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, false, NULL, &found), 0);
 	ck_assert_uint_eq(found.garbage_blobs, 1);
 	ck_assert_uint_ge(found.garbage_bytes, SIZE);
 	ck_assert_int_eq(n_blobs(), 1);
@@ -602,12 +602,12 @@ START_TEST(nothing_is_garbage_before_the_walk_has_ended)
 		ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
 		ck_assert_int_eq(result.state, LEDGER_NEW);
 	}
-	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, &found), -EAGAIN);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, NULL, &found), -EAGAIN);
 	ck_assert_int_eq(n_blobs(), 1);
 	ledger_reconcile_begin(ledger);
 	ledger_reconcile_end(ledger);
 	ck_assert_int_eq(ledger_sync(ledger), 0);
-	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, &found), 0);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, NULL, &found), 0);
 	ck_assert_int_eq(n_blobs(), 0);
 }
 END_TEST
@@ -619,11 +619,15 @@ static struct {
 	enum check_kind kind;
 	char path[128];
 	bool repaired;
+	struct task_view task; /* what was told to be under way just then */
 } problem;
+
+static struct tasks tasks;
 
 static int on_problem(void *arg, const struct check_problem *p)
 {
 	(void)arg;
+	ck_assert(task_look(&tasks, 0, &problem.task));
 	problem.n++;
 	problem.kind = p->kind;
 	problem.repaired = p->repaired;
@@ -635,13 +639,21 @@ static struct check_counts check(bool repair)
 {
 	const struct seal_upcalls up = { .settle_stub = settle_stub };
 	struct check c = {
-		.store = &store, .ledger = ledger, .up = &up, .repair = repair, .each = on_problem
+		.store = &store,
+		.ledger = ledger,
+		.up = &up,
+		.repair = repair,
+		.each = on_problem,
+		.tasks = &tasks,
+		.files = 2,
 	};
+	struct task_view task;
 	struct check_counts n;
 
 	problem.n = 0;
 	ck_assert_int_eq(check_run(&c, &n), 0);
 	ck_assert_int_eq(problem.n, (int)n.problems);
+	ck_assert(!task_look(&tasks, 0, &task));
 	return n;
 }
 
@@ -652,6 +664,9 @@ static void expect_problem(enum check_kind kind, const char *path, bool repairab
 	ck_assert_int_eq(problem.kind, kind);
 	ck_assert_str_eq(problem.path, path);
 	ck_assert(!problem.repaired);
+	ck_assert_str_eq(problem.task.name, "check");
+	ck_assert_uint_ge(problem.task.done, 1);
+	ck_assert_uint_ge(problem.task.whole, 1);
 	ck_assert_uint_eq(check(true).repaired, repairable);
 	ck_assert_uint_eq(check(false).problems, !repairable);
 }
@@ -695,6 +710,7 @@ START_TEST(wrong_files_are_found_and_repaired)
 	fd = open_file(0, O_RDWR);
 	ck_assert_int_eq(fallocate(fd, 0, 0, SIZE), 0);
 	expect_problem(CHECK_NOT_PUNCHED, "f0", true);
+	ck_assert_str_eq(problem.task.unit, "files");
 	ledger_file_shared(ledger, files[0].ino, "");
 	expect_problem(CHECK_LEDGER, "f0", true);
 	add(2, 5, 1);
@@ -743,6 +759,7 @@ START_TEST(unused_blob_is_found_and_removed)
 	ck_assert_uint_eq(check(true).problems, 0); /* pinned */
 	blob_unpin(store.blobs, &name);
 	expect_problem(CHECK_BLOB_UNUSED, name.text, true);
+	ck_assert_str_eq(problem.task.unit, "contents");
 	ck_assert_int_eq(n_blobs(), 1);
 }
 END_TEST
