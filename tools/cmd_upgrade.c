@@ -10,6 +10,7 @@
 
 #include "client.h"
 #include "field.h"
+#include "progress.h"
 #include "say.h"
 
 /* What a process that is killed before it has asked leaves behind would look like an answer: see that it was done. */
@@ -26,8 +27,12 @@ static int upgrade(const struct client *c, const json_t *before, json_t **ret_af
 	for (int i = 0; i < TRIES; i++) {
 		_cleanup_free_ char *reason = NULL;
 		_cleanup_json_ json_t *after = NULL;
-		int r = client_write_reason(c, "upgrade", "now", &reason);
+		struct progress_clock clock;
+		int r;
 
+		progress_clock_begin(&clock, "upgrading");
+		r = client_write_reason(c, "upgrade", "now", &reason);
+		progress_clock_end(&clock);
 		if (r == -EACCES)
 			say_error("upgrade: only root may upgrade; try with sudo");
 		else if (r < 0)
