@@ -20,9 +20,8 @@
 #include "util/parse.h"
 #include "util/printable.h"
 
-/* Columns of a terminal that the cells behind the ID take, each with the blank before it. */
-#define OWNER_WIDTH 10
-#define TABLE_WIDTH 56
+/* Columns that an ID has at least, while there are other cells. Source: more than n8n's numbers have, a third of a UUID. */
+#define ID_WIDTH_MIN 12
 
 static const char *const sort_names[TOP_SORT_MAX_] = {
 	[TOP_BYTES] = "bytes",	 [TOP_FILES] = "files", [TOP_OPEN] = "open",
@@ -360,27 +359,59 @@ static size_t put_cell(const char *text, int width, bool right, char *buf, size_
 				out, right ? 0 : width - used, "");
 }
 
+struct cell {
+	const char *text;
+	int width; /* 0: not shown */
+	bool right;
+};
+
+enum {
+	CELL_ID,
+	CELL_OWNER,
+	CELL_FILES,
+	CELL_BYTES,
+	CELL_OPEN,
+	CELL_IDLE,
+	CELL_LEFT,
+	CELL_PINNED,
+	CELL_MAX_
+};
+
+/*
+ * The ID has what the others leave. What is beyond 80 columns is the ID's, up to a UUID, then the owner's. Where it would
+ * be less than tells IDs apart, others go, those first that are missed least.
+ */
+static void fit(struct cell cells[CELL_MAX_], int columns)
+{
+	static const int go[] = { CELL_OWNER,  CELL_IDLE, CELL_OPEN, CELL_FILES,
+				  CELL_PINNED, CELL_LEFT, CELL_BYTES };
+	int more = columns > 80 ? columns - 80 : 0;
+	int left = MIN_OF(columns, 80);
+
+	for (int i = CELL_ID + 1; i < CELL_MAX_; i++)
+		left -= cells[i].width + 1;
+	for (size_t i = 0; i < ARRAY_SIZE(go) && left < ID_WIDTH_MIN; i++) {
+		left += cells[go[i]].width + 1;
+		cells[go[i]].width = 0;
+	}
+	cells[CELL_ID].width = MAX_OF(left, 1) + MIN_OF(more, 12);
+	if (cells[CELL_OWNER].width > 0)
+		cells[CELL_OWNER].width += MIN_OF(more > 12 ? more - 12 : 0, 10);
+}
+
 void top_line(const struct top_row *row, int columns, char *buf, size_t len)
 {
 	char files[SAY_MAX] = "FILES", bytes[SAY_MAX] = "BYTES", open[SAY_MAX] = "OPEN";
 	char idle[SAY_MAX] = "IDLE";
-	/* What is beyond 80 columns is the ID's, up to a UUID, then the owner's. */
-	int more = columns > 80 ? columns - 80 : 0;
-	int id_width = MAX_OF(MIN_OF(columns, 80) - TABLE_WIDTH, 4) + MIN_OF(more, 12);
-	int owner_width = OWNER_WIDTH + MIN_OF(more > 12 ? more - 12 : 0, 10);
-	const struct {
-		const char *text;
-		int width;
-		bool right;
-	} cells[] = {
-		{ row ? row->id : "ID", id_width, false },
-		{ row ? row->owner : "OWNER", owner_width, false },
-		{ files, 6, true },
-		{ bytes, 8, true },
-		{ open, 4, true },
-		{ idle, 7, true },
-		{ row ? row->left_text : "LEFT", 8, true },
-		{ row ? (row->pinned ? "pinned" : "") : "", 6, false },
+	struct cell cells[CELL_MAX_] = {
+		[CELL_ID] = { row ? row->id : "ID", 0, false },
+		[CELL_OWNER] = { row ? row->owner : "OWNER", 10, false },
+		[CELL_FILES] = { files, 6, true },
+		[CELL_BYTES] = { bytes, 8, true },
+		[CELL_OPEN] = { open, 4, true },
+		[CELL_IDLE] = { idle, 7, true },
+		[CELL_LEFT] = { row ? row->left_text : "LEFT", 8, true },
+		[CELL_PINNED] = { row && row->pinned ? "pinned" : "", 6, false },
 	};
 	size_t at = 0;
 
@@ -390,7 +421,10 @@ void top_line(const struct top_row *row, int columns, char *buf, size_t len)
 		(void)snprintf(open, sizeof(open), "%" PRId64, row->open);
 		(void)say_duration(row->idle, idle, sizeof(idle));
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(cells) && at + 1 < len; i++) {
+	fit(cells, columns);
+	for (size_t i = 0; i < CELL_MAX_ && at + 1 < len; i++) {
+		if (cells[i].width == 0)
+			continue;
 		if (i > 0)
 			at += (size_t)snprintf(buf + at, len - at, " ");
 		if (at + 1 < len)

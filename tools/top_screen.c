@@ -15,8 +15,8 @@
 #include "util/clock.h"
 #include "util/printable.h"
 
-/* Line of the titles, below the head and an empty line. */
-#define TITLES (TOP_HEAD_LINES + 1)
+/* Lines of executions that come before lines of the head, where there is not room for both. */
+#define ROWS_FIRST 5
 #define ESCAPE 27
 #define DELETE 127
 
@@ -76,9 +76,21 @@ static void put_cut(int line, const char *text, int attributes)
 	put_line(line, cut, attributes);
 }
 
+/* Of the head, as many lines as fit above the titles, some executions and the bottom line. */
+static int head_lines(void)
+{
+	return MAX_OF(MIN_OF(LINES - ROWS_FIRST - 3, TOP_HEAD_LINES), 0);
+}
+
+/* The line of the titles, below the head and an empty line. */
+static int titles(void)
+{
+	return head_lines() > 0 ? head_lines() + 1 : 0;
+}
+
 static int rows_on_screen(void)
 {
-	return MAX_OF(LINES - TITLES - 2, 1);
+	return MAX_OF(LINES - titles() - 2, 1);
 }
 
 static void draw_bottom(const struct screen *s)
@@ -106,19 +118,19 @@ static void draw_table(const struct screen *s)
 	char line[4 * TOP_CELL_MAX];
 
 	top_head(s->top, s->client->path, (double)clock_real_ns() / NS_PER_S, lines);
-	for (int i = 0; i < TOP_HEAD_LINES; i++)
+	for (int i = 0; i < head_lines(); i++)
 		put_cut(i, lines[i], A_NORMAL);
 	top_line(NULL, COLS, line, sizeof(line));
-	put_cut(TITLES, line, A_REVERSE);
+	put_cut(titles(), line, A_REVERSE);
 	for (int i = 0; i < rows_on_screen() && s->first + (size_t)i < s->n; i++) {
 		size_t row = s->first + (size_t)i;
 
 		top_line(&s->top->rows[row], COLS, line, sizeof(line));
-		put_line(TITLES + 1 + i, line,
+		put_line(titles() + 1 + i, line,
 			 row == s->row && s->chosen[0] ? A_REVERSE | A_BOLD : A_NORMAL);
 	}
 	if (s->n == 0)
-		put_cut(TITLES + 1, s->filter[0] ? "no execution matches" : "no executions",
+		put_cut(titles() + 1, s->filter[0] ? "no execution matches" : "no executions",
 			A_NORMAL);
 }
 

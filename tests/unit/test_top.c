@@ -124,7 +124,13 @@ START_TEST(lines_fit)
 	ck_assert_ptr_nonnull(strstr(line_of(&row, 92), "-555555555555 a-long-na~ "));
 	ck_assert_ptr_nonnull(strstr(line_of(&row, 102), "-555555555555 a-long-name-of-a-pr~ "));
 	for (int columns = 1; columns < 200; columns++)
-		ck_assert_uint_le(strlen(line_of(&row, columns)), (size_t)MAX_OF(columns, 61));
+		ck_assert_uint_le(strlen(line_of(&row, columns)), (size_t)columns);
+	/* Where it is narrow the ID has the room; what it has and how long it stays go last. */
+	ck_assert_str_eq(line_of(&row, 60),
+			 "11111111-2222-~      1 1.00 MiB    0     0 s  59m 59s pinned");
+	ck_assert_str_eq(line_of(&row, 40), "11111111-2222-~ 1.00 MiB  59m 59s pinned");
+	ck_assert_str_eq(line_of(&row, 24), "11111111-2222-~ 1.00 MiB");
+	ck_assert_str_eq(line_of(&row, 10), "11111111-~");
 }
 END_TEST
 
