@@ -3,34 +3,61 @@
 # variants: memory-on
 # builds: ci
 #
-# The commands of docs/: each line that begins with `    $ ` is run, page by page, in order, on a mount at /data/tmp.
+# The commands that documents show, as far as tests/lib/commands.txt gives them to this test: document by document, in
+# order, as they stand there, on a mount at /data/tmp. One that mounts has the mountpoint to itself.
 . "$TESTS/lib/mount.sh"
 
 own_namespace
 mkdir -p /data
 expect mount -t tmpfs page /data
-mkdir /data/tmp
+expect mount -t tmpfs page /var/lib
+mkdir -m 700 /data/tmp /var/lib/{batonfs,batonfs-spill}
+mkdir -p /var/lib/prometheus/node-exporter
 MNT=/data/tmp
 export PATH="$BUILD:$PATH"
 sudo() { "$@"; }
 export -f sudo
 
-run_page() {
-	local page=$1 line n=0
-
-	is_mounted || mount_batonfs
-	mkdir "$WORK/$n$(basename "$page")"
-	cd "$WORK/$n$(basename "$page")" || fail cd
-	while IFS= read -r line; do
-		n=$((n + 1))
-		bash -c "${line#    \$ }" >out 2>&1 || fail "$page: \`${line#    \$ }\` gives $?: $(cat out)"
-	done < <(grep '^    \$ ' "$page")
-	cd / || fail cd
-	[ "$n" -gt 0 ] || fail "$page: no commands"
+# What the documents' examples are about: 4711 and 4712 are there, 4705 is gone.
+fill() {
+	mkdir $MNT/4711 $MNT/4712 $MNT/4705
+	echo input | tee $MNT/4711/input.bin $MNT/4712/input.bin $MNT/4705/input.bin >$MNT/4711_file || fail "filling"
+	expect "$BATON" release 4705 >/dev/null
+	expect "$BATON" ref $MNT/4711_file >reference.json
 }
 
-cd "$TESTS/.." || fail cd
-for page in operate tune troubleshoot; do
-	run_page "$TESTS/../docs/$page.md"
+# In tables one line has several, and placeholders stand for what the reader has.
+run() {
+	local command=$1
+
+	command=${command//\\n/$'\n'}
+	command=${command//, baton /" && baton "}
+	command=${command/ FILE/ "$MNT/4711_file"}
+	command=${command/ REFERENCE/ "'$(cat reference.json)'"}
+	bash -c "$command" >out 2>>"$WORK/daemon.log" || fail "$page: \`$command\` gives $?: $(cat out; tail -n 3 "$WORK/daemon.log")"
+}
+
+run_document() {
+	local page=$1 command n=0
+
+	! is_mounted || expect umount $MNT
+	mkdir "$WORK/$(basename "$page")"
+	cd "$WORK/$(basename "$page")" || fail cd
+	while IFS= read -r command; do
+		n=$((n + 1))
+		case $command in
+		batonfs*) ! is_mounted || expect umount $MNT ;;
+		*) is_mounted || { mount_batonfs && fill; } ;;
+		esac
+		run "$command"
+		[[ $command != batonfs* ]] || fill
+	done < <(python3 "$TESTS/lib/commands.py" mount/docs "$page")
+	cd / || fail cd
+	[ $n -gt 0 ] || fail "$page: no commands"
+}
+
+documents=$(sed -n 's/^\([^#| ]*\) |.*| mount\/docs$/\1/p' "$TESTS/lib/commands.txt" | sort -u)
+for document in $documents; do
+	run_document "$document"
 done
 is_mounted || mount_batonfs

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -22,6 +23,8 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+import commands  # noqa: E402
 import workflows as w  # noqa: E402
 from harness import BROKER_UID, DISTROLESS_UID, Failure, Mount, N8n, QueuedN8n, expect, wait_until  # noqa: E402
 
@@ -312,7 +315,28 @@ def pinned(world):
     return {e for e, x in world.plain.executions().items() if x["pinned"] and (world.plain / f"{e}/worker").exists()}
 
 
-CHECKS = (zero_change, node, twenty, gigabyte, failing, users, waiting, crash)
+def first_handoff(world):
+    """The commands of docs/n8n.md, as they stand there, on a /data/tmp and with an n8n of their own."""
+    table = list(commands.claims())
+    shown = [c.text for c in commands.commands_of("docs/n8n.md") if commands.claim_of(c, table).test == "tools/test-n8n"]
+    home = world.work / "first"
+    home.mkdir()
+    script = "\n".join((
+        "set -e", "mkdir -p /data", "mount -t tmpfs none /data", 'sudo() { "$@"; }',
+        f'n8n() {{ "{world.n8n.node}" "{world.n8n.modules}/n8n/bin/n8n" "$@"; }}',
+        *shown, "umount /data/tmp"))
+    env = {"PATH": f"{Path(world.n8n.node).parent}:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(home), "LC_ALL": "C.UTF-8",
+           "N8N_USER_FOLDER": str(home), "N8N_RUNNERS_BROKER_PORT": "15699", "N8N_DIAGNOSTICS_ENABLED": "false"}
+    done = subprocess.run(["unshare", "--mount", "bash", "-c", script], env=env, text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=180)
+    said = done.stdout + done.stderr
+    expect(done.returncode == 0, f"exit {done.returncode}: {said}")
+    for wanted in ("Successfully imported 4 workflows.", '"path": "/data/tmp/1/input.txt"', "1 was released "):
+        expect(wanted in said, f"no `{wanted}` in: {said}")
+    return f"{len(shown)} commands of docs/n8n.md: a file handed over by path, and released"
+
+
+CHECKS = (first_handoff, zero_change, node, twenty, gigabyte, failing, users, waiting, crash)
 QUEUED = (zero_change, twenty, workers_share, replaced)
 
 

@@ -98,3 +98,27 @@ upgraded() {
 wait_until 20 upgraded
 expect on systemctl stop "$unit"
 expect_stopped "systemctl stop after upgrades"
+
+# What documents show of it, as it stands there (tests/lib/commands.txt): each mounts what it says.
+mkdir -p "$ROOT"/srv
+commands_of() {
+	python3 "$TESTS/lib/commands.py" service/unit "$1"
+}
+unmount_all() {
+	local mountpoint name
+
+	for mountpoint in $(on findmnt -nl -t fuse.batonfs -o TARGET); do
+		expect on test -e "$mountpoint/.baton/version"
+		name=batonfs@$(on systemd-escape --path "$mountpoint").service
+		on systemctl disable -q --now "$name" 2>/dev/null
+		! on mountpoint -q "$mountpoint" || expect on umount "$mountpoint"
+	done
+}
+for document in $(sed -n 's/^\([^#| ]*\) |.*| service\/unit$/\1/p' "$TESTS/lib/commands.txt" | sort -u); do
+	[ "$(commands_of "$document")" ] || fail "$document: no commands"
+	while IFS= read -r command; do
+		[[ ! $command =~ ^(mount|systemctl) ]] || unmount_all
+		said=$(on bash -c "${command//\\n/$'\n'}" 2>&1) || fail "$document: \`$command\`: $said"
+	done < <(commands_of "$document")
+	unmount_all
+done
