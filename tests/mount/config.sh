@@ -54,6 +54,23 @@ expect_errno EINVAL bash -c "echo >$config"
 expect_errno ERANGE bash -c "echo dedup_min=1 >$config"
 expect_eq "$before" "$(cat "$config")" "options after what was refused"
 
+# Every option of the table: a value that means nothing to any of them is refused, in a line that names it and says what it
+# may be, or that it cannot be changed; what it is already may be said again, of those that can be changed.
+"$BATON" -m "$MNT" config --json | python3 -c 'import json, sys
+for o in json.load(sys.stdin)["options"]:
+    print(o["option"], o["value"], o["changeable"])' >"$WORK/all"
+expect test "$(wc -l <"$WORK/all")" -gt 20
+while read -r name now live; do
+	if [ "$live" = True ]; then
+		refused "^baton: config: option '$name=~~' is not of the form; it is: " "$BATON" -m "$MNT" config "$name=~~"
+		expect "$BATON" -m "$MNT" config "$name=$now" >"$WORK/out"
+		expect_match " changed at run time yes$" "$(value "$name")" "where $name was said"
+	else
+		refused "^baton: config: option '$name' cannot be changed while mounted" "$BATON" -m "$MNT" config "$name=$now"
+	fi
+done <"$WORK/all"
+expect_eq "$(cut -d'#' -f1 <<<"$before")" "$(cut -d'#' -f1 "$config")" "values after all that"
+
 # Changed: everything, at once.
 echo 1 >"$MNT/4711_a"
 echo 2 >"$MNT/4711_b"

@@ -99,7 +99,16 @@ expect_fail grep -q "evicted" "$log"
 expect_eq True "$(status 'd["spill"]["moved_bytes"] >= 50 << 20 and d["spill"]["refused"] == 0')"
 expect_eq True "$(status 'd["spill"]["bytes"] == d["spill"]["contents"] * (3 << 20)')"
 expect_match "Spilled: .* contents in $dir \(ext4\)" "$("$BATON" -m "$MNT" status)"
-expect_eq "$(status 'd["spill"]["moved_bytes"]')" "$(sed -n 's/^batonfs_spill_moved_bytes_total //p' "$MNT/.baton/metrics")"
+# name by name: batonfs_spilled_bytes, batonfs_spilled_contents, batonfs_spill_moved_total, batonfs_spill_moved_bytes_total,
+# batonfs_spill_refused_total; batonfs_spill_free_bytes moves by itself.
+metric() {
+	sed -n "s/^batonfs_$1 //p" "$MNT/.baton/metrics"
+}
+for pair in bytes:spilled_bytes contents:spilled_contents moved:spill_moved_total moved_bytes:spill_moved_bytes_total \
+	refused:spill_refused_total; do
+	expect_eq "$(status "d['spill']['${pair%:*}']")" "$(metric "${pair#*:}")" "$pair"
+done
+[ "$(metric spill_free_bytes)" -lt $((160 << 20)) ] || fail "more is free to spill to than there is"
 expect "$BATON" -m "$MNT" fsck
 
 # ---- what was spilled ----
