@@ -161,8 +161,8 @@ static const char *const daemon_calls[] = {
 	"memfd_create",
 	/* whom a request is served as, and how urgently */
 	"setfsuid setfsgid getuid geteuid getgid getegid setpriority sched_setscheduler "
-	"sched_getattr sched_setattr "
-	"sched_getaffinity",
+	"sched_getattr sched_setattr sched_getscheduler "
+	"sched_getaffinity sched_setaffinity",
 	/* memory and threads */
 	"brk munmap mremap madvise futex set_robust_list rseq sched_yield gettid getpid "
 	"exit exit_group restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn "

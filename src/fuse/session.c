@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 
 #include "baton/interface.h"
 #include "fuse/access.h"
+#include "fuse/beside.h"
 #include "fuse/fs.h"
 #include "fuse/readers.h"
 #include "fuse/refresh.h"
@@ -95,6 +97,7 @@ struct session {
 	struct fuse_session *se; /* owned */
 	char *mountpoint;	 /* owned */
 	struct readers *readers; /* owned */
+	struct beside *beside;	 /* owned; NULL: it may not be */
 	struct thread *threads;	 /* owned */
 	unsigned int nthreads;	 /* wanted */
 	unsigned int started;
@@ -341,6 +344,21 @@ static void process(struct session *s, struct thread *t, const struct fuse_buf *
 	access_end(s->fs, took);
 }
 
+/* The first reader, if it is the only one: as close to its client as it may be. */
+static bool is_beside(const struct session *s, const struct thread *t)
+{
+	return t->number == 0 && s->beside && beside_is_on(s->beside);
+}
+
+static void serve_beside(struct session *s, const struct thread *t, const struct fuse_buf *buf,
+			 int64_t asked)
+{
+	const struct fuse_in_header *in = buf->mem;
+
+	if (t->number == 0 && s->beside)
+		beside_began(s->beside, (pid_t)in->pid, asked, readers_wanted(s->readers) == 1);
+}
+
 /* One request. 0 to go on, 1 at the end, -errno. */
 static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
 {
@@ -349,13 +367,16 @@ static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
 
 	requests_ready(s->requests, t->number);
 	guardian_settled(s->fs->config.keep);
-	if (readers_wanted(s->readers) == 1)
+	if (readers_wanted(s->readers) == 1 && !is_beside(s, t))
 		spin_wait(&t->spin, fuse_session_fd(s->se));
 	r = receive(s, buf);
 	if (r == -EINTR || r == -EAGAIN)
 		return 0;
-	if (r == 0)
-		process(s, t, buf, asked);
+	if (r == 0) {
+		serve_beside(s, t, buf, asked);
+		/* Beside its client it finds each one waiting: no more readers for that. */
+		process(s, t, buf, is_beside(s, t) ? 0 : asked);
+	}
 	requests_done(s->requests, t->number);
 	return r;
 }
@@ -458,6 +479,7 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	if (r < 0)
 		log_warning("attributes are not refreshed after a close: error=%s, ignoring",
 			    log_errname(r));
+	(void)!beside_new(fuse_session_fd(s->se), &s->beside); /* without, it is slower */
 	for (; s->started < s->nthreads; s->started++) {
 		struct thread *t = &s->threads[s->started];
 
@@ -552,6 +574,7 @@ void session_leave(struct session *s)
 	for (unsigned int i = 0; i < s->started; i++)
 		join(s, &s->threads[i]);
 	readers_free(TAKE_PTR(s->readers));
+	beside_free(TAKE_PTR(s->beside));
 	notify_leave(s->fs->notify, until);
 }
 
@@ -575,6 +598,7 @@ void session_free(struct session *s)
 	for (unsigned int i = 0; i < s->started; i++)
 		join(s, &s->threads[i]);
 	readers_free(s->readers);
+	beside_free(s->beside);
 	requests_free(s->requests);
 	backlog_free(s->backlog);
 	refresh_free(s->fs->refresh);
