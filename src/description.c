@@ -25,6 +25,7 @@ struct facts {
 	int memory, huge, helper, foreground;
 	int generation, upgrades;
 	int http_fd;
+	int before_fd, back;
 	int spill_fd, spill_lock_fd, spill_blobs_fd;
 	char spill[PATH_MAX];
 	char version[64];
@@ -58,6 +59,8 @@ static const struct fact {
 	NUMBER("helper", helper, true),
 	NUMBER("foreground", foreground, true),
 	NUMBER("http.fd", http_fd, false),
+	NUMBER("program.fd", before_fd, false),
+	NUMBER("back", back, false),
 	TEXT("spill", spill, false),
 	NUMBER("spill.fd", spill_fd, false),
 	NUMBER("spill.lock", spill_lock_fd, false),
@@ -156,7 +159,9 @@ static struct facts facts_of(const struct upgrade *u, unsigned int generation)
 		.spill_fd = d->spill.fd,
 		.spill_lock_fd = d->spill.lock_fd,
 		.spill_blobs_fd = d->spill.blobs_fd,
-		.upgrades = (int)d->upgrades + 1,
+		.upgrades = (int)d->upgrades + (u->back ? -1 : 1),
+		.before_fd = u->back ? -1 : u->own_fd,
+		.back = u->back,
 		.version = BATON_VERSION,
 	};
 
@@ -293,6 +298,8 @@ static int use_facts(const struct facts *f, struct upgrade *u)
 	d->upgrades = (unsigned int)f->upgrades;
 	u->helper = f->helper == 1;
 	u->http_fd = f->http_fd;
+	u->before_fd = f->before_fd;
+	u->back = f->back == 1;
 	memcpy(u->path, f->path, sizeof(u->path));
 	memcpy(u->before, f->version, sizeof(u->before));
 	return d->store.path && d->mountpoint && (d->spill.path || !f->spill[0]) ? 0 : -ENOMEM;
@@ -307,6 +314,7 @@ int description_read(struct upgrade *u, unsigned int *ret_generation, struct han
 		.inner_ns = -1,
 		.inner_root = -1,
 		.http_fd = -1,
+		.before_fd = -1,
 		.spill_fd = -1,
 		.spill_lock_fd = -1,
 		.spill_blobs_fd = -1,

@@ -340,6 +340,11 @@ static void replace(void *ctx, unsigned int generation, struct handover_reason *
 	upgrade_replace(&((struct process *)ctx)->upgrade, generation, why);
 }
 
+static void go_back(void *ctx, unsigned int generation, struct handover_reason *why)
+{
+	upgrade_go_back(&((struct process *)ctx)->upgrade, generation, why);
+}
+
 static int run_guarded(struct process *p, unsigned int generation)
 {
 	const struct guardian_plan plan = {
@@ -349,6 +354,8 @@ static int run_guarded(struct process *p, unsigned int generation)
 		.watchdog = p->watchdog,
 		.check = check,
 		.replace = replace,
+		.go_back = p->upgrade.before_fd >= 0 ? go_back : NULL,
+		.is_back = p->upgrade.back,
 		.ctx = p,
 		.work = work,
 		.ready = ready,

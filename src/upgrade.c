@@ -126,7 +126,9 @@ static void path_of_program(char *buf, size_t len)
 
 void upgrade_init(struct upgrade *u, struct daemon *d, char **argv)
 {
-	*u = (struct upgrade){ .daemon = d, .argv = argv, .http_fd = -1, .fd = -1 };
+	*u = (struct upgrade){
+		.daemon = d, .argv = argv, .http_fd = -1, .fd = -1, .own_fd = -1, .before_fd = -1
+	};
 	if (!argv[0] || !path_of_call(argv[0], u->path, sizeof(u->path)))
 		path_of_program(u->path, sizeof(u->path));
 }
@@ -275,6 +277,16 @@ static int ask(const struct upgrade *u, struct handover_reason *why)
 	return judge(u, status, said, why);
 }
 
+/* For the next one to go back to; the one before is not any more. */
+static void keep_own(struct upgrade *u)
+{
+	if (u->own_fd < 0)
+		u->own_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	keep_fd(u->own_fd);
+	keep_fd_drop(u->before_fd);
+	u->before_fd = safe_close(u->before_fd);
+}
+
 int upgrade_check(struct upgrade *u, struct handover_reason *why)
 {
 	int r;
@@ -286,6 +298,7 @@ int upgrade_check(struct upgrade *u, struct handover_reason *why)
 	u->fd = open_program_on_host(u, why);
 	if (u->fd < 0)
 		return u->fd;
+	keep_own(u);
 	r = description_write(u, 0);
 	if (r < 0)
 		return fail(why, r, "cannot describe the mount: %s", strerror(-r));
@@ -318,7 +331,8 @@ static char **arguments(const struct upgrade *u, char *option)
 	return argv;
 }
 
-void upgrade_replace(struct upgrade *u, unsigned int generation, struct handover_reason *why)
+/* Returns only if that fails. */
+static void execute(struct upgrade *u, int fd, unsigned int generation, struct handover_reason *why)
 {
 	_cleanup_free_ char **argv = NULL;
 	char option[64];
@@ -330,12 +344,28 @@ void upgrade_replace(struct upgrade *u, unsigned int generation, struct handover
 	if (r == 0)
 		r = argv ? store_leave(&u->daemon->store) : -ENOMEM;
 	if (r == 0) {
-		(void)syscall(SYS_execveat, u->fd, "", argv, environ, AT_EMPTY_PATH);
+		(void)syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
 		r = -errno;
 		(void)!store_enter(&u->daemon->store);
 	}
 	(void)fail(why, r, "%s: %s", u->path, strerror(-r));
+}
+
+void upgrade_replace(struct upgrade *u, unsigned int generation, struct handover_reason *why)
+{
+	u->back = false;
+	execute(u, u->fd, generation, why);
 	sdnotify("READY=1\nSTATUS=mounted");
+}
+
+void upgrade_go_back(struct upgrade *u, unsigned int generation, struct handover_reason *why)
+{
+	keep_fd_drop(u->before_fd);
+	(void)fcntl(u->before_fd, F_SETFD, FD_CLOEXEC);
+	log_warning("going back to the program before version=%s", u->before);
+	u->back = true;
+	execute(u, u->before_fd, generation, why);
+	u->before_fd = safe_close(u->before_fd);
 }
 
 /* ---- the next program ---- */
@@ -376,7 +406,7 @@ static int read_kept(struct upgrade *u, const char *option, unsigned int *ret_ge
 int upgrade_answer_check(char **argv)
 {
 	struct daemon d = DAEMON_NONE;
-	struct upgrade u = { .daemon = &d, .argv = argv, .fd = -1 };
+	struct upgrade u = { .daemon = &d, .argv = argv, .fd = -1, .own_fd = -1, .before_fd = -1 };
 	struct handover_reason why;
 	unsigned int generation;
 	char text[ANSWER_MAX];
@@ -423,7 +453,8 @@ int upgrade_take_over(struct upgrade *u, unsigned int *ret_generation)
 	if (r < 0)
 		log_error("cannot go on with the mount: %s", strerror(-r));
 	else
-		log_notice("upgraded mountpoint=%s version=%s before=%s", d->mountpoint,
-			   BATON_VERSION, u->before);
+		log_notice("%s mountpoint=%s version=%s before=%s",
+			   u->back ? "back again" : "upgraded", d->mountpoint, BATON_VERSION,
+			   u->before);
 	return r;
 }

@@ -9,6 +9,9 @@
  * What is executed is the file that was executed at first, by its name: argv[0], made absolute, or else what /proc/self/exe
  * was at the start. It is opened once, so what was checked is what is executed. It must belong to root or to whom this
  * process runs as, and nobody else may write to it.
+ *
+ * The program that was there before is kept open. If the workers of the new one die before they have answered anything, it is
+ * executed again; it understands what it finds, for the format is the same.
  */
 #ifndef UPGRADE_H
 #define UPGRADE_H
@@ -35,6 +38,9 @@ struct upgrade {
 	int http_fd;	       /* of struct http, whose server goes on; -1: none */
 	char before[64];       /* version of the last one */
 	int fd;		       /* owned; the program that was checked, O_PATH; -1: none */
+	int own_fd;	       /* owned, kept; this one, for the next to go back to; -1: not yet */
+	int before_fd;	       /* owned, kept; the one before, likewise; -1: none */
+	bool back;	       /* this one was put back, or its successor is to be told so */
 };
 
 /* At the start: find out what will be executed. */
@@ -55,6 +61,7 @@ int upgrade_take_over(struct upgrade *u, unsigned int *ret_generation) WARN_UNUS
 /* For struct guardian_plan. */
 int upgrade_check(struct upgrade *u, struct handover_reason *why) WARN_UNUSED;
 void upgrade_replace(struct upgrade *u, unsigned int generation, struct handover_reason *why);
+void upgrade_go_back(struct upgrade *u, unsigned int generation, struct handover_reason *why);
 
 /* Write the format of this program into a new keep. */
 void upgrade_set_format(struct keep *keep);

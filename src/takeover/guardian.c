@@ -29,6 +29,7 @@
 #include "takeover/urgent.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/fault.h"
 #include "util/log.h"
 
 /* Not in the headers of every release; source: linux/pidfd.h of Linux 6.9. */
@@ -50,6 +51,8 @@ struct guardian {
 	bool stopping;
 	bool was_ready; /* one of them, perhaps of the program before */
 	bool told_ready;
+	bool proven;	       /* a worker of this program has answered all that it found */
+	unsigned int unproven; /* workers that died before that */
 	pid_t pid;
 	int pidfd;  /* of the process: readable when its last thread is gone */
 	int thread; /* pidfd of its thread, -1: not known yet */
@@ -94,6 +97,7 @@ static void *work(void *arg)
 	const struct guardian *g = w->guardian;
 
 	(void)pthread_setname_np(pthread_self(), "worker");
+	FAULT_POINT("worker_begins");
 	atomic_store(&g->area->tid, (int32_t)syscall(SYS_gettid));
 	worker_area_say(g->area);
 	guardian_step(g->plan->keep, "fork");
@@ -315,10 +319,11 @@ static bool has_left(const struct guardian *g, int status)
 	return atomic_load(&g->area->left) || status < 0 || WIFSIGNALED(status);
 }
 
-/* Execute the program. Returns if it cannot be; then this one goes on. */
-static void replace(struct guardian *g)
+/* Execute another program. Returns if it cannot be; then this one goes on. */
+static void execute(struct guardian *g,
+		    void (*put)(void *ctx, unsigned int generation, struct handover_reason *why),
+		    struct handover_reason *why)
 {
-	struct handover_reason why = { .text = "" };
 
 	if (g->stopping) /* for the next one to see */
 		(void)kill(getpid(), SIGTERM);
@@ -326,12 +331,31 @@ static void replace(struct guardian *g)
 	keep_fd_drop(g->area->said_fd);
 	watchdog_over_exec(g->plan->watchdog, true);
 	if (keep_fds_over_exec(true) == 0)
-		g->plan->replace(g->plan->ctx, g->generation, &why);
+		put(g->plan->ctx, g->generation, why);
 	(void)!keep_fds_over_exec(false);
 	watchdog_over_exec(g->plan->watchdog, false);
 	keep_fd(g->area->said_fd);
 	keep_fd(g->signal_fd);
+}
+
+static void replace(struct guardian *g)
+{
+	struct handover_reason why = { .text = "" };
+
+	execute(g, g->plan->replace, &why);
 	refuse(g, atomic_load(&g->area->asked), &why);
+}
+
+/* Who still waits for the upgrade is told what became of it. Returns if that fails. */
+static void go_back(struct guardian *g)
+{
+	struct handover_reason why = {
+		.text = "the new program's workers died before they had answered; the one before goes on"
+	};
+
+	answer(g, atomic_load(&g->area->asked), &why);
+	execute(g, g->plan->go_back, &why);
+	log_warning("cannot go back to the program before: %s", why.text);
 }
 
 /* ---- what comes in ---- */
@@ -462,6 +486,15 @@ static bool goes_on(struct guardian *g, int status)
 	return false;
 }
 
+/* Whether this program is to be taken back. */
+static bool fails(struct guardian *g)
+{
+	g->proven |= atomic_load(&g->area->settled);
+	if (g->proven || g->stopping || !g->plan->go_back)
+		return false;
+	return ++g->unproven == GUARDIAN_NEW_TRIES;
+}
+
 static void tell_end(pid_t pid, int signo)
 {
 	log_warning("worker died pid=%d signal=%d (%s)", (int)pid, signo, strsignal(signo));
@@ -514,6 +547,11 @@ static int run(struct guardian *g)
 		signo = died_of(g, status);
 		if (!goes_on(g, status))
 			break;
+		if (fails(g)) {
+			tell_end(before, signo);
+			before = 0;
+			go_back(g);
+		}
 	}
 	tell_end(before, signo);
 	watchdog_tell(g->plan->watchdog);
@@ -532,7 +570,7 @@ int guardian_run(const struct guardian_plan *plan)
 	};
 	int r;
 
-	if (plan->generation > 0)
+	if (plan->generation > 0 && !plan->is_back)
 		answer(&g, atomic_load(&g.area->asked), NULL);
 	atomic_store(&g.area->ready, false);
 	g.signal_fd = signalfd(-1, plan->signals, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -31,6 +31,12 @@
 /* Who falls silent within this time of his start, found out by the watchdog, counts as well, whole. */
 #define GUARDIAN_HANG_NS (60 * NS_PER_S)
 
+/*
+ * Workers of a new program that die one after the other, and none has answered all that it found: then the program is
+ * taken back. Source: one may be killed from outside.
+ */
+#define GUARDIAN_NEW_TRIES 2
+
 struct guardian_plan {
 	struct keep *keep; /* borrowed; shared */
 	/* HANDOVER_SIGNAL, and those that end the mount, which are passed on to the worker; blocked. */
@@ -46,6 +52,12 @@ struct guardian_plan {
 	int (*check)(void *ctx, struct handover_reason *why);
 	/* In the guardian: put it there, after that many workers. Returns only if that fails, with *why. */
 	void (*replace)(void *ctx, unsigned int generation, struct handover_reason *why);
+	/*
+	 * In the guardian: this program's workers die. Put the one there whose place it has taken, as `replace`. NULL: there
+	 * is none.
+	 */
+	void (*go_back)(void *ctx, unsigned int generation, struct handover_reason *why);
+	bool is_back; /* this program has been put back so: what came of the upgrade is known */
 	/* In the guardian: there is no worker, and there will be none. */
 	void (*abandon)(void *ctx);
 };

@@ -149,7 +149,7 @@ def kill(guardian, kills, seed, log, how):
                     sys.exit(f"no other worker after kill {i}")
             if young:
                 time.sleep(pause)
-            print(time.monotonic_ns(), "young" if young else "grown", worker, file=f, flush=True)
+            print(time.monotonic_ns(), how if how == "upgrade" else "young" if young else "grown", worker, file=f, flush=True)
             if how == "upgrade":
                 os.kill(int(guardian), signal.SIGUSR2)
             else:
@@ -171,7 +171,11 @@ def stalls(probes, kills):
         while at < len(asked) and asked[at][1] < when:
             at += 1
         hit = at < len(asked) and asked[at][0] <= (killed[i + 1][0] if i + 1 < len(killed) else asked[-1][1])
-        longest.append(((asked[at][1] - asked[at][0]) / 1e6 if hit else 0, kind))
+        took = (asked[at][1] - asked[at][0]) / 1e6 if hit else 0
+        if kind == "upgrade":  # the program is asked first; nobody waits yet
+            end = killed[i + 1][0] if i + 1 < len(killed) else asked[-1][1]
+            took = max(((b - a) / 1e6 for a, b in asked if b >= when and a < end), default=0)
+        longest.append((took, kind))
     alone = [took for i, (took, _) in enumerate(longest)
              if (i + 1 == len(killed) or killed[i + 1][0] > killed[i][0] + took * 1e6)
              and (i == 0 or killed[i][0] > killed[i - 1][0] + longest[i - 1][0] * 1e6)]

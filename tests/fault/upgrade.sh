@@ -38,6 +38,8 @@ version=${version#batonfs }
 other=${version%?}x
 
 install_program
+# A name that only the program has whose workers die.
+export BATONFS_FAULT=xorker_begins
 BATONFS=$program mount_batonfs -o takeover=on,ttl=2h,metrics=127.0.0.1:0
 guardian=$(daemon_pid)
 
@@ -62,11 +64,26 @@ open(sys.argv[2]).read()
 m[:6] = m[:6].upper()' "$MNT/1/mapped" "$WORK/in" &
 mapper=$!
 cd "$MNT/1/d" || fail cd
+cat "$MNT/.baton/accesslog" >"$WORK/lines" 2>"$WORK/lines.err" &
+reader=$!
+reads() {
+	touch "$MNT/1/before"
+	grep -q 'path="/1/before"' "$WORK/lines"
+}
+wait_until 10 reads
 
 install_program "s/$version/$other/g"
 expect_eq "$MNT: $version -> $other" "$(upgrade)"
 expect_eq "batonfs $other" "$(cat "$MNT/.baton/version")"
 expect_eq "$guardian $other 1 1 clean" "$(status '" ".join(str(d[k]) for k in ("pid", "version", "takeovers", "upgrades")) + " " + d["ledger"]["state"]')"
+reads_on() {
+	touch "$MNT/1/after"
+	grep -q '^\.\.\. batonfs was replaced, lines lost$' "$WORK/lines" && grep -q 'path="/1/after"' "$WORK/lines"
+}
+wait_until 10 reads_on
+kill $reader
+wait $reader
+expect_eq "" "$(cat "$WORK/lines.err")" "errors of who reads the accesslog"
 expect_eq "$(readlink "/proc/$guardian/exe")" "$program"
 expect_eq batonfs "$(cat "/proc/$guardian/comm")"
 echo after >&7
@@ -119,11 +136,24 @@ rm "$program"
 refused "No such file"
 expect_fail "$BATONFS" --takeover=0
 
+# ---- its workers die: the one before goes on ----
+
+exec 3<>"$MNT/1/open"
+upgrades=$(status 'd["upgrades"]')
+install_program 's/worker_begins/xorker_begins/'
+said=$(upgrade 2>&1) && fail "upgraded to a program whose workers die"
+expect_match "the new program's workers died" "$said"
+expect_eq "$other $upgrades" "$(status '" ".join(str(d[k]) for k in ("version", "upgrades"))')" "after going back"
+expect_eq two "$(cat <&3)"
+exec 3>&-
+grep -q "going back to the program before version=$other" "$WORK/daemon.log" || fail "the log does not tell of going back"
+
 # ---- again and again, while it is used ----
 
 install_program
 release 1
 upgrades=$(status 'd["upgrades"]')
+takeovers=$(status 'd["takeovers"]')
 stress "$MNT" $((UPGRADES / 2)) &
 stress=$!
 for ((i = 1; i <= UPGRADES; i++)); do
@@ -137,7 +167,7 @@ for ((i = 1; i <= UPGRADES; i++)); do
 done
 expect wait $stress
 expect_eq $((upgrades + UPGRADES)) "$(status 'd["upgrades"]')"
-expect_eq $((upgrades + UPGRADES)) "$(status 'd["takeovers"]')" "workers that died"
+expect_eq $((takeovers + UPGRADES)) "$(status 'd["takeovers"]')" "workers that died"
 stress_leaves _
 
 # ---- unmounted meanwhile ----

@@ -244,7 +244,7 @@ wait "$(daemon_pid)"
 expect_eq 0 $? "exit status"
 
 # With a guardian it outlives the worker.
-if [ ! "$SANITIZER" ]; then
+if [ "$SANITIZER" != tsan ]; then
 	mount_batonfs -o "metrics=$where,takeover=on"
 	kill -9 "$(sed -n 's/.*"worker": *\([0-9]*\).*/\1/p' "$MNT/.baton/status.json")"
 	wait_until 20 is_healthy
