@@ -76,7 +76,7 @@ static bool fails(enum what what, const char *name)
 	static __typeof__(name) *real;                                                             \
                                                                                                    \
 	if (!real)                                                                                 \
-		real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
+	real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
 /* CALL(result, name, (parameters), (arguments)): one that returns -1. */
 #define CALL(result, name, parameters, arguments)                                                  \
@@ -106,7 +106,7 @@ OPEN_CALL(openat, (int dirfd, const char *path, int flags, ...), (dirfd, path, f
 OPEN_CALL(openat64, (int dirfd, const char *path, int flags, ...), (dirfd, path, flags, mode))
 
 /* With one argument of a pointer's size, if there is one. */
-#define REQUEST_CALL(name, type, fails)                                                                 \
+#define REQUEST_CALL(name, type, fails)                                                            \
 	int name(int fd, type request, ...)                                                        \
 	{                                                                                          \
 		void *arg;                                                                         \
@@ -131,7 +131,8 @@ REQUEST_CALL(fcntl, int, !gives_up(request, arg) && fails(CALLS, "fcntl"))
 REQUEST_CALL(fcntl64, int, !gives_up(request, arg) && fails(CALLS, "fcntl64"))
 
 CALL(int, open_by_handle_at, (int fd, struct file_handle *h, int flags), (fd, h, flags))
-CALL(int, name_to_handle_at, (int fd, const char *name, struct file_handle *h, int *mount, int flags),
+CALL(int, name_to_handle_at,
+     (int fd, const char *name, struct file_handle *h, int *mount, int flags),
      (fd, name, h, mount, flags))
 CALL(int, fstat, (int fd, struct stat *st), (fd, st))
 CALL(int, fstat64, (int fd, struct stat64 *st), (fd, st))
@@ -140,7 +141,8 @@ CALL(int, stat64, (const char *path, struct stat64 *st), (path, st))
 CALL(int, lstat, (const char *path, struct stat *st), (path, st))
 CALL(int, lstat64, (const char *path, struct stat64 *st), (path, st))
 CALL(int, fstatat, (int fd, const char *path, struct stat *st, int flags), (fd, path, st, flags))
-CALL(int, fstatat64, (int fd, const char *path, struct stat64 *st, int flags), (fd, path, st, flags))
+CALL(int, fstatat64, (int fd, const char *path, struct stat64 *st, int flags),
+     (fd, path, st, flags))
 CALL(int, statx, (int fd, const char *path, int flags, unsigned int mask, struct statx *stx),
      (fd, path, flags, mask, stx))
 CALL(int, fstatfs, (int fd, struct statfs *st), (fd, st))
