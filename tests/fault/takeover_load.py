@@ -155,6 +155,9 @@ def kill(guardian, kills, seed, log, how):
             else:
                 os.kill(worker, signal.SIGKILL)
             killed.add(worker)
+    end = time.monotonic() + 30
+    while how == "upgrade" and not worker_of(guardian, killed) and time.monotonic() < end:
+        time.sleep(0.01)  # the last one is still to be asked whether it can go on
 
 
 def percentile(values, part):
