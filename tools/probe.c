@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +15,10 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/fstype.h"
 
 /* Source: include/uapi/linux/capability.h */
 #define CAP_SYS_ADMIN_BIT 21
-
-/* Source: include/uapi/linux/magic.h of a newer kernel, fs/zfs. */
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
-#define ZFS_MAGIC 0x2fc12fc1
 
 int probe_fuse_device(void)
 {
@@ -165,30 +159,16 @@ int probe_shmem_huge(char *buf, size_t len)
 
 int probe_filesystem(const char *dir, char *buf, size_t len)
 {
-	static const struct {
-		unsigned long magic;
-		const char *name;
-	} known[] = {
-		{ TMPFS_MAGIC, "tmpfs" },
-		{ EXT4_SUPER_MAGIC, "ext4" },
-		{ XFS_SUPER_MAGIC, "xfs" },
-		{ BTRFS_SUPER_MAGIC, "btrfs" },
-		{ OVERLAYFS_SUPER_MAGIC, "overlay" },
-		{ NFS_SUPER_MAGIC, "nfs" },
-		{ FUSE_SUPER_MAGIC, "fuse" },
-		{ ZFS_MAGIC, "zfs" },
-	};
+	const char *name;
 	struct statfs s;
 
 	if (statfs(dir, &s) < 0)
 		return -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		if ((unsigned long)s.f_type == known[i].magic) {
-			(void)snprintf(buf, len, "%s", known[i].name);
-			return 0;
-		}
-	}
-	(void)snprintf(buf, len, "type 0x%lx", (unsigned long)s.f_type);
+	name = fstype_name((long)s.f_type);
+	if (name)
+		(void)snprintf(buf, len, "%s", name);
+	else
+		(void)snprintf(buf, len, "type 0x%lx", (unsigned long)s.f_type);
 	return 0;
 }
 

@@ -6,43 +6,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/vfs.h>
 
 #include "store/handle.h"
 #include "util/cleanup.h"
 #include "util/dir.h"
-
-/* Not in linux/magic.h of every release; sources: fs/xfs/xfs_log_format.h, fs/zfs. */
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
-
-static const struct {
-	long magic;
-	const char *name;
-} filesystems[] = {
-	{ TMPFS_MAGIC, "tmpfs" },
-	{ EXT4_SUPER_MAGIC, "ext4" },
-	{ XFS_SUPER_MAGIC, "xfs" },
-	{ BTRFS_SUPER_MAGIC, "btrfs" },
-	{ OVERLAYFS_SUPER_MAGIC, "overlay" },
-	{ NFS_SUPER_MAGIC, "nfs" },
-	{ F2FS_SUPER_MAGIC, "f2fs" },
-};
+#include "util/fstype.h"
 
 const char *dirprobe_filesystem(int fd)
 {
 	struct statfs sfs;
+	const char *name = fstatfs(fd, &sfs) == 0 ? fstype_name((long)sfs.f_type) : NULL;
 
-	if (fstatfs(fd, &sfs) == 0) {
-		for (size_t i = 0; i < ARRAY_SIZE(filesystems); i++) {
-			if ((long)sfs.f_type == filesystems[i].magic)
-				return filesystems[i].name;
-		}
-	}
-	return "unknown";
+	return name ? name : "unknown";
 }
 
 int dirprobe_empty(int fd)
