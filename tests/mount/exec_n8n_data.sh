@@ -7,7 +7,7 @@
 
 data=n8n/binary-data/workflows/w1/executions
 
-mount_batonfs -o ttl=1s
+mount_batonfs -o ttl=1h
 
 # n8n's first, then the hand-off.
 mkdir -p "$MNT/$data/4711/binary_data" && echo n8n >"$MNT/$data/4711/binary_data/x" || fail "cannot write"
@@ -28,6 +28,7 @@ expect_eq never "$(about "$MNT/$data/4711/binary_data/x" expires)"
 expect_errno EPERM release n8n
 
 release 4712 || fail "cannot release a hand-off beside n8n's data"
+expect "$BATON" -m "$MNT" config ttl=1s >"$WORK/config"
 wait_until 20 test ! -e "$MNT/4711/input.bin"
 [ ! -e "$MNT/4712/input.bin" ] || fail "released, but there"
 expect_eq expired "$(why 4711 'r["reason"]')"
