@@ -343,6 +343,8 @@ int daemon_prepare(struct daemon *d, bool takeover)
 	struct mountpoint_error error;
 	int r = keep_new(takeover, &d->keep);
 
+	if (r < 0 && r != -ENOMEM)
+		log_error("cannot make what outlives the process: %s", strerror(-r));
 	if (r < 0)
 		return r;
 	r = mountpoint_check_device(&error);

@@ -146,6 +146,8 @@ static void prepare_signals(sigset_t *set)
 
 static int exit_status(const struct process *p, int err)
 {
+	if (err == -ENOMEM) /* nobody else says that */
+		log_error("out of memory");
 	switch (err) {
 	case 0:
 		return EXIT_UNMOUNTED;

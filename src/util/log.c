@@ -79,7 +79,7 @@ void log_leave_terminal(void)
 		return;
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(null, STDOUT_FILENO);
-	if (fstat(STDERR_FILENO, &st) == 0 && !S_ISREG(st.st_mode)) {
+	if (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode)) {
 		log_to_syslog();
 		(void)dup2(null, STDERR_FILENO);
 	}
