@@ -10,6 +10,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -319,6 +320,10 @@ def first_handoff(world):
     """The commands of docs/n8n.md, as they stand there, on a /data/tmp and with an n8n of their own."""
     table = list(commands.claims())
     shown = [c.text for c in commands.commands_of("docs/n8n.md") if commands.claim_of(c, table).test == "tools/test-n8n"]
+    text = (commands.ROOT / "docs/n8n.md").read_text()
+    for number, name in re.findall(r"^    (\w+)\|(.*)$", text, re.M):  # each n8n gives its own to what it imports
+        found = f"$(n8n list:workflow | sed -n 's/|{name}$//p')"
+        shown = [c.replace(f"--id={number}", f'--id="{found}"') for c in shown]
     home = world.work / "first"
     home.mkdir()
     script = "\n".join((
