@@ -229,7 +229,9 @@ static int build_front(struct daemon *d)
 	}
 	fs_set_control(d->fs, d->control);
 	fs_set_reaper(d->fs, d->reaper);
-	exec_up = (struct exec_upcalls){ .ctx = d->fs, .gone = fs_exec_gone };
+	exec_up = (struct exec_upcalls){
+		.ctx = d->fs, .going = fs_exec_going, .gone = fs_exec_gone, .stays = fs_exec_stays
+	};
 	exec_table_set_upcalls(d->execs, &exec_up);
 	seal_up = (struct seal_upcalls){
 		.ctx = d->fs,

@@ -100,12 +100,15 @@ struct exec_config {
 };
 
 /*
- * What the layer above wants to know. `gone`: these names at the top of the tree are no more and must
- * leave the kernel's cache; they were those of e, which has been released. Called without locks.
+ * What the layer above wants to know of names at the top of the tree, which are in the kernel's cache. `going`: of each that
+ * is about to be removed, under e->lock; what it returns is handed to the one that follows, which are called without
+ * locks: `gone`, it is no more, and was one of e's, which has been released; or `stays`.
  */
 struct exec_upcalls {
 	void *ctx; /* borrowed */
-	void (*gone)(void *ctx, struct execution *e, const char *name);
+	uint32_t (*going)(void *ctx, const char *name);
+	void (*gone)(void *ctx, struct execution *e, const char *name, uint32_t going);
+	void (*stays)(void *ctx, uint32_t going);
 };
 
 /* Borrows store, trash and ledger for its life. */

@@ -15,7 +15,7 @@
 
 struct flat {
 	struct flat *next; /* the next of its bucket; free for the caller's use once popped */
-	size_t at;	   /* its position */
+	size_t at;	   /* its position; likewise */
 	uint64_t hash;
 	char name[];
 };

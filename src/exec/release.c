@@ -9,6 +9,7 @@
 #include "exec/exec_table.h"
 #include "exec/execution.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 /* Take the execution away from those who would change it. The caller holds e->lock. */
 static int begin_locked(struct execution *e, const struct exec_release_args *args)
@@ -30,42 +31,69 @@ static int begin_locked(struct execution *e, const struct exec_release_args *arg
 	return 0;
 }
 
+/* What has been moved, for the upcalls. */
+struct moved {
+	bool dir;
+	uint32_t dir_going;
+	struct flat *flats; /* owned; `at` is what `going` returned */
+	uint32_t stays;	    /* what `going` returned for the one that could not be moved */
+};
+
+static int move_name(struct exec_table *t, const char *name, struct moved *moved,
+		     uint32_t *ret_going)
+{
+	int r;
+
+	*ret_going = t->up.going ? t->up.going(t->up.ctx, name) : 0;
+	r = trash_take(t->trash, t->store->tree_fd, name);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		moved->stays = *ret_going;
+	return r;
+}
+
 /* Move every name. What could be moved stays moved, and is taken off the list. */
-static int move_locked(struct exec_table *t, struct execution *e, struct flat **ret_gone,
-		       bool *ret_dir_gone)
+static int move_locked(struct exec_table *t, struct execution *e, struct moved *moved)
 {
 	int r;
 
 	if (e->has_dir) {
-		r = trash_take(t->trash, t->store->tree_fd, e->id);
-		if (r < 0 && r != -ENOENT)
+		r = move_name(t, e->id, moved, &moved->dir_going);
+		if (r < 0)
 			return r;
 		e->has_dir = false;
-		*ret_dir_gone = true;
+		moved->dir = true;
 	}
 	while (e->flats.n > 0) {
 		const char *name = flats_at(&e->flats, e->flats.n - 1);
+		uint32_t going;
 		struct flat *f;
 
-		r = trash_take(t->trash, t->store->tree_fd, name);
-		if (r < 0 && r != -ENOENT)
+		r = move_name(t, name, moved, &going);
+		if (r < 0)
 			return r;
 		f = flats_pop(&e->flats);
-		f->next = *ret_gone;
-		*ret_gone = f;
+		f->at = going;
+		f->next = moved->flats;
+		moved->flats = f;
 	}
 	return 0;
 }
 
-static void tell(struct exec_table *t, struct execution *e, struct flat *gone, bool dir_gone)
+static void tell(struct exec_table *t, struct execution *e, struct moved *moved)
 {
-	if (dir_gone && t->up.gone)
-		t->up.gone(t->up.ctx, e, e->id);
+	struct flat *gone = moved->flats;
+
+	if (moved->stays)
+		t->up.stays(t->up.ctx, moved->stays);
+	if (moved->dir && t->up.gone)
+		t->up.gone(t->up.ctx, e, e->id, moved->dir_going);
 	while (gone) {
 		struct flat *next = gone->next;
 
 		if (t->up.gone)
-			t->up.gone(t->up.ctx, e, gone->name);
+			t->up.gone(t->up.ctx, e, gone->name, (uint32_t)gone->at);
 		free(gone);
 		gone = next;
 	}
@@ -73,9 +101,8 @@ static void tell(struct exec_table *t, struct execution *e, struct flat *gone, b
 
 int exec_release(struct exec_table *t, struct execution *e, const struct exec_release_args *args)
 {
-	struct flat *gone = NULL;
+	struct moved moved = { 0 };
 	struct ledger_release record;
-	bool dir_gone = false;
 	int r;
 
 	if (e->lifetime != LIFETIME_TTL)
@@ -88,16 +115,17 @@ int exec_release(struct exec_table *t, struct execution *e, const struct exec_re
 		exec_describe_locked(t, e, &record);
 		record.reason = args->reason;
 		record.by = args->by;
-		r = move_locked(t, e, &gone, &dir_gone);
+		r = move_locked(t, e, &moved);
 		if (r == 0) {
 			ledger_release(t->ledger, &record);
 			atomic_fetch_sub(&t->active, 1);
 		}
 		exec_decide_locked(e, r == 0 ? EXEC_RELEASED : EXEC_ACTIVE);
 	}
+	FAULT_HANG("names-moved");
 	if (r == 0)
 		exec_table_remove(t, e);
-	tell(t, e, gone, dir_gone);
+	tell(t, e, &moved);
 	return r;
 }
 

@@ -24,11 +24,15 @@ struct doomed {
 	struct fs *fs;
 	const struct reaper_doomed *what;
 	struct stat st;
-	struct handle home;    /* of its execution's directory, for a search */
-	uint64_t size_charged; /* to its execution */
-	char path[PATH_MAX];   /* below tree/ */
-	const char *name;      /* its last component */
-	int dirfd;	       /* owned */
+	struct handle home;	 /* of its execution's directory, for a search */
+	uint64_t size_charged;	 /* to its execution */
+	char path[PATH_MAX];	 /* below tree/ */
+	const char *name;	 /* its last component */
+	int dirfd;		 /* owned */
+	struct inode *dir;	 /* owned reference; see find_directory() */
+	struct execution *owner; /* likewise */
+	uint64_t nodeid;	 /* of the directory; 0: the kernel does not know it */
+	uint32_t going;		 /* see notify_going() */
 };
 
 static int match(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
@@ -163,38 +167,58 @@ static int take(struct doomed *d)
 	return r;
 }
 
-/* The kernel's name for the directory, if it knows it. */
-static void tell_kernel(struct doomed *d)
+/*
+ * The directory's inode, if the kernel knows it, and the execution whose own directory it is: those that batonfs made go
+ * by the number that it gave them.
+ */
+static void find_directory(struct doomed *d)
 {
 	struct handle h;
 	struct stat st;
-	struct inode *dir;
-	struct execution *e = NULL;
 	uint64_t ino;
 
-	if (d->name == d->path) {
-		notify_gone(d->fs->notify, FUSE_ROOT_ID, d->name);
-		return;
-	}
 	if (fstat(d->dirfd, &st) < 0 || handle_at(d->dirfd, "", &h) < 0)
 		return;
 	ino = st.st_ino;
-	if (strchr(d->path, '/') == d->name - 1) { /* in an execution's own directory */
+	if (strchr(d->path, '/') == d->name - 1) {
 		char id[RULE_ID_MAX + 1];
 
 		(void)snprintf(id, sizeof(id), "%.*s", (int)(d->name - 1 - d->path), d->path);
-		e = exec_lookup(d->fs->execs, id);
-		if (e && !exec_dir_is_auto(e, &ino))
+		d->owner = exec_lookup(d->fs->execs, id);
+		if (d->owner && !exec_dir_is_auto(d->owner, &ino))
 			ino = st.st_ino;
 	}
-	dir = itable_peek(d->fs->itable, ino, &h);
-	if (dir) {
-		notify_gone(d->fs->notify, itable_nodeid(d->fs->itable, dir), d->name);
-		itable_unref(d->fs->itable, dir);
+	d->dir = itable_peek(d->fs->itable, ino, &h);
+}
+
+/* The kernel is going to be told, if it knows the directory. */
+static void announce(struct doomed *d)
+{
+	if (d->name == d->path) {
+		d->nodeid = FUSE_ROOT_ID;
+	} else {
+		find_directory(d);
+		if (d->dir)
+			d->nodeid = itable_nodeid(d->fs->itable, d->dir);
 	}
-	if (e)
-		exec_vacate(e);
-	exec_unref(d->fs->execs, e);
+	if (d->nodeid)
+		d->going = notify_going(d->fs->notify, d->nodeid, d->name);
+}
+
+static void tell_kernel(struct doomed *d)
+{
+	if (d->nodeid)
+		notify_gone(d->fs->notify, d->nodeid, d->name, d->going);
+	if (d->owner)
+		exec_vacate(d->owner);
+}
+
+static void done(struct doomed *d)
+{
+	if (d->dir)
+		itable_unref(d->fs->itable, d->dir);
+	exec_unref(d->fs->execs, d->owner);
+	(void)safe_close(d->dirfd);
 }
 
 /* Its execution loses it. */
@@ -236,8 +260,12 @@ int fs_remove_file(void *ctx, const struct reaper_doomed *f)
 	struct rule_match m;
 	int r = locate(&d);
 
-	if (r == 0)
+	if (r == 0) {
+		announce(&d);
 		r = take(&d);
+		if (r < 0)
+			notify_stays(d.fs->notify, d.going);
+	}
 	if (r == 0) {
 		rule_match_path(d.path, false, &m);
 		record(&d, m.id);
@@ -248,7 +276,7 @@ int fs_remove_file(void *ctx, const struct reaper_doomed *f)
 		ledger_file_gone(d.fs->ledger, f->ino);
 		r = 0;
 	}
-	(void)safe_close(d.dirfd);
+	done(&d);
 	return r;
 }
 

@@ -65,7 +65,9 @@ void fs_set_slow(struct fs *fs, int64_t slow_ns);
 bool fs_passthrough(const struct fs *fs, const char **ret_why);
 
 /* The upcalls of the layers below; ctx is the fs. */
-void fs_exec_gone(void *ctx, struct execution *e, const char *name);
+uint32_t fs_exec_going(void *ctx, const char *name);
+void fs_exec_gone(void *ctx, struct execution *e, const char *name, uint32_t going);
+void fs_exec_stays(void *ctx, uint32_t going);
 void fs_give_up(void *ctx, uint64_t ino, const struct handle *h);
 int fs_let_go(void *ctx, uint64_t ino, const struct handle *h);
 void fs_collect(void *ctx);

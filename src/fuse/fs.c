@@ -164,7 +164,17 @@ uint64_t fs_requests(const struct fs *fs)
 
 /* ---- upcalls ---- */
 
-void fs_exec_gone(void *ctx, struct execution *e, const char *name)
+uint32_t fs_exec_going(void *ctx, const char *name)
+{
+	return notify_going(((struct fs *)ctx)->notify, FUSE_ROOT_ID, name);
+}
+
+void fs_exec_stays(void *ctx, uint32_t going)
+{
+	notify_stays(((struct fs *)ctx)->notify, going);
+}
+
+void fs_exec_gone(void *ctx, struct execution *e, const char *name, uint32_t going)
 {
 	struct fs *fs = ctx;
 
@@ -172,7 +182,7 @@ void fs_exec_gone(void *ctx, struct execution *e, const char *name)
 		node_detach(fs, name);
 	if (strcmp(name, e->id) == 0) /* its directory */
 		prune_released(fs, e);
-	notify_gone(fs->notify, FUSE_ROOT_ID, name);
+	notify_gone(fs->notify, FUSE_ROOT_ID, name, going);
 }
 
 void fs_exec_vanish(void *ctx, struct execution *e)

@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include "fuse/fs.h"
+#include "fuse/untold.h"
 #include "takeover/guardian.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/fault.h"
 #include "util/lock.h"
 #include "util/log.h"
 
@@ -37,6 +39,7 @@ struct item {
 	notify_step_fn *step;
 	void *arg;
 	int64_t due_mono_ns; /* of slow ones */
+	uint32_t note;	     /* told when it is handled; see untold.h */
 	uint64_t nodeid;
 	char name[];
 };
@@ -53,6 +56,7 @@ struct notify {
 	pthread_cond_t wake;
 	pthread_cond_t idle;
 	struct queue_of_items quick;  /* lock: in order */
+	struct untold *untold;	      /* lock; owned */
 	struct queue_of_items slow;   /* lock: ITEM_DROP and _STEPS, when `quick` is empty */
 	struct fuse_session *session; /* lock; borrowed, NULL before and after the mount */
 	bool busy;		      /* lock: with an item that it has taken */
@@ -66,6 +70,7 @@ static void tell_kernel(const struct item *item, struct fuse_session *session)
 	int r = -ENOSYS;
 
 	lock_assert_none();
+	FAULT_HANG("name-expires");
 	if (item->kind == ITEM_EXPIRE)
 		r = fuse_lowlevel_notify_expire_entry(session, item->nodeid, item->name, len);
 	if (r == -ENOSYS) /* to drop; or the kernel cannot expire (before Linux 6.2) */
@@ -151,16 +156,18 @@ static void *run(void *arg)
 			n->busy = true;
 		}
 		more = handle(item, session);
-		if (!more)
-			free(item);
 		{
 			LOCK_SCOPE(&n->lock);
 			if (more)
 				queue_push_front(&n->slow, item);
+			else
+				untold_told(n->untold, item->note);
 			n->busy = false;
 			if (n->leave || (!n->quick.head && !n->slow.head))
 				(void)pthread_cond_broadcast(&n->idle);
 		}
+		if (!more)
+			free(item);
 	}
 }
 
@@ -185,7 +192,19 @@ static void enqueue(struct notify *n, struct queue_of_items *q, struct item *ite
 	(void)pthread_cond_signal(&n->wake);
 }
 
-void notify_gone(struct notify *n, uint64_t nodeid, const char *name)
+uint32_t notify_going(struct notify *n, uint64_t nodeid, const char *name)
+{
+	LOCK_SCOPE(&n->lock);
+	return untold_add(n->untold, nodeid, name);
+}
+
+void notify_stays(struct notify *n, uint32_t note)
+{
+	LOCK_SCOPE(&n->lock);
+	untold_told(n->untold, note);
+}
+
+void notify_gone(struct notify *n, uint64_t nodeid, const char *name, uint32_t note)
 {
 	struct item *expire = new_item(ITEM_EXPIRE, nodeid, name);
 	struct item *drop = new_item(ITEM_DROP, nodeid, name);
@@ -194,10 +213,26 @@ void notify_gone(struct notify *n, uint64_t nodeid, const char *name)
 		log_warning(
 			"notify name=%s: out of memory; clients may see the name a while longer, ignoring",
 			name);
+	if (drop) /* the last of it; without it, the next process tells the kernel again */
+		drop->note = note ? note : notify_going(n, nodeid, name);
 	if (expire)
 		enqueue(n, &n->quick, expire);
 	if (drop)
 		enqueue(n, &n->slow, drop);
+}
+
+bool notify_resume(struct notify *n, void (*fn)(void *arg, uint64_t nodeid, const char *name),
+		   void *arg)
+{
+	const char *name;
+	uint64_t nodeid;
+	uint32_t note = 0;
+
+	while (untold_next(n->untold, &note, &nodeid, &name)) {
+		fn(arg, nodeid, name);
+		notify_gone(n, nodeid, name, note);
+	}
+	return !untold_overflowed(n->untold);
 }
 
 int notify_slowly(struct notify *n, notify_step_fn *step, void *arg)
@@ -260,14 +295,19 @@ int notify_new(struct keep *keep, struct notify **ret)
 	if (!n)
 		return -ENOMEM;
 	n->keep = keep;
+	r = untold_new(keep, &n->untold);
+	if (r < 0)
+		return r;
 	n->quick.tail = &n->quick.head;
 	n->slow.tail = &n->slow.head;
 	lock_init(&n->lock, LOCK_NOTIFY);
 	lock_cond_init(&n->wake);
 	lock_cond_init(&n->idle);
 	r = pthread_create(&n->thread, NULL, run, n);
-	if (r)
+	if (r) {
+		untold_free(n->untold);
 		return -r;
+	}
 	*ret = TAKE_PTR(n);
 	return 0;
 }
@@ -285,5 +325,6 @@ void notify_free(struct notify *n)
 	(void)pthread_cond_destroy(&n->wake);
 	(void)pthread_cond_destroy(&n->idle);
 	lock_done(&n->lock);
+	untold_free(n->untold);
 	free(n);
 }

@@ -32,8 +32,25 @@ void notify_leave(struct notify *n, int64_t until_mono_ns);
 /* Handles what is queued (without the kernel, if the session is gone), then stops. */
 void notify_free(struct notify *n);
 
-/* The entry `name` of the directory `nodeid` is gone: drop it and what is below it from the cache. */
-void notify_gone(struct notify *n, uint64_t nodeid, const char *name);
+/*
+ * The entry `name` of the directory `nodeid` is gone: drop it and what is below it from the cache. note: from
+ * notify_going(), else 0.
+ */
+void notify_gone(struct notify *n, uint64_t nodeid, const char *name, uint32_t note);
+
+/*
+ * The entry is about to go, and no client waits for that, who would ask again: if this process ends before notify_gone(),
+ * the next one tells the kernel. Ended by notify_gone(), or notify_stays(): it has not gone. Takes no lock but its own.
+ */
+uint32_t notify_going(struct notify *n, uint64_t nodeid, const char *name);
+void notify_stays(struct notify *n, uint32_t note);
+
+/*
+ * In the place of a process that has died: what it had not told the kernel is queued, behind a call of fn for each. False: it
+ * had more than could be written down.
+ */
+bool notify_resume(struct notify *n, void (*fn)(void *arg, uint64_t nodeid, const char *name),
+		   void *arg) WARN_UNUSED;
 
 /*
  * Call step(arg, session) in the notifier's thread until it returns false, whenever nothing quick is left to do,

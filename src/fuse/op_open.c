@@ -511,7 +511,7 @@ static void give_up_created(struct fs *fs, struct target *t, const char *name,
 			    const struct fuse_entry_param *e)
 {
 	itable_take_back(fs->itable, e->ino);
-	notify_gone(fs->notify, itable_nodeid(fs->itable, t->dir), name);
+	notify_gone(fs->notify, itable_nodeid(fs->itable, t->dir), name, 0);
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

@@ -228,7 +228,7 @@ static void departed(struct fs *fs, struct side *from, struct side *to)
 		node_detach(fs, to->name); /* virtual so far, dead to the kernel now */
 	if (from->is_auto) { /* the kernel's inode has the number that belongs to the old name */
 		node_detach(fs, from->name);
-		notify_gone(fs->notify, FUSE_ROOT_ID, to->name);
+		notify_gone(fs->notify, FUSE_ROOT_ID, to->name, 0);
 	}
 }
 

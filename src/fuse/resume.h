@@ -21,7 +21,10 @@ struct backlog;
 int backlog_read(struct fuse_session *se, struct backlog **ret) WARN_UNUSED;
 void backlog_free(struct backlog *b);
 
-/* What the last process may not have told the kernel any more: it asks again for every name that it has. */
+/*
+ * All names that the kernel has are looked up again (Linux 6.16). Each is dropped for that moment, also a directory that
+ * somebody works in, and for good what is mounted upon it: only for when it is not known which are wrong.
+ */
 void resume_doubt_names(struct fuse_session *se);
 
 /* Their ids, REQUEST_RESENT set in those that are sent again. */

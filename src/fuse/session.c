@@ -28,6 +28,7 @@
 #include "fuse/refresh.h"
 #include "fuse/resume.h"
 #include "fuse/spin.h"
+#include "fuse/untold.h"
 #include "takeover/format.h"
 #include "takeover/guardian.h"
 #include "util/cleanup.h"
@@ -451,7 +452,6 @@ static int begin_again(struct session *s)
 	if (r < 0)
 		return r;
 	guardian_step(s->fs->config.keep, "backlog");
-	resume_doubt_names(s->se);
 	fs_take_over(s->fs, s->requests, backlog_uniques(s->backlog), backlog_count(s->backlog));
 	return 0;
 }
@@ -580,7 +580,7 @@ void session_leave(struct session *s)
 
 uint64_t session_layout(void)
 {
-	return layout_add(requests_layout(), sizeof(struct kept));
+	return layout_add(layout_add(requests_layout(), untold_layout()), sizeof(struct kept));
 }
 
 void session_free(struct session *s)

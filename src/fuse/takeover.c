@@ -5,11 +5,14 @@
 #include "fuse/takeover.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/op.h"
+#include "fuse/resume.h"
 #include "fuse/split.h"
 #include "store/blob.h"
 #include "takeover/guardian.h"
@@ -112,6 +115,16 @@ static void forget(void *ctx, uint64_t nodeid, uint64_t nlookup)
 	control_forget(fs->control, nodeid, nlookup);
 }
 
+/* As fs_exec_gone(), if the last process had come as far as to remove it. */
+static void detach_gone(void *arg, uint64_t nodeid, const char *name)
+{
+	struct fs *fs = arg;
+
+	if (nodeid == FUSE_ROOT_ID && rule_is_id(name) &&
+	    faccessat(fs->store->tree_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		node_detach(fs, name);
+}
+
 void fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniques, size_t n)
 {
 	const struct requests_upcalls up = { .ctx = fs, .undo = undo, .forget = forget };
@@ -119,4 +132,6 @@ void fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniq
 	itable_take_over(fs->itable, adopt, fs);
 	guardian_step(fs->config.keep, "inodes");
 	requests_resume(requests, &up, uniques, n);
+	if (!notify_resume(fs->notify, detach_gone, fs))
+		resume_doubt_names(fs->session);
 }

@@ -231,7 +231,7 @@ int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 void target_unmade(struct fs *fs, struct target *t, const char *name, bool is_dir)
 {
 	if (unlinkat(t->ref.fd, name, is_dir ? AT_REMOVEDIR : 0) < 0)
-		notify_gone(fs->notify, itable_nodeid(fs->itable, t->dir), name);
+		notify_gone(fs->notify, itable_nodeid(fs->itable, t->dir), name, 0);
 }
 
 /* The directory of an execution that is not there: an empty one, if IDs of this shape are virtual. */

@@ -13,10 +13,10 @@
 
 #include <stdint.h>
 
-#define KEEP_FORMAT "keep format 1,"
+#define KEEP_FORMAT "keep format 2,"
 
 /* Written by tests/lint/keep_format.py --write. */
-#define KEEP_DEFINITIONS "bbb914f008ffecc2"
+#define KEEP_DEFINITIONS "ef1f3f5a2265b4ba"
 
 /* FNV-1a. Source: the constants of its 64-bit variant. */
 static inline uint64_t layout_begin(void)

@@ -34,7 +34,8 @@ static const size_t sizes[KEEP_AREA_MAX_] = {
 	[KEEP_WORKER] = (size_t)4 << 10,    [KEEP_CONFIG] = (size_t)64 << 10,
 	[KEEP_HANDOVER] = (size_t)1 << 20,  [KEEP_SESSION] = (size_t)64 << 10,
 	[KEEP_REQUESTS] = (size_t)16 << 20, [KEEP_BUFFERS] = (size_t)256 << 20,
-	[KEEP_CONTROL] = (size_t)64 << 20,  [KEEP_INODES] = (size_t)8 << 30,
+	[KEEP_CONTROL] = (size_t)64 << 20,  [KEEP_NAMES] = (size_t)2 << 20,
+	[KEEP_INODES] = (size_t)8 << 30,
 };
 
 /* In this place in every format. */
@@ -113,8 +114,8 @@ int keep_new(bool shared, struct keep **ret)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; !shared && i < KEEP_INODES; i++) {
-		if (i == KEEP_REQUESTS || i == KEEP_BUFFERS ||
-		    i == KEEP_HANDOVER) /* for the next process: there is none */
+		if (i == KEEP_REQUESTS || i == KEEP_BUFFERS || i == KEEP_HANDOVER ||
+		    i == KEEP_NAMES) /* for the next process: there is none */
 			continue;
 		if (keep_commit(k, keep_area(k, (enum keep_area)i), sizes[i]) < 0) {
 			keep_free(TAKE_PTR(k));

@@ -29,6 +29,7 @@ enum keep_area {
 	KEEP_REQUESTS, /* fuse/request.c: what threads are at */
 	KEEP_BUFFERS,  /* likewise: the requests themselves */
 	KEEP_CONTROL,  /* control/ctlnode.c */
+	KEEP_NAMES,    /* fuse/untold.c */
 	KEEP_INODES,   /* fuse/itable.c; the only one that is to be committed */
 	KEEP_AREA_MAX_
 };

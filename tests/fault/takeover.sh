@@ -30,6 +30,7 @@ metric() {
 	sed -n "s/^$1 //p" "$MNT/.baton/metrics"
 }
 
+export BATONFS_FAULT_HANG=$WORK/hang
 mount_batonfs -o takeover=on
 expect_eq 0 "$(status 'd["takeovers"]')"
 expect_eq "0 0" "$(metric batonfs_takeovers_total) $(metric batonfs_takeover_seconds_total | sed 's/^0.0*$/0/')"
@@ -64,7 +65,48 @@ expect flock -n "$MNT/1/lock" true
 kill_worker SEGV
 expect_eq "appended d lock new open" "$(ls "$MNT/1" | tr '\n' ' ' | sed 's/ $//')"
 
-expect_eq 2 "$(metric batonfs_takeovers_total)"
+# A name that the kernel knows stays what it is: somebody's directory, and what is mounted upon another.
+mkdir "$MNT/1/mounted"
+echo below >"$WORK/below"
+expect mount --bind "$WORK" "$MNT/1/mounted"
+cd "$MNT/1" || fail cd
+kill_worker KILL
+stopped=$(worker)
+kill -STOP "$stopped"
+wait_until 10 stopped "$stopped"
+stat "$MNT/1" >"$WORK/out" 2>&1 &
+asking=$!
+answered_or_asking() {
+	gone "$asking" || grep -q request_wait_answer "/proc/$asking/stack"
+}
+wait_until 10 answered_or_asking
+here=$(/bin/pwd -P)
+kill -CONT "$stopped"
+wait "$asking" || fail "stat: $(cat "$WORK/out")"
+expect_eq "$MNT/1" "$here" "the directory of a process"
+cd / || fail cd
+expect_eq below "$(cat "$MNT/1/mounted/below")"
+expect umount "$MNT/1/mounted"
+expect rmdir "$MNT/1/mounted"
+
+# Names that are gone, of which a worker dies before it has told anybody.
+for point in names-moved name-expires; do
+	mkdir "$MNT/7"
+	echo x | tee "$MNT/7/x" >"$MNT/7_flat"
+	expect_eq "x x" "$(cat "$MNT/7/x" "$MNT/7_flat" | xargs)"
+	expect stat "$MNT/7/x" "$MNT/7_flat" >"$WORK/out" # kept by the kernel from now on
+	echo $point >"$WORK/hang"
+	release 7 &
+	releasing=$!
+	wait_until 10 test ! -e "$WORK/hang"
+	kill_worker KILL
+	wait $releasing || fail "$point: release"
+	expect_fail stat "$MNT/7/x" "$MNT/7_flat"
+	expect_fail stat "$MNT/7_flat"
+	expect_eq "" "$(ls "$MNT/7" && cd "$MNT" && ls -d 7_*)"
+done
+
+expect_eq 5 "$(metric batonfs_takeovers_total)"
 expect_match '^[0-9]+\.0*[1-9]' "$(metric batonfs_takeover_seconds_total)"
 
 expect "$BATON" -m "$MNT" config ttl=77m

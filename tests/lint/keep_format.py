@@ -28,6 +28,8 @@ DEFINITIONS = (
     ("src/fuse/request.h", "struct request_change {"),
     ("src/fuse/request.h", "struct request {"),
     ("src/fuse/request.c", "struct left {"),
+    ("src/fuse/untold.c", "struct untold_name {"),
+    ("src/fuse/untold.c", "struct untold_area {"),
     ("src/fuse/itable.h", "enum inode_flag {"),
     ("src/fuse/itable.h", "struct inode {"),
     ("src/fuse/itable.c", "struct header {"),

@@ -23,15 +23,37 @@ static struct {
 	struct lock lock;   /* of `gone` */
 	char gone[16][256]; /* the upcalls' names */
 	_Atomic int ngone;
+	_Atomic int ngoing;
+	_Atomic uint32_t last_going;
 } fix;
 
 static const struct ledger_owner alice = { .uid = 1000, .gid = 100, .pid = 77, .comm = "node" };
 
-static inline void on_gone(void *ctx, struct execution *e, const char *name)
+/* A count of those that are going and not yet gone, and what each was given. */
+static inline uint32_t on_going(void *ctx, const char *name)
+{
+	ck_assert_ptr_eq(ctx, &fix);
+	ck_assert_ptr_nonnull(name);
+	fix.ngoing++;
+	return ++fix.last_going;
+}
+
+static inline void on_stays(void *ctx, uint32_t going)
+{
+	ck_assert_ptr_eq(ctx, &fix);
+	ck_assert_uint_le(going, fix.last_going);
+	lock_assert_none();
+	fix.ngoing--;
+}
+
+static inline void on_gone(void *ctx, struct execution *e, const char *name, uint32_t going)
 {
 	ck_assert_ptr_eq(ctx, &fix);
 	ck_assert_int_eq(atomic_load(&e->state), EXEC_RELEASED);
 	lock_assert_none();
+	ck_assert_uint_gt(going, 0);
+	ck_assert_uint_le(going, fix.last_going);
+	fix.ngoing--;
 	LOCK_SCOPE(&fix.lock);
 	if (fix.ngone < (int)ARRAY_SIZE(fix.gone))
 		(void)snprintf(fix.gone[fix.ngone], sizeof(fix.gone[0]), "%s", name);
@@ -49,7 +71,9 @@ static inline bool was_gone(const char *name)
 
 static inline void start_layers(void)
 {
-	struct exec_upcalls up = { .ctx = &fix, .gone = on_gone };
+	struct exec_upcalls up = {
+		.ctx = &fix, .going = on_going, .gone = on_gone, .stays = on_stays
+	};
 	struct store_error error;
 	char path[128];
 
