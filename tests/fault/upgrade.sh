@@ -116,7 +116,7 @@ server=$(pgrep -P "$guardian" -x batonfs-http)
 # ---- refused ----
 
 worker=$(status 'd["worker"]')
-install_program 's/keep format 1,/keep format 9,/g'
+install_program 's/keep format [0-9],/keep format 9,/g'
 refused "cannot go on with what this batonfs leaves"
 chmod 644 "$program"
 refused "Permission denied"

@@ -83,7 +83,7 @@ install_program() {
 	mv "$ROOT/usr/bin/batonfs.new" "$ROOT/usr/bin/batonfs"
 }
 
-install_program 's/keep format 1,/keep format 9,/g'
+install_program 's/keep format [0-9],/keep format 9,/g'
 expect_fail on systemctl reload "$unit"
 expect_eq "active $worker" "$(property ActiveState) $(status_of /data/tmp 'd["worker"]')" "after a refusal"
 install_program "s/$version/${version%?}x/g"
