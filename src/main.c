@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "baton/interface.h"
@@ -192,6 +193,7 @@ static int next_signal(struct process *p)
 	if (!w)
 		return sigwait(&p->signals, &signo) == 0 ? signo : -1;
 	signo = sigtimedwait(&p->signals, NULL, &ts);
+	(void)waitpid(-1, NULL, WNOHANG); /* the prober, or the server of metrics= */
 	if (watchdog_look(w, getpid(), true))
 		watchdog_tell(w);
 	return signo;

@@ -2,7 +2,7 @@
 /*
  * A slot for each thread, and the changes that the last worker left: KEEP_REQUESTS is
  *
- *     struct request [REQUEST_THREADS_MAX] | struct left [LEFT_MAX]
+ *     struct request [REQUEST_SLOTS] | struct left [LEFT_MAX]
  */
 #include "fuse/request.h"
 
@@ -34,7 +34,7 @@ struct requests {
 	uint8_t *slots;
 	uint8_t *buffers;
 	struct left *left;
-	bool has_buffer[REQUEST_THREADS_MAX]; /* each its thread's */
+	bool has_buffer[REQUEST_SLOTS]; /* each its thread's */
 };
 
 __thread struct request *request_now;
@@ -62,7 +62,7 @@ int requests_new(struct keep *keep, struct requests **ret)
 	r->keep = keep;
 	r->slots = keep_area(keep, KEEP_REQUESTS);
 	r->buffers = keep_area(keep, KEEP_BUFFERS);
-	r->left = (struct left *)(void *)(r->slots + REQUEST_THREADS_MAX * sizeof(struct request));
+	r->left = (struct left *)(void *)(r->slots + REQUEST_SLOTS * sizeof(struct request));
 	*ret = r;
 	return 0;
 }
@@ -73,7 +73,7 @@ uint64_t requests_layout(void)
 
 	h = layout_add(h, sizeof(struct left));
 	h = layout_add(h, REQUEST_BUFFER_BYTES);
-	return layout_add(h, REQUEST_THREADS_MAX);
+	return layout_add(h, REQUEST_SLOTS);
 }
 
 void requests_free(struct requests *r)
@@ -267,8 +267,16 @@ void requests_resume(struct requests *r, const struct requests_upcalls *up, cons
 		if (r->left[i].unique && !is_among(uniques, n, r->left[i].unique))
 			drop_left(&r->left[i]);
 	}
-	for (unsigned int i = 0; i < REQUEST_THREADS_MAX; i++)
+	for (unsigned int i = 0; i < REQUEST_SLOTS; i++)
 		resume_slot(r, i, up, uniques, n);
+}
+
+void requests_forget(struct requests *r, const struct requests_upcalls *up)
+{
+	const struct fuse_in_header *in = message(r, REQUEST_BACKLOG);
+
+	if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET)
+		resume_slot(r, REQUEST_BACKLOG, up, NULL, 0);
 }
 
 void requests_begin_again(struct requests *r, uint64_t unique)

@@ -31,6 +31,10 @@
 /* Threads that serve requests, at most. Source: option threads= goes up to 64. */
 #define REQUEST_THREADS_MAX 64
 
+/* And whoever reads, in a new worker, what the kernel sends again, before there are threads. */
+#define REQUEST_BACKLOG REQUEST_THREADS_MAX
+#define REQUEST_SLOTS (REQUEST_THREADS_MAX + 1)
+
 /* The longest message, bytes. Source: FUSE_MAX_MAX_PAGES (256) pages of 4 KiB, and a header page. */
 #define REQUEST_BUFFER_BYTES ((size_t)2 << 20)
 
@@ -90,7 +94,7 @@ uint64_t requests_layout(void);
 int requests_new(struct keep *keep, struct requests **ret) WARN_UNUSED;
 void requests_free(struct requests *r);
 
-/* Where thread `number` reads its messages to: REQUEST_BUFFER_BYTES; NULL without takeover. */
+/* Where thread `number`, or REQUEST_BACKLOG, reads its messages to: REQUEST_BUFFER_BYTES; NULL without takeover. */
 void *requests_buffer(struct requests *r, unsigned int number);
 
 /* Have the memory of a message, whole pages of REQUEST_BUFFER_BYTES, for the kernel to write to. */
@@ -209,6 +213,12 @@ struct requests_upcalls {
 };
 void requests_resume(struct requests *r, const struct requests_upcalls *up, const uint64_t *uniques,
 		     size_t n);
+
+/*
+ * If a message of inodes to be forgotten has been read into the buffer of REQUEST_BACKLOG, it is carried out. The kernel sends
+ * none of these again: so it is done here and at once, and if this worker dies the next one does the rest.
+ */
+void requests_forget(struct requests *r, const struct requests_upcalls *up);
 
 /* This thread serves the request that is sent again: request_again() tells of it. */
 void requests_begin_again(struct requests *r, uint64_t unique);

@@ -82,20 +82,34 @@ static bool is_answered(const struct fuse_in_header *in)
 	       in->opcode != FUSE_INTERRUPT;
 }
 
+struct reading {
+	struct backlog *to;
+	struct requests *requests;
+	const struct requests_upcalls *up;
+	int fd;
+};
+
 /* 1: more may follow; 0: that was all; -errno. */
-static int read_one(struct backlog *b, int fd, void *buf)
+static int read_one(struct reading *reading)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	void *buf = requests_buffer(reading->requests, REQUEST_BACKLOG);
+	struct pollfd p = { .fd = reading->fd, .events = POLLIN };
 	const struct fuse_in_header *in = buf;
 	ssize_t n;
 	int r;
 
 	if (poll(&p, 1, 0) <= 0)
 		return 0;
-	n = read(fd, buf, REQUEST_BUFFER_BYTES);
+	requests_ready(reading->requests, REQUEST_BACKLOG);
+	n = read(reading->fd, buf, REQUEST_BUFFER_BYTES);
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN || errno == ENOENT ? 1 : -errno;
-	r = add(b, buf, (size_t)n);
+	if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET) {
+		requests_forget(reading->requests, reading->up);
+		return 1;
+	}
+	r = add(reading->to, buf, (size_t)n);
+	requests_done(reading->requests, REQUEST_BACKLOG);
 	if (r < 0)
 		return r;
 	return is_answered(in) && !(in->unique & REQUEST_RESENT) ? 0 : 1;
@@ -103,22 +117,25 @@ static int read_one(struct backlog *b, int fd, void *buf)
 
 DEFINE_CLEANUP(struct backlog *, backlog_free)
 
-int backlog_read(struct fuse_session *se, struct backlog **ret)
+int backlog_read(struct fuse_session *se, struct requests *requests,
+		 const struct requests_upcalls *up, struct backlog **ret)
 {
 	struct fuse_out_header resend = { .len = sizeof(resend), .error = NOTIFY_RESEND };
 	_cleanup_(backlog_freep) struct backlog *b = calloc(1, sizeof(*b));
-	_cleanup_free_ void *buf = aligned_alloc(4096, REQUEST_BUFFER_BYTES);
-	int fd = fuse_session_fd(se);
+	struct reading reading = {
+		.to = b, .requests = requests, .up = up, .fd = fuse_session_fd(se)
+	};
 	int r;
 
-	if (!b || !buf)
+	if (!b)
 		return -ENOMEM;
-	request_have_buffer(buf);
-	if (write(fd, &resend, sizeof(resend)) < 0)
+	requests_forget(requests, up); /* the rest of what the last one did here */
+	if (write(reading.fd, &resend, sizeof(resend)) < 0)
 		return -errno;
 	do {
-		r = read_one(b, fd, buf);
+		r = read_one(&reading);
 	} while (r == 1);
+	request_now = NULL;
 	if (r == 0)
 		*ret = TAKE_PTR(b);
 	return r;

@@ -7,7 +7,6 @@
 
 #include "fuse/fs.h"
 #include "fuse/request.h"
-#include "fuse/takeover.h"
 
 /* Whether the kernel sends requests again (Linux 6.9), by its first message. */
 bool resume_is_possible(const void *init, size_t len);
@@ -15,10 +14,12 @@ bool resume_is_possible(const void *init, size_t len);
 struct backlog;
 
 /*
- * Have the kernel send them, and read them, before anybody else reads. What came in between is among them. 0, -ENOMEM,
- * -EINVAL (the kernel cannot), -ENODEV (there is no connection any more), -errno.
+ * Have the kernel send them, and read them, before anybody else reads. What came in between is among them; of that, what is
+ * to be forgotten has been (up->forget). 0, -ENOMEM, -EINVAL (the kernel cannot), -ENODEV (there is no connection any
+ * more), -errno.
  */
-int backlog_read(struct fuse_session *se, struct backlog **ret) WARN_UNUSED;
+int backlog_read(struct fuse_session *se, struct requests *requests,
+		 const struct requests_upcalls *up, struct backlog **ret) WARN_UNUSED;
 void backlog_free(struct backlog *b);
 
 /*

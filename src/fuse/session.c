@@ -26,8 +26,8 @@
 #include "fuse/fs.h"
 #include "fuse/readers.h"
 #include "fuse/refresh.h"
-#include "fuse/resume.h"
 #include "fuse/spin.h"
+#include "fuse/takeover.h"
 #include "fuse/untold.h"
 #include "takeover/format.h"
 #include "takeover/guardian.h"
@@ -445,15 +445,9 @@ static int begin(struct session *s)
 static int begin_again(struct session *s)
 {
 	struct fuse_buf init = { .mem = s->kept->init, .size = s->kept->init_len };
-	int r;
 
 	fuse_session_process_buf(s->se, &init);
-	r = backlog_read(s->se, &s->backlog);
-	if (r < 0)
-		return r;
-	guardian_step(s->fs->config.keep, "backlog");
-	fs_take_over(s->fs, s->requests, backlog_uniques(s->backlog), backlog_count(s->backlog));
-	return 0;
+	return fs_take_over(s->fs, s->requests, s->se, &s->backlog);
 }
 
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg)

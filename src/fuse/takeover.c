@@ -12,7 +12,6 @@
 #include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/op.h"
-#include "fuse/resume.h"
 #include "fuse/split.h"
 #include "store/blob.h"
 #include "takeover/guardian.h"
@@ -125,13 +124,20 @@ static void detach_gone(void *arg, uint64_t nodeid, const char *name)
 		node_detach(fs, name);
 }
 
-void fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniques, size_t n)
+int fs_take_over(struct fs *fs, struct requests *requests, struct fuse_session *se,
+		 struct backlog **ret)
 {
 	const struct requests_upcalls up = { .ctx = fs, .undo = undo, .forget = forget };
+	int r;
 
 	itable_take_over(fs->itable, adopt, fs);
 	guardian_step(fs->config.keep, "inodes");
-	requests_resume(requests, &up, uniques, n);
+	r = backlog_read(se, requests, &up, ret);
+	if (r < 0)
+		return r;
+	guardian_step(fs->config.keep, "backlog");
+	requests_resume(requests, &up, backlog_uniques(*ret), backlog_count(*ret));
 	if (!notify_resume(fs->notify, detach_gone, fs))
-		resume_doubt_names(fs->session);
+		resume_doubt_names(se);
+	return 0;
 }

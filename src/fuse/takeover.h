@@ -6,12 +6,10 @@
 #define FUSE_TAKEOVER_H
 
 #include "fuse/fs.h"
-#include "fuse/request.h"
+#include "fuse/resume.h"
 
-/*
- * Take over the inodes that the last process left, and what it was at; `uniques` are the n requests that the kernel
- * sends again.
- */
-void fs_take_over(struct fs *fs, struct requests *requests, const uint64_t *uniques, size_t n);
+/* Take over the inodes that the last process left, and what it was at: *ret is what the kernel sends again. As backlog_read(). */
+int fs_take_over(struct fs *fs, struct requests *requests, struct fuse_session *se,
+		 struct backlog **ret) WARN_UNUSED;
 
 #endif

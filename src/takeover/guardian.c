@@ -426,6 +426,19 @@ static int until_due(const struct guardian *g)
 	return left == INT64_MAX ? -1 : (int)(MAX_OF(left, INT64_C(0)) / NS_PER_MS) + 1;
 }
 
+/* Children that have ended, but the worker: those that hung, and do not any more; the prober; the server of metrics=. */
+static void collect(const struct guardian *g)
+{
+	siginfo_t info;
+
+	do {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid ||
+		    info.si_pid == g->pid)
+			return;
+	} while (waitpid(info.si_pid, NULL, WNOHANG) > 0);
+}
+
 /* Until it is gone, or its thread. */
 static void attend(struct guardian *g)
 {
@@ -439,8 +452,10 @@ static void attend(struct guardian *g)
 	while (!fds[0].revents && !fds[1].revents && !g->gone) {
 		fds[1].fd = g->thread;
 		look_after(g);
-		if (poll(fds, ARRAY_SIZE(fds), until_due(g)) <= 0)
+		if (poll(fds, ARRAY_SIZE(fds), until_due(g)) <= 0) {
+			collect(g);
 			continue; /* EINTR */
+		}
 		if (fds[3].revents)
 			take_word(g);
 		if (fds[2].revents)
@@ -498,19 +513,6 @@ static bool fails(struct guardian *g)
 static void tell_end(pid_t pid, int signo)
 {
 	log_warning("worker died pid=%d signal=%d (%s)", (int)pid, signo, strsignal(signo));
-}
-
-/* Those that hung, and do not any more. */
-static void collect(const struct guardian *g)
-{
-	siginfo_t info;
-
-	do {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid ||
-		    info.si_pid == g->pid)
-			return;
-	} while (waitpid(info.si_pid, NULL, WNOHANG) > 0);
 }
 
 static int run(struct guardian *g)

@@ -5,21 +5,28 @@ For takeover_load.sh: the clients that are written in Python, and who kills.
     takeover_load.py map                           files that takeover_node.mjs names, mapped, compared, removed
     takeover_load.py lock DIRECTORY DONE           locks that are held, and some that change hands
     takeover_load.py kill GUARDIAN KILLS SEED LOG  kill the worker, so often; LOG gets when
+    takeover_load.py ids GUARDIAN                  how many backing files are registered; they are not any more then
     takeover_load.py stalls PROBES KILLS           how long requests waited for a kill, from two logs
 """
 
+import ctypes
 import fcntl
 import hashlib
 import mmap
 import os
 import random
 import signal
+import struct
 import sys
 import time
 
 # Of the kills, so many are of a worker that has just been started, within that time.
 YOUNG, YOUNG_SECONDS = 0.25, 0.03
 PAUSE_SECONDS = 0.3
+
+# linux/fuse.h of Linux 6.9 (FUSE_DEV_IOC_BACKING_OPEN, _CLOSE); asm/unistd.h, alike everywhere.
+BACKING_OPEN, BACKING_CLOSE = 0x4010E501, 0x4004E502
+SYS_PIDFD_GETFD = 438
 
 
 def map_files():
@@ -160,6 +167,24 @@ def kill(guardian, kills, seed, log, how):
         time.sleep(0.01)  # the last one is still to be asked whether it can go on
 
 
+def ids(guardian):
+    """Of all that were ever given, those that can be closed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fds = f"/proc/{guardian}/fd"
+    device = next(int(fd) for fd in os.listdir(fds) if os.readlink(f"{fds}/{fd}") == "/dev/fuse")
+    own = libc.syscall(SYS_PIDFD_GETFD, os.pidfd_open(int(guardian)), device, 0)
+    with open(__file__, "rb") as f:
+        newest = fcntl.ioctl(own, BACKING_OPEN, bytearray(struct.pack("iIQ", f.fileno(), 0, 0)))
+    count = 0
+    for number in range(1, newest + 1):
+        try:
+            fcntl.ioctl(own, BACKING_CLOSE, struct.pack("I", number))
+            count += number != newest
+        except FileNotFoundError:
+            pass
+    print(count, newest - 1)
+
+
 def percentile(values, part):
     values = sorted(values)
     return values[min(int(len(values) * part), len(values) - 1)] if values else 0
@@ -188,5 +213,5 @@ def stalls(probes, kills):
 
 
 if __name__ == "__main__":
-    COMMANDS = {"map": map_files, "lock": hold_locks, "kill": kill, "stalls": stalls}
+    COMMANDS = {"map": map_files, "lock": hold_locks, "kill": kill, "ids": ids, "stalls": stalls}
     COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -26,6 +26,7 @@ names=()
 echo "seed $seed"
 mount_batonfs -o "takeover=on${TAKEOVER_OPTS:+,$TAKEOVER_OPTS}"
 guardian=$(daemon_pid)
+descriptors=$(ls "/proc/$guardian/fd" | wc -l)
 
 # client NAME COMMAND...: in the background; what it says is kept.
 client() {
@@ -153,8 +154,24 @@ agrees() {
 	"$BATON" -m "$MNT" fsck >"$WORK/fsck"
 }
 wait_until 20 agrees
-echo "descriptors: $(ls /proc/"$guardian"/fd | wc -l)"
-[ "$STORE_KIND" = memory ] && exit 0
-unmount_batonfs
-mount_batonfs
-check_all "mounted again"
+if [ "$STORE_KIND" != memory ]; then
+	unmount_batonfs
+	mount_batonfs
+	check_all "mounted again"
+	exit 0
+fi
+
+# ---- what is left of all those that died ----
+
+rm -rf "${MNT:?}"/[0-9]*
+forgotten() {
+	[ "$(sed -n 's/^batonfs_known_inodes //p' "$MNT/.baton/metrics")" -lt 50 ]
+}
+wait_until 20 forgotten
+kill -9 "$(status 'd["worker"]')"
+expect_eq $((kills + 1)) "$(status 'd["takeovers"]')" "takeovers"
+registered=$(python3 "$here/takeover_load.py" ids "$guardian")
+left=$(($(ls "/proc/$guardian/fd" | wc -l) - descriptors))
+echo "left: descriptors $left, backing ids ${registered% *} of ${registered#* }; guardian $(grep VmRSS "/proc/$guardian/status")"
+[ $((${registered% *} + left)) -le $((4 + kills / 10)) ] || fail "backing ids are left, or descriptors"
+exit 0
