@@ -138,7 +138,7 @@ int parse_share(const char *s, uint64_t whole_bytes, uint64_t *ret_bytes)
 		return -EINVAL;
 	if (v <= 0 || v > 100)
 		return -ERANGE;
-	v = (double)whole_bytes * v / 100;
+	v = (double)whole_bytes * v / 100 + 0.5; /* the nearest: 32.3 % of 1000 is 322.999... */
 	/* UINT64_MAX as a double is 2^64, which no uint64_t holds. */
 	*ret_bytes = v < (double)whole_bytes ? (uint64_t)v : whole_bytes;
 	return 0;

@@ -89,7 +89,7 @@ START_TEST(share_takes_percent_or_size)
 		{ "25%", 0, 250 },	{ "0.5%", 0, 5 },      { "100%", 0, 1000 },
 		{ "64K", 0, 64 << 10 }, { "0%", -ERANGE, 0 },  { "101%", -ERANGE, 0 },
 		{ "%", -EINVAL, 0 },	{ "5%%", -EINVAL, 0 }, { "5%K", -EINVAL, 0 },
-		{ "-5%", -EINVAL, 0 },
+		{ "-5%", -EINVAL, 0 },	{ "32.3%", 0, 323 },
 	};
 
 	check_u64(parse_share_of_1000, t, ARRAY_SIZE(t));
