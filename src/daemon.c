@@ -89,7 +89,8 @@ static int upgrade(void *ctx, struct control_reason *why)
 	if (d->guardian)
 		return -EINPROGRESS;
 	(void)snprintf(why->text, sizeof(why->text),
-		       "it takes takeover=on; mount with that, or mount anew\n");
+		       "no other process can take the place of this one: %s; mount anew\n",
+		       d->alone_why);
 	return -EOPNOTSUPP;
 }
 
@@ -249,6 +250,19 @@ static int build_front(struct daemon *d)
 }
 
 /* Mount, where mounts are seen. */
+/* Whether it is mounted although this process cannot be replaced. */
+static int check_takeover(const struct daemon *d)
+{
+	if (!d->alone_why[0] || d->config.takeover == TAKEOVER_OFF)
+		return 0;
+	if (d->config.takeover == TAKEOVER_ON) {
+		log_error("takeover=on: %s", d->alone_why);
+		return -EOPNOTSUPP;
+	}
+	log_warning("no takeover: %s; the mount ends if this process dies", d->alone_why);
+	return 0;
+}
+
 static int connect_front(struct daemon *d)
 {
 	struct session_config config = {
@@ -290,6 +304,11 @@ static int mount_front(struct daemon *d)
 		log_info("unmounted meanwhile mountpoint=%s", d->mountpoint);
 	else if (r < 0)
 		log_error("cannot serve %s: %s", d->mountpoint, strerror(-r));
+	if (r == 0 && d->guardian && !session_can_be_attached(d->session)) {
+		(void)snprintf(d->alone_why, sizeof(d->alone_why), "%s",
+			       "the kernel sends no request again (Linux 6.9 does)");
+		r = check_takeover(d);
+	}
 	return r;
 }
 
@@ -340,17 +359,31 @@ static int make_options(struct daemon *d)
 		       : 0;
 }
 
-int daemon_prepare(struct daemon *d, bool takeover)
+/* What a next process would find, if there is to be one. */
+static int make_keep(struct daemon *d)
+{
+	bool wanted = d->config.takeover != TAKEOVER_OFF;
+	int r = keep_new(wanted, &d->keep);
+
+	if (!wanted)
+		(void)snprintf(d->alone_why, sizeof(d->alone_why), "takeover=off");
+	if (r == 0 || r == -ENOMEM || !wanted)
+		return r;
+	(void)snprintf(d->alone_why, sizeof(d->alone_why), "cannot make what outlives it: %s",
+		       strerror(-r));
+	r = check_takeover(d);
+	return r < 0 ? r : keep_new(false, &d->keep);
+}
+
+int daemon_prepare(struct daemon *d)
 {
 	struct mountpoint_error error;
-	int r = keep_new(takeover, &d->keep);
+	int r = make_keep(d);
 
-	if (r < 0 && r != -ENOMEM)
-		log_error("cannot make what outlives the process: %s", strerror(-r));
-	if (r < 0)
+	if (r == 0)
+		r = mountpoint_check_device(&error);
+	else
 		return r;
-	r = mountpoint_check_device(&error);
-
 	if (r == 0)
 		r = mountpoint_check(d->config.mountpoint, &d->mountpoint, &d->mountpoint_hangs,
 				     &error);

@@ -36,6 +36,7 @@ struct daemon {
 	struct recover *recover;
 	struct keep *keep;	/* what outlives this process */
 	pid_t guardian;		/* 0: this process is alone */
+	char alone_why[96];	/* why no other process can take this one's place; "" if one can */
 	unsigned int takeovers; /* processes that had the mount before this one */
 	unsigned int upgrades;	/* programs that had */
 	bool mountpoint_hangs;	/* a batonfs is there that does not answer, to be detached */
@@ -56,11 +57,11 @@ struct daemon {
 	}
 
 /*
- * Check what d->config says, and open the store. `takeover`: whether another process may take this one's place, which
- * then is a fork of this one as it is now. 0, or -errno and it was said why (but for -ENOMEM); then, too,
+ * Check what d->config says, and open the store. If d->keep is shared then, another process may take this one's place,
+ * which is a fork of this one as it is now. 0, or -errno and it was said why (but for -ENOMEM); then, too,
  * daemon_take_down() is to be called.
  */
-int daemon_prepare(struct daemon *d, bool takeover) WARN_UNUSED;
+int daemon_prepare(struct daemon *d) WARN_UNUSED;
 
 /*
  * Instead, in the place of another program: the configuration, the mountpoint and the store's descriptors are what it said.

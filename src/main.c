@@ -26,6 +26,7 @@
 #include "fuse/session.h"
 #include "http/http.h"
 #include "takeover/guardian.h"
+#include "takeover/keep.h"
 #include "tuning.h"
 #include "unmount.h"
 #include "upgrade.h"
@@ -172,7 +173,8 @@ static void take_decision(struct daemon *d)
 	enum handover_state state = HANDOVER_NONE;
 
 	if (!d->guardian) {
-		log_warning("upgrade refused: it takes takeover=on");
+		log_warning("upgrade refused: no other process can take the place of this one: %s",
+			    d->alone_why);
 		return;
 	}
 	state = handover_result(d->keep, &reason);
@@ -228,7 +230,10 @@ static int serve(struct process *p, bool mounted)
 			daemon_leave(d);
 			return 0;
 		}
-		sdnotify("STOPPING=1");
+		if (d->guardian)
+			guardian_ending(d->keep);
+		else
+			sdnotify("STOPPING=1");
 		log_info("ending mountpoint=%s", d->mountpoint);
 	}
 	ended = daemon_take_down(d);
@@ -405,7 +410,6 @@ static int go_on(struct process *p)
 /* The exit status. */
 static int run(struct process *p)
 {
-	bool takeover = p->daemon.config.takeover;
 	int r;
 
 	prepare_signals(&p->signals);
@@ -415,11 +419,11 @@ static int run(struct process *p)
 	if (r == 0 && p->daemon.config.sandbox)
 		r = give_up_rights();
 	if (r == 0)
-		r = daemon_prepare(&p->daemon, takeover);
+		r = daemon_prepare(&p->daemon);
 	if (r < 0) {
 		(void)daemon_take_down(&p->daemon);
 		r = exit_status(p, r);
-	} else if (takeover) {
+	} else if (keep_is_shared(p->daemon.keep)) {
 		upgrade_set_format(p->daemon.keep);
 		watched_begin(&p->daemon, false, &p->watchdog);
 		r = run_guarded(p, 0);

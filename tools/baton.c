@@ -72,8 +72,8 @@ static const struct command commands[] = {
 	  "mount ends: what is to stay belongs into the configuration file.\n",
 	  0, INT_MAX, cmd_config },
 	{ "upgrade", "", "have the batonfs that is installed now take over the mount",
-	  "Whoever uses the mount waits for a moment and sees nothing of it. It takes takeover=on and a\n"
-	  "batonfs that can go on with what this one leaves; else nothing happens, and it says why.\n"
+	  "Whoever uses the mount waits for a moment and sees nothing of it. It takes a mount whose process\n"
+	  "can be replaced (`baton status`, Takeover) and a batonfs that can go on with what this one leaves; else nothing happens, and it says why.\n"
 	  "Options stay as they are. For root; so does `systemctl reload` of the unit.\n",
 	  0, 0, cmd_upgrade },
 	{ "gc", "[--now]", "show what is shared, and what could be freed",

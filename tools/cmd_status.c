@@ -42,6 +42,20 @@ static void print_passthrough(const json_t *s)
 		     "Opens:", field_int(opens, "passthrough"), field_int(opens, "daemon"));
 }
 
+static void print_takeover(const json_t *s)
+{
+	int64_t takeovers = field_int(s, "takeovers");
+	int64_t upgrades = field_int(s, "upgrades");
+
+	if (!field_bool(s, "takeover"))
+		(void)printf("%-13s off: %s\n", "Takeover:", field_text(s, "takeover_why"));
+	else
+		(void)printf("%-13s on, pid %" PRId64 " serves; %" PRId64
+			     " died before it, %" PRId64 " %s\n",
+			     "Takeover:", field_int(s, "worker"), takeovers, upgrades,
+			     upgrades == 1 ? "upgrade" : "upgrades");
+}
+
 static void print_room(const json_t *s)
 {
 	const json_t *room = json_object_get(s, "room");
@@ -150,6 +164,7 @@ static void print_status(const json_t *s)
 	print_spill(s);
 	print_limits(s);
 	print_passthrough(s);
+	print_takeover(s);
 	print_requests(json_object_get(s, "requests"));
 	print_ledger(json_object_get(s, "ledger"));
 }

@@ -64,8 +64,8 @@
  *                     "path":"" or "file.bin", "released":...,"created":...,"active":...,"ttl":3600.0 or null,
  *                     "owner":{...},"by":{...} or null,"bytes":...,"files":...}, newest first]}
  *   status.json    {"version":"0.1.0","mountpoint":"/data/tmp","store":"/var/lib/batonfs"|"memory",
- *                   "pid":1234 (with takeover=on the guardian's),"worker":1235 (who serves),
- *                   "takeovers":0,"upgrades":0,"started":...,"passthrough":true,"passthrough_why":"" or why not,
+ *                   "pid":1234 (the guardian's, if there is one),"worker":1235 (who serves),
+ *                   "takeover":true,"takeover_why":"" or why nobody takes over from who serves,"takeovers":0,"upgrades":0,"started":...,"passthrough":true,"passthrough_why":"" or why not,
  *                   "filesystem":"tmpfs"|"ext4"|...,"hugepages":"within_size"|"",
  *                   "ttl":3600.0 or null,"autodir":true,"threads":4,
  *                   "executions":2,"bytes":...,"files":...,"open":0,

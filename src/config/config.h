@@ -27,6 +27,12 @@ enum passthrough_wish {
 	PASSTHROUGH_ON,
 };
 
+enum takeover_wish {
+	TAKEOVER_AUTO,
+	TAKEOVER_OFF,
+	TAKEOVER_ON,
+};
+
 enum limit_wish {
 	LIMIT_OPEN,
 	LIMIT_STRICT,
@@ -80,7 +86,7 @@ struct config {
 	char spill[PATH_MAX]; /* the directory that is spilled to; "": none */
 	int64_t ttl_ns;	      /* INT64_MAX: never */
 	bool autodir;
-	bool takeover;
+	int takeover; /* enum takeover_wish */
 	bool privacy;
 	struct room_marks marks; /* high not set: nothing is evicted; low not set: config_marks() */
 	uint64_t exec_bytes;	 /* 0: no limit */

@@ -37,6 +37,7 @@ struct worker_area {
 	struct handover_reason reason;
 
 	_Atomic uint32_t hung; /* workers that had fallen silent and were killed */
+	_Atomic bool ending;   /* the mount ends: systemd is to be told */
 };
 
 static inline struct worker_area *worker_area(const struct keep *keep)

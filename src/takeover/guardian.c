@@ -31,6 +31,7 @@
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/log.h"
+#include "util/sdnotify.h"
 
 /* Not in the headers of every release; source: linux/pidfd.h of Linux 6.9. */
 #define PIDFD_OF_THREAD O_EXCL
@@ -166,6 +167,14 @@ int64_t guardian_waited_ns(const struct keep *keep)
 	const struct worker_area *area = keep_area(keep, KEEP_WORKER);
 
 	return atomic_load(&area->waited_ns);
+}
+
+void guardian_ending(struct keep *keep)
+{
+	struct worker_area *area = worker_area(keep);
+
+	atomic_store(&area->ending, true);
+	worker_area_say(area);
 }
 
 void guardian_ended(struct keep *keep, int result)
@@ -391,6 +400,8 @@ static void take_word(struct guardian *g)
 		g->told_ready = g->was_ready = true;
 		g->plan->ready(g->plan->ctx);
 	}
+	if (atomic_exchange(&g->area->ending, false))
+		sdnotify("STOPPING=1");
 	if (atomic_load(&g->area->asked) != atomic_load(&g->area->answered))
 		try_upgrade(g);
 }

@@ -82,6 +82,9 @@ void guardian_step(const struct keep *keep, const char *what);
 /* It has answered all that it was asked so far. Cheap. */
 void guardian_settled(struct keep *keep);
 
+/* The worker begins to end the mount, which systemd is told by the guardian: it listens to the main process only. */
+void guardian_ending(struct keep *keep);
+
 /* It has unmounted and let go of all; nothing is left to be taken over. `result`: 0, or -errno of the end. */
 void guardian_ended(struct keep *keep, int result);
 

@@ -39,9 +39,12 @@ static void change(pid_t tid, int from, int to, uint64_t slice_ns)
 {
 	struct attributes attr = { .size = sizeof(attr) };
 
-	if (syscall(SYS_sched_getattr, tid, &attr, sizeof(attr), 0) < 0 || attr.nice != from)
+	if (syscall(SYS_sched_getattr, tid, &attr, sizeof(attr), 0) < 0)
 		return;
-	attr.nice = to;
+	if (attr.nice != from && slice_ns) /* it has a niceness of its own; */
+		return;
+	if (attr.nice == from) /* which is no reason to keep a short slice */
+		attr.nice = to;
 	attr.runtime_ns = slice_ns;
 	(void)syscall(SYS_sched_setattr, tid, &attr, 0);
 }

@@ -118,7 +118,7 @@ class World:
         for name in ("batonfs", "baton"):
             self.install(name)
         service = COMPOSE["services"]["batonfs"]
-        arguments = [source if a == "/store" else a for a in service["command"]] + ["-o", "takeover=on"]
+        arguments = [source if a == "/store" else a for a in service["command"]]
         tools = ("/opt", self.programs, ["ro"])
         self.daemon_arguments = dict(
             args=[*("/opt/batonfs" if a == "batonfs" else a for a in ENTRYPOINT), *arguments], capabilities=service["cap_add"], fuse=True,

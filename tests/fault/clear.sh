@@ -25,7 +25,10 @@ clear_it
 expect_eq "" "$(cat "$WORK/said")"
 expect_eq whole "$(cat "$MNT/1/file")"
 
+expect unmount_batonfs
+
 # Dead. stat(2) is still answered by the kernel.
+mount_batonfs -o takeover=off
 pid=$(daemon_pid)
 stat "$MNT" >/dev/null
 kill -9 "$pid"
@@ -37,15 +40,14 @@ expect_match "has died mountpoint=$MNT" "$(cat "$WORK/said")"
 # Hanging: somebody waits for an answer.
 mount_batonfs
 pid=$(daemon_pid)
-kill -STOP "$pid"
-wait_until 10 stopped "$pid"
+stop_batonfs
 cat "$MNT/.baton/version" >/dev/null 2>"$WORK/reader" &
 reader=$!
 clear_it
 ! is_mounted || fail "still there: hangs"
 expect_match "hangs mountpoint=$MNT" "$(cat "$WORK/said")"
 wait $reader && fail "a reader that waited was answered"
-kill -CONT "$pid"
+continue_batonfs
 wait_until 20 gone "$pid"
 unset "mount_pid[$MNT]"
 mount_batonfs

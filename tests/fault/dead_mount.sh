@@ -6,7 +6,7 @@
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 
-mount_batonfs
+mount_batonfs -o takeover=off
 echo whole >"$MNT/1/file"
 pid=$(daemon_pid)
 kill -9 "$pid"

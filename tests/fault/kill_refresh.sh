@@ -14,7 +14,7 @@ all_traced() {
 	! grep -q '^TracerPid:[[:space:]]*0$' "/proc/$pid/task"/*/status
 }
 
-mount_batonfs
+mount_batonfs -o takeover=off
 mkdir -p "$MNT/4711"
 pid=$(daemon_pid)
 exec 3>"$MNT/4711/input.bin"

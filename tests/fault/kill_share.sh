@@ -56,7 +56,7 @@ round() {
 	mount_batonfs
 	"$2"
 	unmount_batonfs
-	BATONFS_FAULT=$point mount_batonfs
+	BATONFS_FAULT=$point mount_batonfs -o takeover=off
 	"$3"
 	(wait_until 60 gone "$(daemon_pid)") >/dev/null || fail "$point is not passed"
 	fusermount3 -uz "$MNT"

@@ -4,7 +4,7 @@
 # variants: memory-on
 # builds: ci asan
 #
-# takeover=on: the worker is killed at any moment, while Node writes, Python maps, git clones, locks are held and clients
+# The worker is killed at any moment, while Node writes, Python maps, git clones, locks are held and clients
 # check each thing that they do: no error is seen, no byte is wrong, and nothing is lost that was acknowledged.
 #
 # For engineers, hours of it, with fio if it is there:

@@ -186,9 +186,9 @@ done
 
 # ---- by what is there, if there is no guardian ----
 
-mount_batonfs
+mount_batonfs -o takeover=off
 worker=$(status 'd["worker"]')
-refused "takeover=on"
+refused "takeover=off"
 kill -USR2 "$(daemon_pid)"
 expect_eq "$worker" "$(status 'd["worker"]')"
 exit 0

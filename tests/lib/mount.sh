@@ -168,6 +168,26 @@ unmount_batonfs() {
 	unset "mount_pid[$MNT]"
 }
 
+# The processes of the daemon of $MNT: the guardian first, if there is one.
+daemon_pids() {
+	daemon_pid
+	pgrep -P "$(daemon_pid)" -x batonfs
+}
+
+# Have the daemon of $MNT stand still, and go on. The guardian first: it would take a worker that is still for one that hangs.
+stop_batonfs() {
+	local pid
+
+	for pid in $(daemon_pids); do
+		kill -STOP "$pid"
+		wait_until 10 stopped "$pid"
+	done
+}
+
+continue_batonfs() {
+	kill -CONT $(daemon_pids)
+}
+
 # kill -9 the daemon PID; the guardian first stands still, so that it starts no other worker.
 kill_daemon() {
 	local worker

@@ -5,6 +5,7 @@
 # What the daemon is allowed is not for one client to use up, nor what its starter was allowed a trap: descriptors, and the
 # size of files.
 . "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
 
 (
 	ulimit -n 256
@@ -12,6 +13,15 @@
 	mount_batonfs
 ) || fail "mount"
 mount_pid[$MNT]=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$MNT/.baton/status.json")
+
+# What outlives a process is larger, too: without it nobody takes over, which is said, and asked for it is not mounted.
+if [ "$(status 'd["takeover"]')" = False ]; then
+	expect_match "cannot make what outlives it: File too large" "$("$BATON" -m "$MNT" status)"
+	expect_match "no takeover: cannot make what outlives it: File too large" "$(cat "$WORK/daemon.log")"
+	mkdir "$WORK/other"
+	said=$(ulimit -f 4096; "$BATONFS" memory "$WORK/other" -o takeover=on 2>&1 >"$WORK/out") && fail "takeover=on mounts"
+	expect_match "takeover=on: cannot make what outlives it: File too large" "$said"
+fi
 
 # Larger than whoever started the daemon may make them: done, or refused if the daemon may not lift that.
 said=$(LC_ALL=C dd if=/dev/zero of="$MNT/1/large" bs=64K count=100 2>&1) || expect_match "File too large" "$said"

@@ -206,12 +206,10 @@ fi
 
 # ---- a mount that does not answer ----
 
-pid=$(daemon_pid)
-kill -STOP "$pid"
-wait_until 10 stopped "$pid"
+stop_batonfs
 health 503 $'the mount does not answer\n'
 health 503 $'the mount does not answer\n'
-kill -CONT "$pid"
+continue_batonfs
 wait_until 10 is_healthy
 
 # ---- the end: not busy, whatever is asked; the address is free again ----

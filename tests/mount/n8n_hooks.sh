@@ -80,11 +80,10 @@ expect_eq "1 0 0" "$(shown 4721 pinned) $(shown 4722 pinned) $(shown 4723 pinned
 expect_eq "3600 1" "$(shown 4722 ttl) $(shown 4715 pinned)"
 
 # The daemon stands still: one second, and n8n goes on.
-kill -STOP "$(daemon_pid)"
-wait_until 10 stopped "$(daemon_pid)"
+stop_batonfs
 BATON_HOOK_TIMEOUT_MS=300 timeout 30 node "$TESTS/mount/n8n_call.cjs" hook "$hooks" success 4721 >"$WORK/answer_late" 2>"$WORK/warnings" &
 wait_until 20 test -s "$WORK/answer_late"
-kill -CONT "$(daemon_pid)"
+continue_batonfs
 wait $! || fail "the hook threw"
 expect_match "no answer within 300 ms" "$(cat "$WORK/warnings")"
 

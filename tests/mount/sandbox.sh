@@ -5,10 +5,11 @@
 # variants: memory-on ext4-off
 # builds: ci
 . "$TESTS/lib/mount.sh"
+. "$TESTS/lib/exec.sh"
 
-# threads FIELD: its value in each thread's status, each value once.
+# threads FIELD [PID]: its value in each status of the threads of the process that serves, each value once.
 threads() {
-	sed -n "s/^$1:[[:space:]]*//p" /proc/"$(daemon_pid)"/task/*/status | sort -u | paste -sd' '
+	sed -n "s/^$1:[[:space:]]*//p" /proc/"${2:-$(status 'd["worker"]')}"/task/*/status | sort -u | paste -sd' '
 }
 
 # In the order of their numbers: CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETGID, SETUID, LINUX_IMMUTABLE,
@@ -25,13 +26,15 @@ is_subset() {
 
 mount_batonfs
 echo x >"$MNT/4711/file"
-for set in CapEff CapPrm CapBnd; do
-	for value in $(threads $set); do
-		expect is_subset "$value"
+for pid in $(daemon_pids); do
+	for set in CapEff CapPrm CapBnd; do
+		for value in $(threads $set "$pid"); do
+			expect is_subset "$value"
+		done
 	done
+	expect_eq "0000000000000000 0000000000000000" "$(threads CapInh "$pid") $(threads CapAmb "$pid")"
+	expect_eq 1 "$(threads NoNewPrivs "$pid")" "no_new_privs"
 done
-expect_eq "0000000000000000 0000000000000000" "$(threads CapInh) $(threads CapAmb)"
-expect_eq 1 "$(threads NoNewPrivs)" "no_new_privs"
 expect_eq 2 "$(threads Seccomp)" "filters"
 expect unmount_batonfs
 

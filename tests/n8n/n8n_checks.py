@@ -38,7 +38,7 @@ class World:
 
     def __init__(self, work, cache, kind):
         self.work = work
-        self.plain = Mount(work / "plain", "memory:5G", "ttl=30s,takeover=on", work / "batonfs.log")
+        self.plain = Mount(work / "plain", "memory:5G", "ttl=30s", work / "batonfs.log")
         self.shared = Mount(work / "shared", "memory:1G", f"ttl=30s,uid={BROKER_UID},fmask=0,dmask=0", work / "batonfs.log")
         self.n8n = kind(work, cache, [self.plain, self.shared])
         self.seeds = {}

@@ -68,7 +68,7 @@ expect_eq 0 "$(mounts_there)" "mounts after kill -9 without a restart"
 
 # Left by another: dead, then one that hangs.
 for signal in KILL STOP; do
-	expect on batonfs /var/lib/other /data/tmp
+	expect on batonfs /var/lib/other /data/tmp -o takeover=off
 	other=$(status_of /data/tmp 'd["pid"]')
 	expect on kill -$signal "$other"
 	[ $signal = KILL ] || wait_until 10 stopped_there "$other"

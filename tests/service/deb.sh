@@ -25,9 +25,9 @@ sed -i "s/$version/$newer/g" "$WORK/new/usr/bin/batonfs"
 expect dpkg-deb -b --root-owner-group -Znone "$WORK/new" "$WORK/new.deb" >/dev/null
 cp "$old" "$ROOT/root/old.deb" && cp "$WORK/new.deb" "$ROOT/root/new.deb" || fail cp
 
-printf 'source = /var/lib/unit\ntakeover = on\n' >"$ROOT/etc/batonfs/data-tmp.conf"
+printf 'source = /var/lib/unit\n' >"$ROOT/etc/batonfs/data-tmp.conf"
 cat >"$ROOT/etc/fstab" <<'END'
-/var/lib/fstab   /data/fstab   fuse.batonfs  takeover=on   0 0
+/var/lib/fstab   /data/fstab   fuse.batonfs  defaults      0 0
 /var/lib/plain   /data/plain   fuse.batonfs  takeover=off  0 0
 END
 # Has a file open, mapped and locked; says so, and when it is told to go on whether all is as it was.
@@ -71,7 +71,7 @@ expect_eq "install ok installed $version" "$(on dpkg-query -W -f '${Status} ${Ve
 expect on systemctl start "$unit"
 expect on mount /data/fstab
 expect on mount /data/plain
-expect on batonfs memory:50M "/data/by hand" -o takeover=on
+expect on batonfs memory:50M "/data/by hand"
 declare -A uses=([/data/tmp]=$newer [/data/fstab]=$newer ["/data/by hand"]=$newer [/data/plain]=$version)
 for mountpoint in "${!uses[@]}"; do
 	name=/run/used-${mountpoint##*[/ ]}
@@ -87,7 +87,7 @@ for mountpoint in "${!uses[@]}"; do
 		grep -Fx "batonfs: upgraded $mountpoint: $version -> $newer" <<<"$said" >/dev/null || fail "$mountpoint: $said"
 	fi
 done
-grep -q "^batonfs: /data/plain goes on with the program that it has, .*takeover=on" <<<"$said" || fail "$said"
+grep -q "^batonfs: /data/plain goes on with the program that it has, .*takeover=off" <<<"$said" || fail "$said"
 expect_eq "active running $pid" \
 	"$(on systemctl show -P ActiveState "$unit") $(on systemctl show -P SubState "$unit") $(on systemctl show -P MainPID "$unit")"
 : | on tee /run/go

@@ -67,10 +67,13 @@ answers || fail "does not answer after a reboot"
 expect_eq kept "$(on cat /data/tmp/4711/file)" "after a reboot"
 expect_eq clean "$(status_of /data/tmp 'd["ledger"]["state"]')" "ledger after a reboot"
 
-# A reload is an upgrade: of what has takeover=on, to what can go on with it.
+# A reload is an upgrade: unless takeover=off, to what can go on with it.
+cp "$ROOT/etc/batonfs/data-tmp.conf" "$WORK/data-tmp.conf"
+echo 'takeover = off' >>"$ROOT/etc/batonfs/data-tmp.conf"
+expect on systemctl restart "$unit"
 expect_fail on systemctl reload "$unit"
 expect_eq active "$(property ActiveState)"
-echo 'takeover = on' >>"$ROOT/etc/batonfs/data-tmp.conf"
+cp "$WORK/data-tmp.conf" "$ROOT/etc/batonfs/data-tmp.conf"
 expect on systemctl restart "$unit"
 pid=$(property MainPID)
 worker=$(status_of /data/tmp 'd["worker"]')

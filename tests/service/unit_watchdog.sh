@@ -3,7 +3,7 @@
 # timeout: 120
 # builds: ci
 # The unit's watchdog: it is fed as long as requests are answered, also by a batonfs that took over from another one. A daemon
-# that answers nobody is killed and started again; with takeover=on its guardian is quicker, and nobody is told anything.
+# that answers nobody is killed and started again; else its guardian is quicker, and nobody is told anything.
 . "$TESTS/lib/service.sh"
 
 alone=batonfs@data-tmp.service
@@ -11,7 +11,7 @@ guarded=batonfs@data-two.service
 machine_prepare
 mkdir "$ROOT/var/lib/"{one,two} "$ROOT/data/two"
 printf 'SOURCE=/var/lib/one\nOPTIONS=takeover=off\n' >"$ROOT/etc/batonfs/data-tmp.conf"
-printf 'SOURCE=/var/lib/two\nOPTIONS=takeover=on\n' >"$ROOT/etc/batonfs/data-two.conf"
+printf 'SOURCE=/var/lib/two\nOPTIONS=ttl=1h\n' >"$ROOT/etc/batonfs/data-two.conf"
 for unit in $alone $guarded; do
 	mkdir -p "$ROOT/etc/systemd/system/$unit.d"
 	printf '%s\n' '[Unit]' StartLimitBurst=100 '[Service]' RestartSec=50ms WatchdogSec=6s TimeoutAbortSec=1s \
