@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader changes itself, and tells so before (`changing`) and after; the watch can only bring it back, which it
- * repeats until the reader is seen to change nothing. No lock: the reader may be off its CPU at any moment.
+ * The watch changes the reader, but for the CPU that it is held on while ON: that it changes itself, and says so before
+ * (`changing`); so what the watch wants to have back it brings back until the reader is seen to change nothing. No lock:
+ * the reader may be off its CPU at any moment.
  */
 #include "fuse/beside.h"
 
@@ -20,11 +21,12 @@
 
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/macro.h"
 #include "util/parse.h"
 
 /*
- * The reader is looked after so often, and must have served so many requests since. Source: a slice of the scheduler is
- * 3 ms; 2 ms are room for 130 requests of 15 us.
+ * The reader is looked after so often, and must have served so many requests since, also before it begins. Source: a
+ * slice of the scheduler is 3 ms; 2 ms are room for 130 requests of 15 us.
  */
 #define TICK_NS (2 * NS_PER_MS)
 #define TICK_REQUESTS 20
@@ -50,7 +52,7 @@
 /* A request that was not found waiting may mean that the client is elsewhere: looks in vain make them rarer. */
 #define REST_MAX 15
 
-enum state { OFF, ON, LEAVING };
+enum state { OFF, WANTED, ON, LEAVING };
 
 struct beside {
 	/* Constant. */
@@ -59,25 +61,29 @@ struct beside {
 	pthread_t watch;
 
 	/* The reader's own. */
-	pid_t client;
 	unsigned int credit;
-	unsigned int rest;	/* requests after a look that was in vain */
+	int64_t last_mono_ns;	/* when it had its last request that somebody waited for */
+	bool waits;		/* somebody does, for this one */
+	bool may;		/* it is all for one client at a time */
+	bool missed;		/* this one was not found waiting: its client may be elsewhere */
+	unsigned int rest;	/* requests not found waiting after a look that was in vain */
 	unsigned int rest_left; /* of these */
-	unsigned int cpu;	/* where it is held */
-	int64_t last_mono_ns;	/* its last request */
-	bool may;		/* its policy is to be changed by us */
+
+	/* The reader's while ON, the watch's else. */
+	unsigned int cpu; /* where it is held */
 
 	_Atomic pid_t reader; /* 0 until it has begun; set once */
-	cpu_set_t cpus;	      /* constant from then on: what it had */
-	_Atomic int state;    /* enum state; ON to LEAVING by the watch, the rest by the reader */
-	_Atomic bool changing;
+	_Atomic pid_t client; /* by the reader */
 	_Atomic uint64_t served;
-	_Atomic bool starved; /* by the watch: as it left; taken by the reader */
+	_Atomic uint64_t last; /* of these, until the last look, or until it was wanted */
+	_Atomic bool changing; /* by the reader */
+	_Atomic int state;     /* enum state; see beside.h */
+	_Atomic int64_t not_before_mono_ns; /* by the watch: it does not begin again */
 	_Atomic bool stopped;
 
-	/* The reader's own: since a request had to wait. */
+	/* The watch's own; `cpus` is constant while ON. */
+	cpu_set_t cpus; /* what the reader had */
 	int64_t pause_ns;
-	int64_t not_before_mono_ns;
 	uint64_t pause_forgotten; /* at so many served */
 };
 
@@ -88,18 +94,16 @@ static int set_policy(pid_t tid, int policy)
 	return sched_setscheduler(tid, policy, &none) < 0 ? -errno : 0;
 }
 
-/* As it was; of both threads, and as often as one likes. */
-static void bring_back(struct beside *b)
+static int hold(pid_t tid, unsigned int cpu)
 {
-	pid_t reader = atomic_load(&b->reader);
+	cpu_set_t one;
 
-	(void)set_policy(reader, SCHED_OTHER);
-	(void)sched_setaffinity(reader, sizeof(b->cpus), &b->cpus);
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return sched_setaffinity(tid, sizeof(one), &one) < 0 ? -errno : 0;
 }
 
-/* ---- the watch ---- */
-
-/* Once: what comes late must not be followed by one that comes early. */
+/* Each bring a timer about once: what comes late must not be followed by one that comes early. */
 static void set_timer(struct beside *b)
 {
 	struct itimerspec in = { .it_value.tv_nsec = TICK_NS };
@@ -107,47 +111,11 @@ static void set_timer(struct beside *b)
 	(void)timerfd_settime(b->timer_fd, 0, &in, NULL);
 }
 
-static bool is_request_waiting(const struct beside *b)
+/* Whether it was in that state. */
+static bool change_state(struct beside *b, int from, int to)
 {
-	struct pollfd p = { .fd = b->device_fd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
+	return atomic_compare_exchange_strong(&b->state, &from, to);
 }
-
-static void look_after(struct beside *b, uint64_t *last)
-{
-	uint64_t served = atomic_load(&b->served);
-	bool slow = served - *last < TICK_REQUESTS;
-	int state = ON;
-	bool changing;
-
-	*last = served;
-	if (slow && atomic_load(&b->state) == ON) {
-		atomic_store(&b->starved, is_request_waiting(b));
-		if (!atomic_compare_exchange_strong(&b->state, &state, LEAVING))
-			atomic_store(&b->starved, false);
-	}
-	changing = atomic_load(&b->changing);
-	state = atomic_load(&b->state);
-	if (state == LEAVING)
-		bring_back(b);
-	if (state == ON || changing) /* else whoever enters sets it */
-		set_timer(b);
-}
-
-static void *watch(void *arg)
-{
-	struct beside *b = arg;
-	uint64_t last = 0, times;
-
-	while (!atomic_load(&b->stopped)) {
-		if (read(b->timer_fd, &times, sizeof(times)) == sizeof(times))
-			look_after(b, &last);
-	}
-	return NULL;
-}
-
-/* ---- the reader ---- */
 
 /* The CPU that a thread is on, or was when it went to sleep; -1: it cannot be told. Field 39 of proc_pid_stat(5). */
 static int cpu_of(pid_t tid)
@@ -173,58 +141,124 @@ static int cpu_of(pid_t tid)
 	return parse_u64(at + 1, &cpu) == 0 && cpu < CPU_SETSIZE ? (int)cpu : -1;
 }
 
-/* Between begin and end the watch goes on bringing back what it wants to have back. */
-static void begin_change(struct beside *b)
+/* ---- the watch ---- */
+
+static bool is_request_waiting(const struct beside *b)
 {
-	atomic_store(&b->changing, true);
+	struct pollfd p = { .fd = b->device_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
 }
 
-static void end_change(struct beside *b)
+static void pause_for(struct beside *b, uint64_t served)
 {
-	if (atomic_load(&b->state) != ON)
-		bring_back(b);
-	atomic_store(&b->changing, false);
+	if (b->pause_ns == 0 || served > b->pause_forgotten)
+		b->pause_ns = PAUSE_MIN_NS;
+	else
+		b->pause_ns = MIN_OF(b->pause_ns * 2, PAUSE_MAX_NS);
+	b->pause_forgotten = served + PAUSE_FORGOTTEN;
+	atomic_store(&b->not_before_mono_ns, clock_mono_ns() + b->pause_ns);
 }
 
-/* Where the client is. Not where this process may not be. */
-static void go(struct beside *b, unsigned int cpu)
+/* As it was. */
+static void bring_back(struct beside *b)
 {
-	cpu_set_t one;
+	bool changing = atomic_load(&b->changing);
+	pid_t reader = atomic_load(&b->reader);
 
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	b->cpu = cpu;
-	(void)sched_setaffinity(0, sizeof(one), &one);
+	(void)set_policy(reader, SCHED_OTHER);
+	(void)sched_setaffinity(reader, sizeof(b->cpus), &b->cpus);
+	if (!changing) /* nor will it from now on */
+		atomic_store(&b->state, OFF);
 }
 
-static void leave(struct beside *b)
-{
-	begin_change(b);
-	b->credit = 0;
-	atomic_store(&b->state, OFF);
-	end_change(b);
-}
-
+/*
+ * Where the client is. Not where this process may not be; and who has decided how the reader runs is to have his way: then
+ * it is not asked again at once.
+ */
 static void enter(struct beside *b)
 {
-	int cpu = cpu_of(b->client);
-	cpu_set_t cpus;
+	pid_t reader = atomic_load(&b->reader);
+	int cpu = cpu_of(atomic_load(&b->client));
 
-	b->credit = 0; /* if it does not come to that: later again */
-	if (cpu < 0 || !CPU_ISSET(cpu, &b->cpus) || sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ||
-	    !CPU_EQUAL(&cpus, &b->cpus))
-		return; /* somebody else may have decided where it runs since it began */
-	b->credit = CREDIT_ON;
-	b->rest = b->rest_left = 0;
-	begin_change(b);
-	atomic_store(&b->state, ON);
-	set_timer(b);
-	go(b, (unsigned int)cpu);
-	if (set_policy(0, SCHED_IDLE) < 0)
-		atomic_store(&b->state, OFF);
-	end_change(b);
+	if (cpu < 0 || sched_getscheduler(reader) != SCHED_OTHER ||
+	    sched_getaffinity(reader, sizeof(b->cpus), &b->cpus) < 0 || !CPU_ISSET(cpu, &b->cpus)) {
+		atomic_store(&b->not_before_mono_ns, clock_mono_ns() + PAUSE_MIN_NS);
+		(void)change_state(b, WANTED, OFF);
+		return;
+	}
+	b->cpu = (unsigned int)cpu;
+	if (set_policy(reader, SCHED_IDLE) < 0 || hold(reader, b->cpu) < 0 ||
+	    !change_state(b, WANTED, ON))
+		bring_back(b);
 }
 
+static void look_after(struct beside *b)
+{
+	uint64_t served = atomic_load(&b->served);
+	bool slow = served - atomic_exchange(&b->last, served) < TICK_REQUESTS;
+	int state = atomic_load(&b->state);
+
+	if (state == WANTED && slow) {
+		(void)change_state(b, WANTED, OFF);
+	} else if (state == WANTED) {
+		enter(b);
+	} else if (state == ON && slow) {
+		if (is_request_waiting(b))
+			pause_for(b, served);
+		(void)change_state(b, ON, LEAVING);
+	}
+	if (atomic_load(&b->state) == LEAVING)
+		bring_back(b);
+	if (atomic_load(&b->state) != OFF) /* else whoever wants it sets it */
+		set_timer(b);
+}
+
+static void *watch(void *arg)
+{
+	struct beside *b = arg;
+	uint64_t times;
+
+	while (!atomic_load(&b->stopped)) {
+		if (read(b->timer_fd, &times, sizeof(times)) == sizeof(times))
+			look_after(b);
+	}
+	return NULL;
+}
+
+/* ---- the reader ---- */
+
+static void give_credit(struct beside *b, bool same, int64_t now)
+{
+	if (same && now - b->last_mono_ns < QUICK_NS)
+		b->credit = MIN_OF(b->credit + CREDIT_SAME, (unsigned int)CREDIT_MAX);
+	else
+		b->credit -= MIN_OF(b->credit, (unsigned int)CREDIT_OTHER);
+	b->last_mono_ns = now;
+}
+
+void beside_began(struct beside *b, pid_t client, int64_t asked_mono_ns, bool alone)
+{
+	uint64_t served = atomic_load_explicit(&b->served, memory_order_relaxed) + 1;
+	bool same = client == atomic_load_explicit(&b->client, memory_order_relaxed);
+	int64_t now = clock_mono_ns();
+
+	atomic_store_explicit(&b->served, served, memory_order_relaxed);
+	if (served == 1)
+		atomic_store(&b->reader, (pid_t)syscall(SYS_gettid));
+	b->waits = client != 0;
+	if (!b->waits)
+		return;
+	atomic_store_explicit(&b->client, client, memory_order_relaxed);
+	give_credit(b, same, now);
+	b->may = alone && b->credit > 0;
+	if (!b->may)
+		(void)(change_state(b, ON, LEAVING) || change_state(b, WANTED, OFF));
+	else
+		b->missed = now - asked_mono_ns >= FOUND_NS;
+}
+
+/* It was not found waiting: where is it? It has been answered, and runs by now if it is not here. */
 static void follow(struct beside *b)
 {
 	int cpu;
@@ -233,85 +267,48 @@ static void follow(struct beside *b)
 		b->rest_left--;
 		return;
 	}
-	cpu = cpu_of(b->client);
+	cpu = cpu_of(atomic_load_explicit(&b->client, memory_order_relaxed));
 	if (cpu < 0 || (unsigned int)cpu == b->cpu) {
-		b->rest = b->rest * 2 + 1 < REST_MAX ? b->rest * 2 + 1 : REST_MAX;
-		b->rest_left = b->rest;
+		b->rest_left = b->rest = MIN_OF(b->rest * 2 + 1, (unsigned int)REST_MAX);
 		return;
 	}
 	b->rest = 0;
 	if (!CPU_ISSET(cpu, &b->cpus)) {
-		leave(b);
+		(void)change_state(b, ON, LEAVING);
 		return;
 	}
-	begin_change(b);
-	go(b, (unsigned int)cpu);
-	end_change(b);
+	atomic_store(&b->changing, true);
+	if (atomic_load(&b->state) == ON && hold(0, (unsigned int)cpu) == 0)
+		b->cpu = (unsigned int)cpu;
+	atomic_store(&b->changing, false);
 }
 
-/* The watch has brought it back. */
-static void was_left(struct beside *b)
+static void want(struct beside *b)
 {
-	bool starved = atomic_exchange(&b->starved, false);
-
-	leave(b);
-	if (starved) {
-		b->pause_ns = b->pause_ns == 0		       ? PAUSE_MIN_NS
-			      : b->pause_ns * 2 < PAUSE_MAX_NS ? b->pause_ns * 2
-							       : PAUSE_MAX_NS;
-		b->not_before_mono_ns = clock_mono_ns() + b->pause_ns;
-		b->pause_forgotten = atomic_load(&b->served) + PAUSE_FORGOTTEN;
-	}
+	if (b->last_mono_ns < atomic_load_explicit(&b->not_before_mono_ns, memory_order_relaxed))
+		return;
+	atomic_store(&b->last, atomic_load_explicit(&b->served, memory_order_relaxed));
+	if (change_state(b, OFF, WANTED))
+		set_timer(b);
 }
 
-static void give_credit(struct beside *b, pid_t client, int64_t now)
+void beside_ended(struct beside *b)
 {
-	if (client == b->client && now - b->last_mono_ns < QUICK_NS)
-		b->credit =
-			b->credit + CREDIT_SAME < CREDIT_MAX ? b->credit + CREDIT_SAME : CREDIT_MAX;
-	else
-		b->credit = b->credit > CREDIT_OTHER ? b->credit - CREDIT_OTHER : 0;
-	b->client = client;
-	b->last_mono_ns = now;
-}
-
-static bool is_time(struct beside *b, uint64_t served, int64_t now)
-{
-	if (b->pause_ns > 0 && served > b->pause_forgotten)
-		b->pause_ns = 0;
-	return b->pause_ns == 0 || now >= b->not_before_mono_ns;
-}
-
-/* It has a policy and a niceness that somebody gave it: those stay. */
-static void introduce(struct beside *b)
-{
-	b->may = sched_getscheduler(0) == SCHED_OTHER &&
-		 sched_getaffinity(0, sizeof(b->cpus), &b->cpus) == 0;
-	atomic_store(&b->reader, (pid_t)syscall(SYS_gettid));
-}
-
-void beside_began(struct beside *b, pid_t client, int64_t asked_mono_ns, bool alone)
-{
-	uint64_t served = atomic_load_explicit(&b->served, memory_order_relaxed) + 1;
-	int64_t now = clock_mono_ns();
 	int state = atomic_load(&b->state);
 
-	atomic_store_explicit(&b->served, served, memory_order_relaxed);
-	if (served == 1)
-		introduce(b);
-	if (state == LEAVING)
-		was_left(b);
-	if (client == 0 || !b->may)
+	if (!b->waits || !b->may)
 		return;
-	give_credit(b, client, now);
-	if (state == ON && (!alone || b->credit == 0))
-		leave(b);
-	else if (state == ON && now - asked_mono_ns < FOUND_NS)
-		b->rest = b->rest_left = b->rest / 2;
-	else if (state == ON)
+	if (state == ON && b->missed)
 		follow(b);
-	else if (state == OFF && alone && b->credit >= CREDIT_ON && is_time(b, served, now))
-		enter(b);
+	else if (state == ON)
+		b->rest = b->rest_left = b->rest / 2;
+	else if (state == OFF && b->credit >= CREDIT_ON)
+		want(b);
+}
+
+bool beside_has_one_client(const struct beside *b)
+{
+	return b->may && b->credit >= CREDIT_ON;
 }
 
 bool beside_is_on(const struct beside *b)

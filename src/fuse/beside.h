@@ -6,13 +6,16 @@
  * CPU: the client is woken there and displaces it, and when it sleeps in its next request, the reader goes on. Two
  * switches a request, and no CPU has to be woken.
  *
- * Whoever else wants that CPU would let the reader starve. So a thread looks after it (TICK_NS): a reader that has made
- * no way is as it was before, and stays so for a while if requests were waiting.
+ * Whoever else wants that CPU would let the reader starve. So a thread, the watch, looks after it (TICK_NS): a reader that
+ * has made no way is as it was before, and stays so for a while if requests were waiting. The watch makes it what it is to
+ * be, too; only after a client that has gone to another CPU the reader goes itself, and not before it has answered.
  *
- *           one client, request after request                      no way made
- *      OFF ----------------------------------> ON ------------------------------------> LEAVING
- *       ^    the reader                         |             the watch                    |
- *       +--- another client, more readers ------+------------- next request, the reader ---+
+ *          one client, request after request        it was so for a tick
+ *      OFF --------------------------------> WANTED --------------------> ON
+ *       ^ ^      not so any more               |     the watch             |
+ *       | +------------------------------------+                           | no way made, another client, more readers
+ *       +------------------------------------------------ LEAVING <--------+
+ *                           the watch
  *
  * One object, for the first of the readers; its calls are that thread's, but for new and free. It must start no threads,
  * which would be of its policy. Knows nothing of FUSE.
@@ -38,9 +41,14 @@ void beside_free(struct beside *b);
 
 /*
  * The reader has a request of thread `client` (0: nobody waits for it), which it waited for from `asked_mono_ns` on. Alone:
- * nobody else reads. It becomes and ceases to be what is said above. No allocation; system calls when something changes.
+ * nobody else reads. No allocation, no system call but for the first.
  */
 void beside_began(struct beside *b, pid_t client, int64_t asked_mono_ns, bool alone);
+/* It has answered that. Follows the client; a system call when something is to change. */
+void beside_ended(struct beside *b);
+
+/* Whether requests have come of one client at a time: then more readers are of no use. */
+bool beside_has_one_client(const struct beside *b);
 
 /* Whether it is so now: looking for the next request would only keep the client from running. */
 bool beside_is_on(const struct beside *b);

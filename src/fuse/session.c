@@ -351,13 +351,21 @@ static bool is_beside(const struct session *s, const struct thread *t)
 	return t->number == 0 && s->beside && beside_is_on(s->beside);
 }
 
-static void serve_beside(struct session *s, const struct thread *t, const struct fuse_buf *buf,
+/*
+ * One that only this thread reads. That a request of one client at a time was found waiting says nothing: no more readers
+ * for that.
+ */
+static void serve_beside(struct session *s, struct thread *t, const struct fuse_buf *buf,
 			 int64_t asked)
 {
 	const struct fuse_in_header *in = buf->mem;
+	struct beside *b = t->number == 0 ? s->beside : NULL;
 
-	if (t->number == 0 && s->beside)
-		beside_began(s->beside, (pid_t)in->pid, asked, readers_wanted(s->readers) == 1);
+	if (b)
+		beside_began(b, (pid_t)in->pid, asked, readers_wanted(s->readers) == 1);
+	process(s, t, buf, b && beside_has_one_client(b) ? 0 : asked);
+	if (b)
+		beside_ended(b);
 }
 
 /* One request. 0 to go on, 1 at the end, -errno. */
@@ -373,11 +381,8 @@ static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
 	r = receive(s, buf);
 	if (r == -EINTR || r == -EAGAIN)
 		return 0;
-	if (r == 0) {
+	if (r == 0)
 		serve_beside(s, t, buf, asked);
-		/* Beside its client it finds each one waiting: no more readers for that. */
-		process(s, t, buf, is_beside(s, t) ? 0 : asked);
-	}
 	requests_done(s->requests, t->number);
 	return r;
 }
