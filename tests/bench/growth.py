@@ -8,6 +8,7 @@ processes. Each part yields findings: a number, and the bound it should keep.
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -40,6 +41,7 @@ SMOKE = Scale(20, 10, 2, 100, 5, 10**7, 10**7, 1, 0.5)
 
 FIRST = 1_000_000  # the first execution's ID; smaller ones are other workloads'
 CROWDED_ID = 900_000
+FORGOTTEN_ID = 900_001
 LIMIT_KIB = 250_000
 
 
@@ -169,11 +171,37 @@ def million(arena, program, scale, say):
         yield Finding(f"{key}: the same on the bare directory", bare_many[key] / bare_few[key], "×")
     say("the kernel forgets")
     yield Finding("memory of the daemon after the kernel forgot", many.forget(), "KiB", at_most=LIMIT_KIB / 4)
+    yield from forgotten_names(many, bare)
     # Before the restarts: after a kill the ledger is set right for a while, on the same CPUs and the same tmpfs.
     yield from release(many)
     say("restarts")
     yield Finding("start over a full store", many.restart(kill=False), "s", at_most=1)
     yield Finding("start over a full store after a kill", many.restart(kill=True), "s", at_most=1)
+
+
+def listed_ns(directory, attributes):
+    """How long a listing takes, with attributes or without."""
+    begun = time.monotonic_ns()
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if attributes:
+                entry.stat(follow_symlinks=False)
+    return time.monotonic_ns() - begun
+
+
+def forgotten_names(many, bare):
+    """A large directory is listed of which the kernel knows nothing."""
+    directories = [f"{one.mounted.directory}/{FORGOTTEN_ID}" for one in (many, bare)]
+    many.say(f"{many.scale.crowded} names, forgotten and listed")
+    for one in (many, bare):
+        one.work("populate", first=FORGOTTEN_ID, clients=1, count=many.scale.crowded)
+    for attributes, how, at_least in ((False, "", 0.5), (True, ", with attributes", None)):
+        many.forget()
+        ours, theirs = [listed_ns(directory, attributes) for directory in directories]
+        yield Finding(f"listing a large directory that the kernel has forgotten{how}, of bare", theirs / ours, "×",
+                      at_least=at_least)
+    for directory in directories:
+        shutil.rmtree(directory)
 
 
 def free_bytes(path):
