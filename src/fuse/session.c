@@ -15,15 +15,13 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "baton/interface.h"
 #include "fuse/access.h"
 #include "fuse/beside.h"
 #include "fuse/fs.h"
+#include "fuse/mount_id.h"
 #include "fuse/readers.h"
 #include "fuse/refresh.h"
 #include "fuse/spin.h"
@@ -35,7 +33,6 @@
 #include "util/clock.h"
 #include "util/lock.h"
 #include "util/log.h"
-#include "util/mounttab.h"
 
 /* Interrupts a thread's read of /dev/fuse; its handler does nothing. */
 #define WAKE_SIGNAL SIGUSR1
@@ -44,8 +41,8 @@
 #define WAKE_AGAIN_NS (20 * NS_PER_MS)
 
 /*
- * How long the notifier may take before another process goes on: it asks the kernel about all names anyway. Source: many
- * times what an answer takes.
+ * How long the notifier may take before another process goes on, which tells the kernel what is left. Source: many times
+ * what an answer takes.
  */
 #define SETTLE_NS NS_PER_S
 
@@ -60,18 +57,6 @@ struct thread {
 	unsigned int number;
 	pthread_t pthread;
 	struct spin spin;
-};
-
-/* Not in the headers of every release; source: linux/stat.h of Linux 6.8. */
-#ifndef STATX_MNT_ID_UNIQUE
-#define STATX_MNT_ID_UNIQUE 0x4000U
-#endif
-
-/* What is mounted at a path: an id of the kernel's. */
-struct mount_id {
-	uint64_t id;
-	bool unique; /* never given to another mount (Linux 6.8); else soon given again */
-	dev_t device;
 };
 
 /* umount -f ends the connection first and unmounts then: how often, and after what time, to look again. */
@@ -183,22 +168,6 @@ static int open_read_ahead(const char *mountpoint)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
-/* Of what is mounted last at `path`, without asking its daemon. */
-static int read_mount_id(const char *path, struct mount_id *ret)
-{
-	int flags = AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
-	struct statx stx;
-
-	if (statx(AT_FDCWD, path, flags, STATX_MNT_ID_UNIQUE, &stx) < 0)
-		return -errno;
-	ret->unique = stx.stx_mask & STATX_MNT_ID_UNIQUE;
-	if (!ret->unique && statx(AT_FDCWD, path, flags, STATX_MNT_ID, &stx) < 0)
-		return -errno;
-	ret->id = stx.stx_mnt_id;
-	ret->device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-	return 0;
-}
-
 static int new_session(const struct session_config *c, struct fs *fs, struct session **ret)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
@@ -244,7 +213,7 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 	errno = 0;
 	if (fuse_session_mount(s->se, c->mountpoint) != 0)
 		return errno ? -errno : -EIO;
-	r = read_mount_id(s->mountpoint, &s->mount_id);
+	r = mount_id_read(s->mountpoint, &s->mount_id);
 	if (r < 0) {
 		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
 		return r;
@@ -304,7 +273,7 @@ void session_abandon(struct keep *keep)
 	const struct kept *k = keep_area(keep, KEEP_SESSION);
 	struct mount_id now;
 
-	if (!k->init_len || read_mount_id(k->mountpoint, &now) < 0 || now.id != k->mount_id.id)
+	if (!k->init_len || mount_id_read(k->mountpoint, &now) < 0 || now.id != k->mount_id.id)
 		return;
 	(void)umount2(k->mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
 }
@@ -495,29 +464,9 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	return 0;
 }
 
-/* Nobody will ever answer there. */
-static bool is_dead(const char *mountpoint)
-{
-	struct statfs st;
-
-	return statfs(mountpoint, &st) < 0 && errno == ENOTCONN;
-}
-
-/*
- * Whether our mount is what is at the mountpoint: it may have been unmounted from outside, and there may be
- * another one by now, with its id if that was not unique. Aborted, it is still there, and dead. The table is asked
- * first, if it can be read: the path of an automount that is being taken down leads nowhere until umount(8) is done,
- * which waits for us.
- */
 static bool is_there(const struct session *s)
 {
-	struct mount_id now;
-
-	if (mounttab_is_at(s->mountpoint, BATON_FSTYPE, NULL) == 0)
-		return false;
-	if (read_mount_id(s->mountpoint, &now) < 0 || now.id != s->mount_id.id)
-		return false;
-	return now.unique || !atomic_load(&s->gone) || is_dead(s->mountpoint);
+	return mount_id_is_there(&s->mount_id, s->mountpoint, atomic_load(&s->gone));
 }
 
 int session_unmount(struct session *s)
