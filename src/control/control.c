@@ -111,6 +111,12 @@ static bool has_parent(enum kind kind, const struct ctlnode_key *dir)
 	return kind != KIND_NONE && kinds[kind].parent == (enum kind)dir->kind;
 }
 
+/* Any ID may stand in its place. */
+static bool names_id(const struct ctlnode_key *key)
+{
+	return key->kind == KIND_EXECUTION || key->kind == KIND_REASON;
+}
+
 /* A file of an execution. Whether that still exists is for fill() to ask. */
 static int child_attr(const struct ctlnode_key *dir, const char *name, struct ctlnode_key *ret)
 {
@@ -218,9 +224,49 @@ int control_lookup(struct control *c, uid_t uid, uint64_t dir, const char *name,
 		r = fill(c, &v, &key, &st);
 	if (r == 0)
 		r = ctlnode_lookup(c->nodes, &key, ret_node);
-	if (r == 0)
-		*ret_st = st;
-	return r;
+	if (r < 0)
+		return r;
+	*ret_st = st;
+	return r > 0 && names_id(&key);
+}
+
+int control_id_name(struct control *c, uint64_t node, uint64_t *ret_dir,
+		    char ret_id[RULE_ID_MAX + 1])
+{
+	struct ctlnode_key key;
+	struct ctlnode_key dir = { 0 };
+	int r = ctlnode_find(c->nodes, node, &key);
+
+	if (r < 0)
+		return r;
+	dir.kind = (uint8_t)kinds[key.kind].parent;
+	memcpy(ret_id, key.id, sizeof(key.id));
+	return ctlnode_peek(c->nodes, &dir, ret_dir);
+}
+
+uint64_t control_count(struct control *c)
+{
+	return ctlnode_count(c->nodes);
+}
+
+struct each_id {
+	void (*each)(void *arg, uint64_t node);
+	void *arg;
+};
+
+static void if_id(void *arg, uint64_t node, const struct ctlnode_key *key)
+{
+	const struct each_id *ids = arg;
+
+	if (names_id(key))
+		ids->each(ids->arg, node);
+}
+
+void control_each_id(struct control *c, void (*each)(void *arg, uint64_t node), void *arg)
+{
+	struct each_id ids = { each, arg };
+
+	ctlnode_each(c->nodes, if_id, &ids);
 }
 
 void control_forget(struct control *c, uint64_t node, uint64_t n)

@@ -86,8 +86,8 @@ int control_new(struct keep *keep, struct exec_table *execs, struct ledger *ledg
 void control_free(struct control *c);
 
 /*
- * A child by name: *ret_node has one lookup more, *ret_st is filled. -ENOENT, -ENOMEM, -ENOTDIR. In
- * why/ it waits for the ledger to commit what is queued. st_size is 0 for all: open the files with
+ * A child by name: *ret_node has one lookup more, *ret_st is filled. 0; 1: it is an ID's name, and the kernel did not know
+ * it; -ENOENT, -ENOMEM, -ENFILE, -ENOTDIR. In why/ it waits for the ledger to commit what is queued. st_size is 0 for all: open the files with
  * direct I/O. "." and ".." are no names here.
  */
 int control_lookup(struct control *c, uid_t uid, uint64_t dir, const char *name, uint64_t *ret_node,
@@ -95,6 +95,14 @@ int control_lookup(struct control *c, uid_t uid, uint64_t dir, const char *name,
 /* A count larger than what is there is taken as all of it. */
 void control_forget(struct control *c, uint64_t node, uint64_t n);
 int control_getattr(struct control *c, uid_t uid, uint64_t node, struct stat *ret_st) WARN_UNUSED;
+
+/* The name of a node that control_lookup() said 1 of, and its directory's node. 0; -ESTALE: either is forgotten. */
+int control_id_name(struct control *c, uint64_t node, uint64_t *ret_dir,
+		    char ret_id[RULE_ID_MAX + 1]) WARN_UNUSED;
+/* Nodes that the kernel knows, .baton not counted. */
+uint64_t control_count(struct control *c);
+/* Those that another process has left here. `each` calls nothing of this. */
+void control_each_id(struct control *c, void (*each)(void *arg, uint64_t node), void *arg);
 
 /* Its path from the mountpoint down, ".baton/why/4711". 0, -ESTALE. */
 int control_path(struct control *c, uint64_t node, char *buf, size_t len) WARN_UNUSED;

@@ -286,6 +286,7 @@ int ctlnode_lookup(struct ctlnode_table *t, const struct ctlnode_key *key, uint6
 {
 	uint64_t hash = hash_key(key);
 	struct ctlnode *n;
+	bool is_new;
 	int r;
 
 	if (key_equal(key, &t->root)) {
@@ -294,12 +295,35 @@ int ctlnode_lookup(struct ctlnode_table *t, const struct ctlnode_key *key, uint6
 	}
 	LOCK_SCOPE(&t->lock);
 	n = find_key_locked(t, key, hash);
+	is_new = !n;
 	r = n ? 0 : add_locked(t, key, hash, &n);
 	if (r < 0)
 		return r;
 	n->kept->nlookup++;
 	*ret_node = n->kept->id;
+	return is_new;
+}
+
+int ctlnode_peek(struct ctlnode_table *t, const struct ctlnode_key *key, uint64_t *ret_node)
+{
+	struct ctlnode *n;
+
+	LOCK_SCOPE(&t->lock);
+	n = find_key_locked(t, key, hash_key(key));
+	if (!n)
+		return -ESTALE;
+	*ret_node = n->kept->id;
 	return 0;
+}
+
+void ctlnode_each(struct ctlnode_table *t,
+		  void (*each)(void *arg, uint64_t node, const struct ctlnode_key *key), void *arg)
+{
+	LOCK_SCOPE(&t->lock);
+	for (uint64_t i = 0; i < t->nbuckets; i++) {
+		for (struct ctlnode *n = t->by_id[i]; n; n = n->next_id)
+			each(arg, n->kept->id, &n->kept->key);
+	}
 }
 
 int ctlnode_find(struct ctlnode_table *t, uint64_t node, struct ctlnode_key *ret)

@@ -37,9 +37,17 @@ void ctlnode_table_free(struct ctlnode_table *t);
 /* See takeover/format.h. */
 uint64_t ctlnode_layout(void);
 
-/* The node of `key`, one lookup more. 0, -ENOMEM, -ENFILE (as many as the keep has room for). */
+/* The node of `key`, one lookup more. 0; 1: it is new; -ENOMEM, -ENFILE (as many as the keep has room for). */
 int ctlnode_lookup(struct ctlnode_table *t, const struct ctlnode_key *key, uint64_t *ret_node)
 	WARN_UNUSED;
+
+/* The node of `key`, if it is known. 0, -ESTALE. */
+int ctlnode_peek(struct ctlnode_table *t, const struct ctlnode_key *key, uint64_t *ret_node)
+	WARN_UNUSED;
+
+/* All that are known. `each` is called with the lock held. */
+void ctlnode_each(struct ctlnode_table *t,
+		  void (*each)(void *arg, uint64_t node, const struct ctlnode_key *key), void *arg);
 
 /* What a node names. 0; -ESTALE: the kernel has forgotten it. */
 int ctlnode_find(struct ctlnode_table *t, uint64_t node, struct ctlnode_key *ret) WARN_UNUSED;

@@ -233,6 +233,8 @@ void fs_status(void *ctx, json_t *object)
 	(void)json_object_set_new(object, "passthrough_why", json_string(fs->passthrough_why));
 	(void)json_object_set_new(object, "inodes_known",
 				  json_integer((json_int_t)itable_count(fs->itable)));
+	(void)json_object_set_new(object, "control_nodes_known",
+				  json_integer((json_int_t)control_count(fs->control)));
 	(void)json_object_set_new(object, "started",
 				  json_real((double)(fs->start_real_ns / NS_PER_MS) / 1e3));
 	if (fstatvfs(fs->store->fd, &sv) == 0) {

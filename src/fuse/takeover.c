@@ -87,6 +87,8 @@ static void adopt(void *arg, struct inode *inode)
 	}
 	backing_unregister(fs->backing, drop);
 	adopt_exec(fs, inode);
+	if (before & INODE_AUTO)
+		known_ids_adopt(fs, itable_nodeid(fs->itable, inode));
 	if (S_ISREG(inode->mode))
 		adopt_content(fs, inode, before);
 }
@@ -131,6 +133,7 @@ int fs_take_over(struct fs *fs, struct requests *requests, struct fuse_session *
 	int r;
 
 	itable_take_over(fs->itable, adopt, fs);
+	control_each_id(fs->control, known_ids_adopt, fs);
 	guardian_step(fs->config.keep, "inodes");
 	r = backlog_read(se, requests, &up, ret);
 	if (r < 0)

@@ -208,7 +208,7 @@ START_TEST(listings_have_the_names_and_inode_numbers_of_lookup)
 		for (size_t k = 0; k < l.n; k++) {
 			uint64_t node = 0;
 
-			ck_assert_int_eq(control_lookup(fix.control, 0, dir, l.name[k], &node, &st),
+			ck_assert_int_ge(control_lookup(fix.control, 0, dir, l.name[k], &node, &st),
 					 0);
 			ck_assert_uint_eq(st.st_ino, l.ino[k]);
 			ck_assert_uint_eq(times_listed(&l, l.name[k]), 1);

@@ -15,8 +15,9 @@ static int look(const struct control_caller *who, uint64_t dir, const char *name
 		uint64_t *ret_node)
 {
 	struct stat st;
+	int r = control_lookup(fix.control, who->who.uid, dir, name, ret_node, &st);
 
-	return control_lookup(fix.control, who->who.uid, dir, name, ret_node, &st);
+	return r < 0 ? r : 0;
 }
 
 /* What .baton/NAME/ID is to him: 0 or -errno. */
