@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# variants: memory-on
+# variants: memory-on ext4-off
 # builds: ci
 # Another user gets at nothing of an execution that its owner closes, by no way there is.
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 
-mount_batonfs
+mount_batonfs -o "takeover=$([ "$STORE_KIND" = memory ] && echo on || echo off)"
 run_as 1000 sh -c "umask 077 && mkdir -m 700 $MNT/5/mine && echo secret >$MNT/5/mine/file && echo secret >$MNT/5_flat &&
 	echo secret >$MNT/5/closed" || fail "write"
 sum=$(seal_sum of "$MNT/5/mine/file")
