@@ -332,6 +332,7 @@ static int start_background(struct daemon *d)
 		.ctx = d->fs,
 		.remove_file = fs_remove_file,
 		.is_lent = fs_is_lent,
+		.writers = fs_writers,
 		.give_up = fs_give_up,
 		.collect = fs_collect,
 		.vanish = fs_exec_vanish,

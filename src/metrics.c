@@ -142,6 +142,10 @@ static void put_spill(const struct metrics_sources *s, FILE *out)
 		 "Bytes of memory that these gave back.", n.spill.bytes);
 	prom_one(out, "batonfs_spill_refused_total", PROM_COUNTER,
 		 "Times that it took nothing, because it was full or failed.", n.spill.refused);
+	prom_one(out, "batonfs_spill_short", PROM_GAUGE,
+		 "1 while memory is short, so that new files begin there.", away.drafts_wanted);
+	prom_one(out, "batonfs_spill_begun_total", PROM_COUNTER,
+		 "Contents that began there, or went there to be written to.", away.drafts);
 }
 
 /* ---- the process: the names that every exporter uses ---- */

@@ -64,11 +64,12 @@ static void add_spill_status(struct daemon *d, json_t *object)
 	blob_count_away(d->store.blobs, &away);
 	(void)json_object_set_new(
 		object, "spill",
-		json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "directory", d->spill.path,
+		json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:I}", "directory", d->spill.path,
 			  "filesystem", d->spill.filesystem, "contents", (json_int_t)away.blobs,
 			  "bytes", (json_int_t)away.bytes, "free", (json_int_t)away.free_bytes,
 			  "moved", (json_int_t)n.spill.contents, "moved_bytes",
-			  (json_int_t)n.spill.bytes, "refused", (json_int_t)n.spill.refused));
+			  (json_int_t)n.spill.bytes, "refused", (json_int_t)n.spill.refused,
+			  "short", away.drafts_wanted, "begun", (json_int_t)away.drafts));
 }
 
 static json_t *of_limit(uint64_t limit)

@@ -78,13 +78,16 @@ static void print_spill(const json_t *s)
 
 	if (!json_is_object(spill))
 		return;
-	(void)printf("%-13s %s in %" PRId64 " contents in %s (%s), %s free; %s moved so far\n",
+	(void)printf("%-13s %s in %" PRId64
+		     " contents in %s (%s), %s free; %s moved so far, %" PRId64 " begun there%s\n",
 		     "Spilled:",
 		     format_size((uint64_t)field_int(spill, "bytes"), size, sizeof(size)),
 		     field_int(spill, "contents"), field_text(spill, "directory"),
 		     field_text(spill, "filesystem"),
 		     format_size((uint64_t)field_int(spill, "free"), free_, sizeof(free_)),
-		     format_size((uint64_t)field_int(spill, "moved_bytes"), moved, sizeof(moved)));
+		     format_size((uint64_t)field_int(spill, "moved_bytes"), moved, sizeof(moved)),
+		     field_int(spill, "begun"),
+		     json_is_true(json_object_get(spill, "short")) ? "; memory is short" : "");
 }
 
 static void print_limits(const json_t *s)

@@ -18,6 +18,7 @@
 #include "exec/in_use.h"
 #include "exec/spilling.h"
 #include "store/blob_away.h"
+#include "store/draft.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -51,6 +52,12 @@ static const struct room_marks spill_marks = { .high = { .percent = 75 },
  */
 #define YOUNG_MAX_NS NS_PER_S
 
+/* All of it. */
+static const struct room_mark full_mark = { .percent = 100 };
+
+/* How long the largest file counts for as much as it had. Source: some times what it takes to write such a one. */
+#define LARGEST_NS (2 * NS_PER_S)
+
 struct evict {
 	/* Constant. */
 	struct exec_table *table;  /* borrowed */
@@ -68,7 +75,9 @@ struct evict {
 	bool unfinished; /* the last pass did not come to the low mark, but the next one may */
 	bool said_nothing_left;
 	bool said_error;
+	int64_t largest_mono_ns; /* when `largest_bytes` was looked at */
 
+	_Atomic uint64_t largest_bytes;	  /* that a writer who closed had written lately */
 	_Atomic int64_t until_look_bytes; /* growth that is not worth a look */
 	_Atomic uint64_t executions;
 	_Atomic uint64_t files;
@@ -411,6 +420,45 @@ static bool is_too_full(struct evict *ev, const struct room *room, bool full,
 	return room_is_over(&high) || ((full || ev->unfinished) && room_is_over(ret_need));
 }
 
+/* What those may still write who are at it, and the next one: each as much as the largest file lately. */
+static uint64_t expected_bytes(struct evict *ev, const struct reaper_upcalls *up)
+{
+	uint64_t largest = atomic_load(&ev->largest_bytes);
+	uint64_t writers = up->writers ? up->writers(up->ctx) : 0;
+	int64_t now = clock_mono_ns();
+
+	if (now - ev->largest_mono_ns >= LARGEST_NS) {
+		ev->largest_mono_ns = now;
+		(void)atomic_compare_exchange_strong(&ev->largest_bytes, &(uint64_t){ largest },
+						     largest / 2);
+	}
+	return (writers + 1) * largest;
+}
+
+/*
+ * Whether memory is short, so that new files begin where is spilled to: until it is nearer to the low mark than to the
+ * high one again.
+ */
+static void judge(struct evict *ev, const struct reaper_upcalls *up, const struct room *room,
+		  bool full)
+{
+	const struct room_marks *marks = marks_of(ev, &ev->marks);
+	uint64_t left = room_left_bytes(room, &full_mark);
+	uint64_t expected;
+	struct room_excess high;
+	struct room_excess low;
+
+	if (!ev->spills)
+		return;
+	expected = expected_bytes(ev, up);
+	room_excess(room, &marks->high, &high);
+	room_excess(room, &marks->low, &low);
+	if (full || high.bytes > 0 || left < expected)
+		drafts_want(ev->store->blobs, true);
+	else if (low.bytes < room_left_bytes(room, &marks->high) && left - expected >= expected / 4)
+		drafts_want(ev->store->blobs, false);
+}
+
 /* When to look again, if nothing calls before. */
 static int64_t schedule(struct evict *ev, const struct room *room, int64_t now)
 {
@@ -444,6 +492,7 @@ int64_t evict_look(struct evict *ev, const struct reaper_upcalls *up, bool full)
 		return INT64_MAX;
 	if (look(ev, &room) < 0)
 		return start + REAPER_TICK_NS;
+	judge(ev, up, &room, full);
 	if (is_too_full(ev, &room, full, &need) && trash_pending(ev->table->trash) > 0) {
 		(void)!trash_empty(ev->table->trash); /* what is gone already may be enough */
 		if (look(ev, &room) < 0)
@@ -460,6 +509,7 @@ int64_t evict_look(struct evict *ev, const struct reaper_upcalls *up, bool full)
 		ev->vain_until_mono_ns = useful ? 0 : now + 10 * (now - start);
 		if (useful && look(ev, &room) < 0)
 			return now + REAPER_TICK_NS;
+		judge(ev, up, &room, false);
 	}
 	return schedule(ev, &room, clock_mono_ns());
 }
@@ -467,7 +517,11 @@ int64_t evict_look(struct evict *ev, const struct reaper_upcalls *up, bool full)
 bool evict_grown(struct evict *ev, uint64_t bytes)
 {
 	int64_t before = atomic_fetch_sub(&ev->until_look_bytes, (int64_t)bytes);
+	uint64_t largest = atomic_load_explicit(&ev->largest_bytes, memory_order_relaxed);
 
+	while (bytes > largest &&
+	       !atomic_compare_exchange_weak(&ev->largest_bytes, &largest, bytes))
+		;
 	return before > 0 && before <= (int64_t)bytes;
 }
 

@@ -45,6 +45,8 @@ struct reaper_upcalls {
 	void (*give_up)(void *ctx, uint64_t ino, const struct handle *h);
 	/* Stubs have gone to make room: remove the blobs that nobody needs any more. May be NULL. */
 	void (*collect)(void *ctx);
+	/* How many have a file in memory open that they write to unseen. May be NULL. */
+	uint32_t (*writers)(void *ctx);
 	/* Nobody has been in it for a while: let its directory vanish if it is empty (exec_vanish()). */
 	void (*vanish)(void *ctx, struct execution *e);
 	struct seal *seal;		/* borrowed; spills (exec/spilling.h). NULL: nothing does */

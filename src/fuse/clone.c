@@ -13,6 +13,7 @@
 #include "fuse/growth.h"
 #include "fuse/home.h"
 #include "fuse/node.h"
+#include "store/draft.h"
 #include "store/stub.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -114,6 +115,8 @@ int clone_whole(struct fs *fs, int from_fd, struct inode *out, uint64_t at_most,
 		return -errno;
 	r = (uint64_t)st.st_size > at_most ? -EOPNOTSUPP
 					   : stub_get(from_fd, (uint64_t)st.st_size, &name);
+	if (r == 0 && draft_is(&name)) /* it may be written to */
+		r = -EOPNOTSUPP;
 	if (r == 0)
 		r = check_owner(fs, &st, out);
 	if (r == 0)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fuse/drafting.h"
 #include "fuse/node.h"
 #include "fuse/prune.h"
 #include "fuse/split.h"
@@ -56,6 +57,13 @@ static int remove_stale_mark(int fd)
 	return r < 0 ? r : 0;
 }
 
+/* Whether the mark is worth a look. */
+static bool maybe_stub(const struct fs *fs, const struct stat *st)
+{
+	return stub_maybe(st, content_is_unsettled(fs)) ||
+	       (drafts_exist(fs->store->blobs) && S_ISREG(st->st_mode) && st->st_blocks == 0);
+}
+
 static int learn_stub_locked(struct fs *fs, struct inode *inode, int fd, const struct statx *stx)
 {
 	struct stat st = {
@@ -66,11 +74,12 @@ static int learn_stub_locked(struct fs *fs, struct inode *inode, int fd, const s
 	struct blob_name name;
 	int r;
 
-	if (!stub_maybe(&st, content_is_unsettled(fs)))
+	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_DRAFT); /* as a dead process knew it */
+	if (!maybe_stub(fs, &st))
 		return 0;
 	r = stub_get(fd, stx->stx_size, &name);
 	if (r == 0)
-		atomic_fetch_or(&inode->flags, INODE_STUB);
+		atomic_fetch_or(&inode->flags, INODE_STUB | (draft_is(&name) ? INODE_DRAFT : 0));
 	if (r == -ESTALE)
 		r = remove_stale_mark(fd);
 	return r == -ENODATA ? 0 : r;
@@ -206,8 +215,7 @@ void content_pin_locked(struct fs *fs, struct inode *inode, int fd, const struct
 	struct blob_name name;
 
 	if (flags & INODE_PINNED ||
-	    !(flags & INODE_LEARNED ? flags & INODE_STUB
-				    : stub_maybe(st, content_is_unsettled(fs))))
+	    !(flags & INODE_LEARNED ? flags & INODE_STUB : maybe_stub(fs, st)))
 		return;
 	if (content_get_name(fd, &name) == 0 && blob_pin(fs->store->blobs, &name) == 0)
 		atomic_fetch_or(&inode->flags, INODE_PINNED);
@@ -215,28 +223,44 @@ void content_pin_locked(struct fs *fs, struct inode *inode, int fd, const struct
 
 void content_evict(struct fs *fs, struct inode *inode)
 {
+	uint32_t flags = atomic_load(&inode->flags);
 	struct blob_name name;
 
-	if (atomic_load(&inode->flags) & INODE_PINNED && content_get_name(inode->fd, &name) == 0)
+	if (flags & INODE_PINNED && content_get_name(inode->fd, &name) == 0)
 		blob_unpin(fs->store->blobs, &name);
+	/* Garbage, perhaps, of which no row tells. */
+	if (flags & INODE_ORPHAN && flags & INODE_DRAFT)
+		ledger_file_shared(fs->ledger, inode->ino, "");
 }
 
 /* ---- attributes ---- */
 
-void content_show_blocks(struct fs *fs, struct inode *inode, int fd, struct stat *st)
+/* In most files that have no blocks there is nothing, and whether it is a draft is known of most. */
+static bool may_be_elsewhere(const struct fs *fs, const struct inode *inode, const struct stat *st)
 {
 	uint32_t flags = atomic_load(&inode->flags);
+
+	if ((flags & (INODE_LEARNED | INODE_STUB)) == INODE_LEARNED)
+		return false;
+	return stub_maybe(st, false) ||
+	       (drafts_exist(fs->store->blobs) && S_ISREG(st->st_mode) && st->st_blocks == 0);
+}
+
+void content_show(struct fs *fs, struct inode *inode, int fd, struct stat *st)
+{
 	_cleanup_close_ int own = -1;
 	struct blob_name name;
 	struct stat blob;
 
-	if (!stub_maybe(st, false) || (flags & (INODE_LEARNED | INODE_STUB)) == INODE_LEARNED)
+	if (!may_be_elsewhere(fs, inode, st))
 		return;
 	if (fd < 0)
 		fd = own = node_open(fs, inode, O_PATH | O_NOFOLLOW);
 	if (fd < 0 || stub_get(fd, (uint64_t)st->st_size, &name) < 0)
 		return;
-	if (blob_stat(fs->store->blobs, &name, &blob) == 0)
+	if (draft_is(&name))
+		drafting_show(fs, &name, st);
+	else if (blob_stat(fs->store->blobs, &name, &blob) == 0)
 		st->st_blocks = blob.st_blocks;
 }
 
@@ -244,7 +268,7 @@ static int look_at(struct fs *fs, struct inode *inode, int fd, struct stat *ret)
 {
 	if (fstat(fd, ret) < 0)
 		return -errno;
-	content_show_blocks(fs, inode, fd, ret);
+	content_show(fs, inode, fd, ret);
 	return 0;
 }
 

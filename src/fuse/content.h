@@ -50,7 +50,7 @@ void content_evict(struct fs *fs, struct inode *inode);
 
 /*
  * fstat(2), but never of a moment when a move has changed the times and not set them back yet; and with the blocks
- * that the content of a stub takes in the blob.
+ * that the content of a stub takes in the blob, and a draft's size and times.
  */
 int content_stat(struct fs *fs, struct inode *inode, int fd, struct stat *ret) WARN_UNUSED;
 
@@ -62,7 +62,7 @@ int content_stat(struct fs *fs, struct inode *inode, int fd, struct stat *ret) W
 int content_is_lent_locked(struct fs *fs, struct inode *inode) WARN_UNUSED;
 void content_recall(struct fs *fs, struct inode *inode); /* no lock held */
 
-/* Those blocks. fd as before, or -1. */
-void content_show_blocks(struct fs *fs, struct inode *inode, int fd, struct stat *st);
+/* Those. fd as before, or -1. */
+void content_show(struct fs *fs, struct inode *inode, int fd, struct stat *st);
 
 #endif

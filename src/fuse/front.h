@@ -84,6 +84,7 @@ int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *na
  */
 int fs_settle_stub(void *ctx, uint64_t ino, const struct handle *h, struct blob_name *ret_name);
 void fs_settled(void *ctx);
+uint32_t fs_writers(void *ctx);
 int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h);
 void fs_exec_vanish(void *ctx, struct execution *e);
 void fs_status(void *ctx, json_t *object);

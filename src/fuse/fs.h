@@ -14,7 +14,7 @@
  *     clone.c      copied without copying         forgotten.c  not known to the kernel
  *     request.c    what a thread is at, kept      resume.c    requests that are sent again
  *     takeover.c   in the place of another process      verdict.c   writes that wait for the guardian
- *     private.c    whom a name is for
+ *     private.c    whom a name is for             drafting.c  content that begins on a disk
  *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
  *     access.c     what they were, in words       accesslog.c    who reads that
  */
@@ -112,6 +112,7 @@ struct fs {
 	_Atomic uint64_t sources[FS_CLONE_SOURCES]; /* see clone.c */
 	_Atomic uint64_t clones;		    /* files copied so since the start */
 	_Atomic uint64_t cloned_bytes;		    /* their sizes */
+	_Atomic uint32_t writers; /* opens in passthrough of files in memory, if it can be short */
 	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
 	_Atomic int64_t slow_ns; /* who takes so long is told of in the log; INT64_MAX: nobody */
 	_Atomic uint64_t slow;	 /* so far */

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "fuse/content.h"
+#include "fuse/drafting.h"
 #include "fuse/node.h"
 #include "fuse/split.h"
 #include "store/blob_away.h"
@@ -63,13 +64,25 @@ static int get_own(int fd, struct blob_name *ret)
 	return r < 0 ? r : -ENODATA;
 }
 
-/* With the content; and if it is memory that there is no room in, a moment is waited until something is spilled. */
-static int bring_home(struct fs *fs, int fd, const struct blob_name *name)
+/*
+ * With the content; and if there is no room in memory for it, or it is short, the content becomes a draft. If there is
+ * no room for that, either, a moment is waited until something is spilled. The target of a copy (clone.h) comes home: it is
+ * open, and whoever writes to it has the file itself at hand.
+ */
+static int bring_home(struct fs *fs, struct inode *inode, int fd, const struct blob_name *name,
+		      struct blob_name *ret_draft)
 {
 	const struct timespec pause = { .tv_nsec = HOME_PAUSE_NS };
+	bool may_draft =
+		blobs_have_away(fs->store->blobs) && !(atomic_load(&inode->flags) & INODE_TARGET);
 	int64_t end = clock_mono_ns() + HOME_PATIENCE_NS;
-	int r = stub_home(fs->store->blobs, fd, name);
+	int r = may_draft && drafting_is_wanted(fs) ? -ENOSPC
+						    : stub_home(fs->store->blobs, fd, name);
 
+	if (r == -ENOSPC && may_draft && drafting_copy(fs, inode, fd, name, ret_draft) == 0)
+		return 0;
+	if (r == -ENOSPC)
+		r = stub_home(fs->store->blobs, fd, name);
 	while (r == -ENOSPC && blobs_have_away(fs->store->blobs) && clock_mono_ns() < end) {
 		reaper_full(fs->reaper);
 		(void)nanosleep(&pause, NULL);
@@ -78,16 +91,33 @@ static int bring_home(struct fs *fs, int fd, const struct blob_name *name)
 	return r;
 }
 
-/* Nothing is opened or closed of the file itself but by us. */
-static int take_home(struct fs *fs, struct inode *inode, bool wanted)
+/* Without. A draft is told of first, for what it counts for. */
+static int drop(struct fs *fs, int fd, const struct blob_name *name)
+{
+	struct blobs *blobs = fs->store->blobs;
+	uint64_t bytes;
+	int r = draft_is(name) ? draft_tell_stub(blobs, name, fd, &bytes) : 0;
+
+	if (r == 0)
+		r = stub_drop(fd);
+	if (r == 0 && draft_is(name))
+		draft_remove(blobs, name);
+	return r;
+}
+
+/*
+ * Nothing is opened or closed of the file itself but by us. *ret_draft: what its content is in afterwards, or "".
+ */
+static int take_home(struct fs *fs, struct inode *inode, bool wanted, struct blob_name *ret_draft)
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_RDWR | O_NONBLOCK);
 	struct blob_name name;
 	int r = fd < 0 ? fd : get_own(fd, &name);
 
+	ret_draft->text[0] = '\0';
 	if (r < 0)
 		return r == -ENODATA ? 0 : r;
-	r = wanted ? bring_home(fs, fd, &name) : stub_drop(fd);
+	r = wanted ? bring_home(fs, inode, fd, &name, ret_draft) : drop(fs, fd, &name);
 	if (r < 0)
 		(void)note_hidden(fs, fd);
 	if (r == 0 && atomic_load(&inode->flags) & INODE_PINNED)
@@ -114,10 +144,13 @@ static void account_cut_locked(struct fs *fs, struct inode *inode)
 		ledger_file_size(fs->ledger, inode->ino, 0);
 }
 
-static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted)
+static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted,
+			   const struct blob_name *draft)
 {
-	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_STUB | INODE_PINNED));
-	ledger_file_shared(fs->ledger, inode->ino, "");
+	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_STUB | INODE_DRAFT | INODE_PINNED));
+	ledger_file_shared(fs->ledger, inode->ino, ""); /* its blob may be garbage now */
+	if (draft->text[0])
+		ledger_file_shared(fs->ledger, inode->ino, draft->text);
 	if (!wanted)
 		account_cut_locked(fs, inode);
 	if (is_passed_locked(inode)) {
@@ -126,14 +159,33 @@ static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted)
 	}
 	backing_unregister(fs->backing, inode->backing_id); /* the blob's */
 	inode->backing_id = 0;
+	if (draft->text[0])
+		atomic_fetch_or(&inode->flags, INODE_STUB | INODE_DRAFT);
+}
+
+/*
+ * Whether its content has to be elsewhere first. A draft is its own; but where nothing of it is wanted any more it
+ * begins anew in memory, if there is room, and nobody has it, nor can write to it by a mapping.
+ */
+static bool must_move_locked(struct fs *fs, struct inode *inode, bool wanted)
+{
+	uint32_t flags = atomic_load(&inode->flags);
+
+	if (!(flags & INODE_STUB))
+		return false;
+	if (!(flags & INODE_DRAFT))
+		return true;
+	return !wanted && inode->nopen == 0 && inode->nwriting == 0 && !(flags & INODE_ORPHAN) &&
+	       !drafting_is_wanted(fs) && drafting_is_writable(fs, inode) == 0;
 }
 
 int home_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bool wanted)
 {
+	struct blob_name draft;
 	struct move move;
 	int r = 0;
 
-	while (r == 0 && atomic_load(&inode->flags) & INODE_STUB) {
+	while (r == 0 && must_move_locked(fs, inode, wanted)) {
 		bool mine;
 
 		if (atomic_load(&inode->flags) & INODE_ORPHAN && is_passed_locked(inode))
@@ -141,12 +193,12 @@ int home_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bool 
 		mine = move_begin(fs, &move, inode->ino);
 		lock_drop(lock);
 		if (mine)
-			r = take_home(fs, inode, wanted);
+			r = take_home(fs, inode, wanted, &draft);
 		else
 			move_await(fs, inode->ino);
 		lock_take(lock);
 		if (mine && r == 0)
-			now_own_locked(fs, inode, wanted);
+			now_own_locked(fs, inode, wanted, &draft);
 		if (mine)
 			move_end(fs, &move);
 	}

@@ -60,6 +60,7 @@ enum inode_flag {
 	/* A stub that was opened in passthrough: a mapping of its blob may be left, which keeps the inode known. */
 	INODE_LENT = 1u << 17,
 	INODE_TARGET = 1u << 18, /* may become a stub while it is open (clone.h), until closed */
+	INODE_DRAFT = 1u << 19,	 /* a stub whose blob is its own, and may be written (drafting.h) */
 };
 
 struct inode {
@@ -77,7 +78,7 @@ struct inode {
 	uint32_t nopen;
 	uint32_t nopen_write; /* of those, what may write */
 	int32_t backing_id;   /* 0: none registered */
-	int32_t fd;	      /* O_PATH descriptor of an orphan, -1 otherwise; owned */
+	int32_t fd;	      /* O_PATH, of an orphan or of an open draft, else -1; owned */
 	uint32_t exec_epoch;  /* as of which `exec` is right */
 	/* Last second its activity was written down (INODE_TIMED); changes under the lock, read without. */
 	_Atomic uint32_t touched_s;

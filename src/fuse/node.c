@@ -16,6 +16,7 @@
 
 #include "exec/limit.h"
 #include "fuse/content.h"
+#include "fuse/drafting.h"
 #include "fuse/private.h"
 #include "fuse/request.h"
 #include "store/lease.h"
@@ -376,7 +377,9 @@ double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask)
 	if (!ask)
 		return 0;
 	LOCK_SCOPE(itable_lock(fs->itable, inode));
-	if (inode->nopen > 0 || lease_in_use(fs->store->fd, &inode->handle) != 0)
+	if (inode->nopen > 0 ||
+	    (drafting_is(inode) ? drafting_in_use(fs, inode)
+				: lease_in_use(fs->store->fd, &inode->handle)) != 0)
 		return 0;
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_DIRTY_MAP);
 	return CACHE_SECONDS;

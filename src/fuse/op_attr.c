@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "fuse/content.h"
+#include "fuse/drafting.h"
 #include "fuse/growth.h"
 #include "fuse/home.h"
 #include "fuse/node.h"
 #include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/split.h"
+#include "store/blob_away.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
 
@@ -223,7 +225,10 @@ static int set_size(fuse_req_t req, struct fs *fs, struct inode *inode, off_t si
 		return r;
 	}
 	fd = node_open(fs, inode, O_WRONLY | O_NONBLOCK);
-	r = fd < 0 ? fd : ftruncate(fd, size) < 0 ? -errno : 0;
+	if (fd >= 0 && drafting_is(inode))
+		r = drafting_cut(fs, inode, (uint64_t)size);
+	else
+		r = fd < 0 ? fd : ftruncate(fd, size) < 0 ? -errno : 0;
 	growth_end(fs, inode, &g, r < 0 ? 0 : (uint64_t)size);
 	(void)node_write_end(fs,
 			     inode); /* not hashed now: the next close is soon, or somebody asks */
@@ -280,6 +285,19 @@ static int own_for_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 	return r == 1 || r == -ETXTBSY ? 0 : r;
 }
 
+/* The times of a draft are its content's. */
+static int set_draft_times_locked(struct fs *fs, struct inode *inode, const struct stat *attr,
+				  int to_set)
+{
+	_cleanup_close_ int draft = -1;
+	int r = drafts_exist(fs->store->blobs) ? content_learn_locked(fs, inode, -1) : 0;
+
+	if (r < 0 || !drafting_is(inode))
+		return r == -ESTALE ? 0 : r; /* one that was split off has no other */
+	draft = drafting_open(fs, inode, O_RDONLY | O_NOATIME);
+	return draft < 0 ? draft : set_times(draft, attr, to_set);
+}
+
 /* Times, and the capability that a chown takes away, are set back by a move: not meanwhile. */
 static int set_meta_settled(fuse_req_t req, struct fs *fs, struct inode *inode, int fd,
 			    const struct stat *attr, int to_set)
@@ -293,7 +311,10 @@ static int set_meta_settled(fuse_req_t req, struct fs *fs, struct inode *inode, 
 		home_settle_locked(fs, inode);
 	if (lock && to_set & FUSE_SET_ATTR_UID)
 		r = own_for_locked(fs, inode, lock, fd, attr->st_uid);
-	return r < 0 ? r : set_meta(req, fd, attr, to_set);
+	if (r == 0)
+		r = set_meta(req, fd, attr, to_set);
+	return r == 0 && lock && to_set & TIMES ? set_draft_times_locked(fs, inode, attr, to_set)
+						: r;
 }
 
 /* What is set on a directory that is not there makes it. */
@@ -409,6 +430,19 @@ void op_readlink(fuse_req_t req, fuse_ino_t nodeid)
 	(void)fuse_reply_readlink(req, target);
 }
 
+/* What is on the disk that is spilled to, and still may be, is part of the store: who asks whether a file fits is told so. */
+static void add_away(struct fs *fs, struct statvfs *sv)
+{
+	struct blob_away_counts away;
+
+	if (!blobs_have_away(fs->store->blobs))
+		return;
+	blob_count_away(fs->store->blobs, &away);
+	sv->f_blocks += (away.bytes + away.free_bytes) / sv->f_frsize;
+	sv->f_bfree += away.free_bytes / sv->f_frsize;
+	sv->f_bavail += away.free_bytes / sv->f_frsize;
+}
+
 void op_statfs(fuse_req_t req, fuse_ino_t nodeid)
 {
 	struct fs *fs = fs_of(req);
@@ -420,6 +454,7 @@ void op_statfs(fuse_req_t req, fuse_ino_t nodeid)
 		reply_err(req, -errno);
 		return;
 	}
+	add_away(fs, &sv);
 	lock_assert_none();
 	(void)fuse_reply_statfs(req, &sv);
 }

@@ -15,6 +15,7 @@
 
 #include "fuse/clone.h"
 #include "fuse/content.h"
+#include "fuse/drafting.h"
 #include "fuse/growth.h"
 #include "fuse/home.h"
 #include "fuse/node.h"
@@ -34,8 +35,9 @@ static void data_fd_done(struct data_fd *d)
 		(void)safe_close(d->fd);
 }
 
-static int data_open(fuse_req_t req, fuse_ino_t nodeid, const struct fuse_file_info *fi, int flags,
-		     struct data_fd *ret)
+/* Of the file itself, whatever its content is. */
+static int data_open_file(fuse_req_t req, fuse_ino_t nodeid, const struct fuse_file_info *fi,
+			  int flags, struct data_fd *ret)
 {
 	struct fs *fs = fs_of(req);
 	struct inode *inode = is_control(nodeid) ? NULL : node_find(fs, nodeid);
@@ -51,6 +53,19 @@ static int data_open(fuse_req_t req, fuse_ino_t nodeid, const struct fuse_file_i
 		return ret->fd;
 	ret->owned = true;
 	return 0;
+}
+
+/* Of its own content, which is another file's if it is a draft. Whether it is does not change for who writes. */
+static int data_open(fuse_req_t req, fuse_ino_t nodeid, const struct fuse_file_info *fi, int flags,
+		     struct data_fd *ret)
+{
+	struct inode *inode = is_control(nodeid) ? NULL : node_find(fs_of(req), nodeid);
+
+	if (!inode || !drafting_is(inode))
+		return data_open_file(req, nodeid, fi, flags, ret);
+	ret->fd = drafting_open(fs_of(req), inode, flags);
+	ret->owned = ret->fd >= 0;
+	return ret->owned ? 0 : ret->fd;
 }
 
 /* The blob of a stub, for one request. -ENODATA: it is none any more. */
@@ -93,6 +108,8 @@ static int data_open_content(fuse_req_t req, fuse_ino_t nodeid, const struct fus
 	struct inode *inode = is_control(nodeid) ? NULL : node_find(fs, nodeid);
 
 	while (inode && atomic_load(&inode->flags) & INODE_STUB) {
+		if (drafting_is(inode)) /* what the open has is what was there before, perhaps */
+			return data_open(req, nodeid, fi, O_RDONLY | O_NONBLOCK, ret);
 		ret->owned = !fh_blob(fi);
 		ret->fd = ret->owned ? open_blob(fs, inode, fi) : fh_blob(fi);
 		if (ret->fd >= 0)
@@ -150,6 +167,7 @@ static ssize_t write_locked(struct fs *fs, struct inode *inode, struct fuse_bufv
 void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off_t off,
 		  struct fuse_file_info *fi)
 {
+	_cleanup_(data_fd_done) struct data_fd d = { .fd = -1 };
 	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
 	struct fs *fs = fs_of(req);
 	struct inode *inode;
@@ -167,7 +185,9 @@ void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off
 		reply_err(req, inode ? -EIO : -ESTALE);
 		return;
 	}
-	r = growth_begin(fs, inode, (uint64_t)off + out.buf[0].size, true, &g);
+	r = data_open(req, nodeid, fi, O_WRONLY | O_NONBLOCK, &d);
+	if (r == 0)
+		r = growth_begin(fs, inode, (uint64_t)off + out.buf[0].size, true, &g);
 	if (r < 0) {
 		reply_err(req, r);
 		return;
@@ -179,7 +199,7 @@ void op_write_buf(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, off
 		return;
 	}
 	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	out.buf[0].fd = fh_own(fi);
+	out.buf[0].fd = d.fd;
 	out.buf[0].pos = off;
 	n = write_locked(fs, inode, &out, in);
 	growth_end(fs, inode, &g, n > 0 ? (uint64_t)(off + n) : 0);
@@ -282,7 +302,8 @@ static ssize_t copy_whole(struct fs *fs, const struct range *c)
 	uint64_t bytes;
 	int r;
 
-	if (c->off_in != 0 || c->off_out != 0 || !(atomic_load(&c->in->flags) & INODE_STUB))
+	if (c->off_in != 0 || c->off_out != 0 || !(atomic_load(&c->in->flags) & INODE_STUB) ||
+	    drafting_is(c->in))
 		return -EOPNOTSUPP;
 	if (!c->fi_in->fh)
 		own = node_open(fs, c->in, O_PATH | O_NOFOLLOW);
@@ -413,7 +434,7 @@ void op_ioctl(fuse_req_t req, fuse_ino_t nodeid, unsigned int cmd, void *arg,
 		reply_err(req, -ENOTTY);
 		return;
 	}
-	r = data_open(req, nodeid, fi, O_RDONLY | O_NONBLOCK, &d);
+	r = data_open_file(req, nodeid, fi, O_RDONLY | O_NONBLOCK, &d);
 	if (r < 0) {
 		reply_err(req, r);
 		return;

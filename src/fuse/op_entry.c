@@ -12,6 +12,7 @@
 #include "baton/interface.h"
 #include "exec/recover.h"
 #include "fuse/content.h"
+#include "fuse/drafting.h"
 #include "fuse/growth.h"
 #include "fuse/home.h"
 #include "fuse/private.h"
@@ -197,6 +198,7 @@ static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *n
 			exec_account(old, 1, 0);
 		node_set_exec(fs, inode, exec_ref(t->exec), t->place);
 		node_record(fs, inode, t->exec, (uint64_t)st->st_size, ttl_ns);
+		drafting_record(fs, inode);
 	}
 	exec_unref(fs->execs, old);
 }
@@ -249,7 +251,7 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 		      struct fuse_entry_param *e, int64_t *ret_ttl_ns)
 {
 	_cleanup_close_ int fd = node_open(fs, inode, O_PATH | O_NOFOLLOW);
-	int orphan;
+	int orphan = -1;
 	int r;
 
 	if (fd < 0)
@@ -265,8 +267,10 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 	*ret_ttl_ns = node_own_ttl(fs, fd);
 	{ /* the first name of a nameless file */
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		keep_fd_drop(inode->fd);
-		orphan = TAKE_FD(inode->fd);
+		if (atomic_load(&inode->flags) & INODE_ORPHAN) {
+			keep_fd_drop(inode->fd);
+			orphan = TAKE_FD(inode->fd);
+		}
 		node_named_locked(inode);
 		itable_adopt(fs->itable, inode);
 	}

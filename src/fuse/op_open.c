@@ -16,6 +16,7 @@
 #include "exec/limit.h"
 #include "fuse/clone.h"
 #include "fuse/content.h"
+#include "fuse/drafting.h"
 #include "fuse/growth.h"
 #include "fuse/home.h"
 #include "fuse/notify.h"
@@ -24,6 +25,7 @@
 #include "fuse/request.h"
 #include "fuse/split.h"
 #include "fuse/target.h"
+#include "store/lease.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
@@ -68,6 +70,23 @@ static bool forbidden(const struct inode *inode, const struct fuse_file_info *fi
 }
 
 /*
+ * Memory is short: a file that is empty begins on the disk. If it cannot, in memory. Whoever has it mapped from before it
+ * was cut, or open with an inode that is left to him (split.h), would not see what is written: then it stays where he has it.
+ */
+static void begin_draft_locked(struct opening *o, struct lock *lock)
+{
+	int r = -EBUSY;
+
+	if (o->target)
+		return;
+	if (o->fd >= 0 || lease_in_use(o->fs->store->fd, &o->inode->handle) == 0)
+		r = drafting_begin_locked(o->fs, o->inode, lock);
+	if (r < 0 && r != -EBUSY && r != -EUCLEAN)
+		log_debug("op=open ino=%llu error=%s: begins in memory",
+			  (unsigned long long)o->inode->ino, log_errname(r));
+}
+
+/*
  * What it is; and if it is opened for writing, its content is its own from now on: it counts before the lock is
  * dropped again, and nothing that is open becomes a stub. The lock may be dropped before.
  */
@@ -85,6 +104,8 @@ static int prepare_locked(struct opening *o, struct lock *lock)
 		r = -EPERM;
 	if (r == 0 && writes(o->fi))
 		r = home_own_locked(o->fs, o->inode, lock, true);
+	if (r == 0 && writes(o->fi) && drafting_is_wanted(o->fs))
+		begin_draft_locked(o, lock);
 	if (r == 0 && writes(o->fi) && growth_is_watched(o->fs))
 		r = split_readers_locked(o->fs, o->inode);
 	return r == 1 ? -ESTALE : r;
@@ -177,6 +198,9 @@ static int open_passthrough_locked(struct opening *o)
 		atomic_fetch_or(&inode->flags, INODE_LENT);
 	o->fi->backing_id = inode->backing_id;
 	o->fi->fh = 0;
+	drafting_hold_locked(o->fs, inode);
+	if (writes(o->fi))
+		drafting_count_locked(o->fs, inode, 1);
 	count_open_locked(o, &o->fs->given_passthrough);
 	return 1;
 }
@@ -193,7 +217,7 @@ static int open_files_locked(struct opening *o)
 		return own;
 	if (!fs_may_keep(o->fs, own))
 		blob = -ENFILE;
-	else if (atomic_load(&o->inode->flags) & INODE_STUB)
+	else if ((atomic_load(&o->inode->flags) & (INODE_STUB | INODE_DRAFT)) == INODE_STUB)
 		blob = content_open_blob(o->fs, own, false);
 	if (blob < 0) {
 		(void)safe_close(own);
@@ -262,7 +286,8 @@ static int open_inode(fuse_req_t req, struct inode *inode, int fd, struct fuse_f
 	o.target = fd >= 0 && clone_is_expected(fs, thread, fi->flags);
 	r = open_either(&o);
 	(void)safe_close(o.path_fd);
-	if (r >= 0 && !writes(fi) && atomic_load(&inode->flags) & INODE_STUB)
+	if (r >= 0 && !writes(fi) &&
+	    (atomic_load(&inode->flags) & (INODE_STUB | INODE_DRAFT)) == INODE_STUB)
 		clone_note_source(fs, thread);
 	if (r < 0)
 		return r;
@@ -298,6 +323,7 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 	bool keep = false;
 	bool last_open;
 	bool last_writer = false;
+	int held = -1;
 	int drop = 0;
 
 	{
@@ -305,6 +331,8 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 		if (inode->nopen == 1 && atomic_load(&inode->flags) & INODE_ORPHAN)
 			exec_account_nameless(inode->exec, -node_nameless_bytes_locked(inode));
 		inode->nopen--;
+		if (writes(fi) && !fi->fh)
+			drafting_count_locked(fs, inode, -1);
 		if (writes(fi))
 			last_writer = --inode->nopen_write == 0 && inode->nwriting == 0;
 		exec_closed(inode->exec);
@@ -313,6 +341,7 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 			uint32_t flags = atomic_fetch_and(&inode->flags,
 							  ~(uint32_t)(INODE_CACHED | INODE_TARGET));
 
+			held = drafting_let_go_locked(inode);
 			if (flags & INODE_ORPHAN) {
 				drop = inode->backing_id;
 				inode->backing_id = 0;
@@ -322,6 +351,7 @@ static bool close_inode(struct fs *fs, struct inode *inode, const struct fuse_fi
 			}
 		}
 	}
+	(void)safe_close(held);
 	backing_unregister(fs->backing, drop);
 	if (keep)
 		backing_keep(fs->backing, inode);
@@ -347,10 +377,11 @@ static int truncate_inode(struct fs *fs, fuse_req_t req, struct inode *inode,
 
 	if (r < 0)
 		return r;
-	fd = node_open(fs, inode, O_WRONLY | O_TRUNC | O_NONBLOCK);
+	fd = node_open(fs, inode, O_WRONLY | O_NONBLOCK | (drafting_is(inode) ? 0 : O_TRUNC));
+	r = fd >= 0 && drafting_is(inode) ? drafting_cut(fs, inode, 0) : MIN_OF(fd, 0);
 	(void)node_write_end(fs, inode); /* the open itself comes next */
-	if (fd < 0)
-		return fd;
+	if (r < 0)
+		return r;
 	node_account_size(fs, inode, 0);
 	return attr_drop_setid(req, inode, fi, fd);
 }
@@ -426,6 +457,9 @@ static bool close_again(struct fs *fs, struct inode *inode, const struct fuse_fi
 		return writes(fi);
 	}
 	request_changing(&(struct request_change){ .kind = CHANGE_CLOSE, .fd = -1 });
+	if (writes(fi) && drafting_is(inode) && drafting_tell(fs, inode) < 0)
+		log_debug("op=release ino=%llu: the size of its content is not told, later",
+			  (unsigned long long)inode->ino);
 	last_writer = close_inode(fs, inode, fi);
 	request_closed();
 	return last_writer;
@@ -445,7 +479,8 @@ void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	inode = node_find(fs, nodeid);
 	if (inode) {
 		if (writes(fi) &&
-		    (fi->fh ? fstat(fh_own(fi), &st) == 0 : node_stat(fs, inode, &st) == 0) &&
+		    (fi->fh && !drafting_is(inode) ? fstat(fh_own(fi), &st) == 0
+						   : node_stat(fs, inode, &st) == 0) &&
 		    !(atomic_load(&inode->flags) & INODE_ORPHAN))
 			growth_closed(fs, inode, (uint64_t)st.st_size);
 		node_touch(fs, inode);

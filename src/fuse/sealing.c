@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "fuse/content.h"
+#include "fuse/drafting.h"
 #include "fuse/forgotten.h"
 #include "fuse/fs.h"
 #include "fuse/home.h"
@@ -61,7 +62,8 @@ static int check_final_locked(struct fs *fs, struct inode *inode)
 		return -EBUSY;
 	if (flags & INODE_SEALED)
 		return 0;
-	r = lease_writable(fs->store->fd, &inode->handle);
+	r = drafting_is(inode) ? drafting_is_writable(fs, inode)
+			       : lease_writable(fs->store->fd, &inode->handle);
 	return r > 0 ? -EBUSY : r;
 }
 

@@ -15,10 +15,12 @@
 /* This one needs a descriptor, since it may lose its name unheard. */
 void split_inode_locked(struct fs *fs, struct inode *inode)
 {
-	int fd = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
+	if (inode->fd < 0) { /* a draft has one while it is open */
+		int fd = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
 
-	keep_fd(fd);
-	inode->fd = fd < 0 ? -1 : fd;
+		keep_fd(fd);
+		inode->fd = fd < 0 ? -1 : fd;
+	}
 	node_unseal_locked(fs, inode); /* nobody here hears of what is written next */
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_LEARNED);
 	atomic_fetch_or(&inode->flags, INODE_SPLIT);

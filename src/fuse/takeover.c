@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "fuse/content.h"
+#include "fuse/drafting.h"
+#include "fuse/growth.h"
 #include "fuse/node.h"
 #include "fuse/op.h"
 #include "fuse/split.h"
@@ -54,7 +56,7 @@ static void adopt_stub(struct fs *fs, struct inode *inode)
 			    "ignoring",
 			    (unsigned long long)inode->ino, log_errname(r));
 	LOCK_SCOPE(itable_lock(fs->itable, inode));
-	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_STUB);
+	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_STUB | INODE_DRAFT));
 	r = content_learn_locked(fs, inode, -1);
 	if (r < 0 || !(atomic_load(&inode->flags) & INODE_STUB))
 		split_inode_locked(fs, inode);
@@ -86,6 +88,8 @@ static void adopt(void *arg, struct inode *inode)
 		inode->backing_id = 0;
 	}
 	backing_unregister(fs->backing, drop);
+	if (!growth_is_watched(fs) && !(atomic_load(&inode->flags) & INODE_CACHED))
+		drafting_count_locked(fs, inode, (int)inode->nopen_write);
 	adopt_exec(fs, inode);
 	if (before & INODE_AUTO)
 		known_ids_adopt(fs, itable_nodeid(fs->itable, inode));

@@ -195,7 +195,7 @@ static void settle_attributes(struct fs *fs, struct inode *inode, bool is_new,
 	if (!S_ISREG(st->st_mode))
 		return;
 	if (!move_seen(fs, look) || node_stat(fs, inode, &again) < 0) {
-		content_show_blocks(fs, inode, -1, st);
+		content_show(fs, inode, -1, st);
 		return;
 	}
 	if (is_new) { /* it was charged for what was there before it was split (content.h) */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "seal/garbage.h"
+#include "store/draft.h"
 #include "store/procfd.h"
 #include "store/stub.h"
 #include "store/walk.h"
@@ -60,7 +61,7 @@ static bool has_blob(const struct store *store, const struct blob_name *name)
 	struct stat st;
 
 	return blob_stat(store->blobs, name, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size == blob_name_bytes(name);
+	       (draft_is(name) || (uint64_t)st.st_size == blob_name_bytes(name));
 }
 
 /* What the ledger has for it; "": an ordinary file, or no row. */
@@ -100,6 +101,8 @@ static int look(const struct check *c, int fd, bool *ret_stub)
 	r = row_of(c->ledger, st.st_ino, row);
 	if (r < 0)
 		return r;
+	if (draft_is(&name) && row[0] == '\0') /* it needs none */
+		return CHECK_KIND_MAX_;
 	return strcmp(row, name.text) == 0 ? CHECK_KIND_MAX_ : CHECK_LEDGER;
 }
 
@@ -178,6 +181,10 @@ static bool is_needed(const struct check *c, const struct blob_name *name)
 	uint64_t refs = 0;
 	struct stat st;
 
+	if (draft_is(name))
+		return blob_is_pinned(c->store->blobs, name) ||
+		       draft_is_needed(c->store->blobs, name, NULL) ||
+		       blob_stat(c->store->blobs, name, &st) < 0;
 	if (ledger_blob_refs(c->ledger, name->text, &refs) < 0 || refs > 0)
 		return true;
 	return blob_is_pinned(c->store->blobs, name) || ledger_sync(c->ledger) < 0 ||

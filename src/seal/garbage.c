@@ -2,13 +2,15 @@
 /*
  * In two rounds: first all blobs are looked at, and those that seem to be garbage are written down. They are doomed,
  * and only then the ledger is asked for good, with all that was told to it before: who makes a stub in the meantime has
- * pinned the blob, which takes back the doom, and tells the ledger before the pin goes.
+ * pinned the blob, which takes back the doom, and tells the ledger before the pin goes. A draft (store/draft.h) is
+ * garbage if its file is gone, whatever the ledger says.
  */
 #include "seal/garbage.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "store/draft.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
 
@@ -51,6 +53,7 @@ static int suspect(struct round *c, const struct blob_info *info)
 static int look(void *arg, const struct blob_info *info, const char *entry)
 {
 	struct round *c = arg;
+	bool goes = false;
 	uint64_t refs;
 	int r;
 
@@ -63,8 +66,16 @@ static int look(void *arg, const struct blob_info *info, const char *entry)
 	if (!c->agrees)
 		return 0;
 	r = ledger_blob_refs(c->ledger, info->name.text, &refs);
-	if (r < 0 || refs > 0)
+	if (r < 0)
 		return r;
+	if (draft_is(&info->name)) {
+		if (draft_is_needed(c->blobs, &info->name, &goes)) {
+			c->result->pinned_blobs += goes;
+			return 0;
+		}
+	} else if (refs > 0) {
+		return 0;
+	}
 	if (!blob_is_pinned(c->blobs, &info->name))
 		return suspect(c, info);
 	c->result->pinned_blobs++;
@@ -76,6 +87,8 @@ static int condemn(struct round *c, const struct suspect *s, bool remove)
 	uint64_t refs;
 	int r = ledger_blob_refs(c->ledger, s->name.text, &refs);
 
+	if (r == 0 && draft_is(&s->name))
+		refs = draft_is_needed(c->blobs, &s->name, NULL);
 	if (r < 0 || refs > 0)
 		return r;
 	c->result->garbage_blobs++;

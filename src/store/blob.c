@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "store/blob_table.h"
+#include "store/draft.h"
 #include "util/cleanup.h"
 #include "util/dir.h"
 #include "util/fault.h"
@@ -49,8 +50,13 @@ int blob_name_parse(const char *text, struct blob_name *ret)
 {
 	uint64_t bytes;
 	uint64_t number = 1;
+	struct handle of;
 	const char *rest;
 
+	if (draft_name_parse(text, &of) == 0) {
+		strcpy(ret->text, text);
+		return 0;
+	}
 	if (strlen(text) >= BLOB_NAME_SIZE || !is_hash(text) || text[BLOB_HASH_DIGITS] != '-')
 		return -EINVAL;
 	text += BLOB_HASH_DIGITS + 1;
@@ -66,7 +72,7 @@ int blob_name_parse(const char *text, struct blob_name *ret)
 
 uint64_t blob_name_bytes(const struct blob_name *name)
 {
-	return strtoull(name->text + BLOB_HASH_DIGITS + 1, NULL, 10);
+	return draft_is(name) ? 0 : strtoull(name->text + BLOB_HASH_DIGITS + 1, NULL, 10);
 }
 
 /* ---- making ---- */

@@ -5,6 +5,7 @@
  * for them, on a disk (store/blob_away.h); whoever opens a blob is not told where it is.
  *
  *     NAME    HASH-SIZE or HASH-SIZE-N    32 hexadecimal digits, decimal bytes, decimal from 1
+ *             draft-TYPE-HANDLE           decimal, hexadecimal: see store/draft.h
  *
  * N tells blobs apart that would have the same name: another owner's, or another content with the same hash. A name
  * says what is in a blob, but proves nothing: whoever makes a file a stub compares byte by byte.
@@ -56,7 +57,7 @@ bool blobs_durable(const struct blobs *b);
 /* -EINVAL if the text is no name. */
 int blob_name_parse(const char *text, struct blob_name *ret) WARN_UNUSED;
 
-/* The bytes it has, and the digits of its hash (not ended by a NUL). Of a valid name. */
+/* The bytes it has, of a valid name; 0 if that does not say (a draft's). */
 uint64_t blob_name_bytes(const struct blob_name *name);
 
 static inline bool blob_name_equal(const struct blob_name *a, const struct blob_name *b)

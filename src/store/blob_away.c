@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "store/blob_table.h"
+#include "store/draft.h"
 #include "store/lease.h"
 #include "util/cleanup.h"
 #include "util/dir.h"
@@ -23,7 +24,12 @@
 static void count(struct blobs *b, const struct blob_name *name)
 {
 	atomic_fetch_add(&b->away_blobs, 1);
-	atomic_fetch_add(&b->away_bytes, blob_name_bytes(name));
+	if (draft_is(name)) {
+		atomic_fetch_add(&b->drafts, 1);
+		atomic_fetch_add(&b->away_bytes, draft_told_bytes(b, name));
+	} else {
+		atomic_fetch_add(&b->away_bytes, blob_name_bytes(name));
+	}
 }
 
 /* A number to be shown; nothing depends on it. */
@@ -35,6 +41,7 @@ static void count_all(struct blobs *b)
 
 	atomic_store(&b->away_blobs, 0);
 	atomic_store(&b->away_bytes, 0);
+	atomic_store(&b->drafts, 0);
 	if (dir_open(b->away_fd, ".", &dir) < 0)
 		return;
 	while ((d = readdir(dir))) {
@@ -94,7 +101,8 @@ int blob_make_away(struct blobs *b, const struct blob_source *source, struct blo
 	for (uint32_t i = BLOB_SAME_MAX; r == -EEXIST && i < 2 * BLOB_SAME_MAX; i++) {
 		blob_write_name(source, i, &name);
 		r = blob_pin(b, &name);
-		if (r == 0 && linkat(fd, "", b->away_fd, name.text, AT_EMPTY_PATH) < 0) {
+		if (r == 0 && FAULT_CALL("blob-link", linkat(fd, "", b->away_fd, name.text,
+							     AT_EMPTY_PATH)) < 0) {
 			r = -errno;
 			blob_unpin(b, &name);
 		}
@@ -148,7 +156,7 @@ int blob_send(struct blobs *b, const struct blob_name *name, copy_may_fn *may, v
 	fd = fill_away(b, &source);
 	if (fd < 0)
 		return fd;
-	if (linkat(fd, "", b->away_fd, name->text, AT_EMPTY_PATH) < 0)
+	if (FAULT_CALL("blob-link", linkat(fd, "", b->away_fd, name->text, AT_EMPTY_PATH)) < 0)
 		return -errno;
 	count(b, name);
 	FAULT_POINT("spill-sent");
@@ -235,9 +243,14 @@ int blob_in_use(struct blobs *b, const struct blob_name *name)
 
 void blob_count_away(const struct blobs *b, struct blob_away_counts *ret)
 {
+	/* What a draft grew by may not be told yet. */
+	int64_t bytes = (int64_t)atomic_load(&b->away_bytes);
+
 	*ret = (struct blob_away_counts){
 		.blobs = atomic_load(&b->away_blobs),
-		.bytes = atomic_load(&b->away_bytes),
+		.bytes = (uint64_t)MAX_OF(bytes, 0),
 		.free_bytes = free_bytes(b),
+		.drafts = atomic_load(&b->drafts_made),
+		.drafts_wanted = drafts_wanted(b),
 	};
 }

@@ -58,6 +58,8 @@ struct blob_away_counts {
 	uint64_t blobs;	     /* that are away now */
 	uint64_t bytes;	     /* their sizes */
 	uint64_t free_bytes; /* what may still be put there */
+	uint64_t drafts;     /* that were made since the start (draft.h) */
+	bool drafts_wanted;  /* new files begin there now */
 };
 
 void blob_count_away(const struct blobs *b, struct blob_away_counts *ret);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "store/blob_table.h"
+#include "store/draft.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
 
@@ -108,7 +109,14 @@ int blob_doom(struct blobs *b, const struct blob_name *name)
 /* From where it is, or both. The space is given back when `ret_away` is closed, which may take a while on a disk. */
 static int unlink_locked(struct blobs *b, const struct blob_name *name, int *ret_away)
 {
-	int r = FAULT_CALL("blob-unlink", unlinkat(b->dirfd, name->text, 0)) < 0 ? -errno : 0;
+	int r;
+
+	if (draft_is(name)) {
+		*ret_away = draft_open(b, name, O_PATH);
+		draft_remove(b, name);
+		return 0;
+	}
+	r = FAULT_CALL("blob-unlink", unlinkat(b->dirfd, name->text, 0)) < 0 ? -errno : 0;
 
 	if (b->away_fd < 0 || (r < 0 && r != -ENOENT))
 		return r;

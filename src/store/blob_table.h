@@ -35,6 +35,9 @@ struct blobs {
 	_Atomic uint32_t leaving; /* changes under the lock: how many are */
 	_Atomic uint64_t away_blobs;
 	_Atomic uint64_t away_bytes; /* their sizes */
+	_Atomic uint64_t drafts;     /* of those, see draft.h */
+	_Atomic uint64_t drafts_made;
+	_Atomic bool drafts_wanted;
 };
 
 struct blob_held **blob_find_locked(struct blobs *b, const struct blob_name *name);

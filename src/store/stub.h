@@ -8,7 +8,8 @@
  *              ^----------- a crash here leaves a stub with blocks; stub_settle() punches it -----------^
  *
  * The rule: a file with the mark, and of the size that the name in it says, is a stub, and what is read is the
- * blob, whatever blocks it has. With another size the mark is a remainder of stub_drop(), and means nothing.
+ * blob, whatever blocks it has. With another size the mark is a remainder of stub_drop(), and means nothing. The name of
+ * a draft (store/draft.h) says no size: with that mark it is a stub.
  *
  * None of this looks after who has the file open: that is the caller's. Changing the layout changes the ctime.
  */
@@ -54,6 +55,12 @@ int stub_make(struct blobs *b, int fd, const struct blob_name *name) WARN_UNUSED
  * error it is empty.
  */
 int stub_make_empty(int fd, const struct blob_name *name) WARN_UNUSED;
+
+/*
+ * Make an empty file, or the stub of another blob, the stub of a draft (store/draft.h) that has the same content; fd open
+ * for writing. At any moment it is the one or the other. After an error it is what it was.
+ */
+int stub_redirect(int fd, const struct blob_name *draft) WARN_UNUSED;
 
 /*
  * Bring the content of a stub home: afterwards it is an ordinary file. fd open for reading and writing. Takes a reflink

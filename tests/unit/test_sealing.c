@@ -33,7 +33,8 @@ static void setup(void)
 	add_file(scratch.fd, "f", "hello");
 	key.ino = ino_of(scratch.fd, "f");
 	ck_assert_int_eq(handle_at(scratch.fd, "f", &key.handle), 0);
-	store = (struct store){ .fd = scratch.fd };
+	ck_assert_int_eq(blobs_new(scratch.fd, false, &store.blobs), 0);
+	store.fd = scratch.fd;
 	fs = (struct fs){ .store = &store };
 	lock_init(&fs.claims_lock, LOCK_CLAIMS);
 	lock_init(&fs.moves_lock, LOCK_MOVES);
@@ -48,6 +49,7 @@ static void teardown(void)
 	ck_assert_uint_eq(inode->nlookup, 1);
 	itable_free(fs.itable);
 	keep_free(keep);
+	blobs_free(store.blobs);
 	lock_done(&fs.claims_lock);
 	lock_done(&fs.moves_lock);
 	scratch_teardown();
