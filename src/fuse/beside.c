@@ -25,11 +25,14 @@
 #include "util/parse.h"
 
 /*
- * The reader is looked after so often, and must have served so many requests since, also before it begins. Source: a
- * slice of the scheduler is 3 ms; 2 ms are room for 130 requests of 15 us.
+ * The reader is looked after so often, and must have served so many requests since. Source: a slice of the scheduler is
+ * 3 ms; 2 ms are room for 130 requests of 15 us.
  */
 #define TICK_NS (2 * NS_PER_MS)
 #define TICK_REQUESTS 20
+
+/* From the reader's wish to the change. Source: short beside the time that it lasts, some ms; the answer goes first. */
+#define CHANGE_NS (20 * NS_PER_US)
 
 /* After requests had to wait: not again for so long, twice as long each time. */
 #define PAUSE_MIN_NS (100 * NS_PER_MS)
@@ -65,6 +68,7 @@ struct beside {
 	int64_t last_mono_ns;	/* when it had its last request that somebody waited for */
 	bool waits;		/* somebody does, for this one */
 	bool may;		/* it is all for one client at a time */
+	bool ends;		/* it was so until this one */
 	bool missed;		/* this one was not found waiting: its client may be elsewhere */
 	unsigned int rest;	/* requests not found waiting after a look that was in vain */
 	unsigned int rest_left; /* of these */
@@ -75,14 +79,15 @@ struct beside {
 	_Atomic pid_t reader; /* 0 until it has begun; set once */
 	_Atomic pid_t client; /* by the reader */
 	_Atomic uint64_t served;
-	_Atomic uint64_t last; /* of these, until the last look, or until it was wanted */
-	_Atomic bool changing; /* by the reader */
-	_Atomic int state;     /* enum state; see beside.h */
+	_Atomic bool changing;		    /* by the reader */
+	_Atomic int state;		    /* enum state; see beside.h */
 	_Atomic int64_t not_before_mono_ns; /* by the watch: it does not begin again */
 	_Atomic bool stopped;
 
 	/* The watch's own; `cpus` is constant while ON. */
 	cpu_set_t cpus; /* what the reader had */
+	uint64_t last;	/* served until the last look */
+	int64_t last_look_mono_ns;
 	int64_t pause_ns;
 	uint64_t pause_forgotten; /* at so many served */
 };
@@ -103,10 +108,10 @@ static int hold(pid_t tid, unsigned int cpu)
 	return sched_setaffinity(tid, sizeof(one), &one) < 0 ? -errno : 0;
 }
 
-/* Each bring a timer about once: what comes late must not be followed by one that comes early. */
-static void set_timer(struct beside *b)
+/* Once: what comes late must not be followed by one that comes early. */
+static void set_timer(struct beside *b, int64_t in_ns)
 {
-	struct itimerspec in = { .it_value.tv_nsec = TICK_NS };
+	struct itimerspec in = { .it_value.tv_nsec = in_ns };
 
 	(void)timerfd_settime(b->timer_fd, 0, &in, NULL);
 }
@@ -193,17 +198,30 @@ static void enter(struct beside *b)
 		bring_back(b);
 }
 
+/* Whether the reader has made no way since the last look. A look may come early: the timer is the reader's, too. */
+static bool is_slow(struct beside *b, uint64_t served)
+{
+	int64_t now = clock_mono_ns();
+	bool early = now - b->last_look_mono_ns < TICK_NS / 2;
+	bool slow = !early && served - b->last < TICK_REQUESTS;
+
+	if (!early) {
+		b->last = served;
+		b->last_look_mono_ns = now;
+	}
+	return slow;
+}
+
 static void look_after(struct beside *b)
 {
 	uint64_t served = atomic_load(&b->served);
-	bool slow = served - atomic_exchange(&b->last, served) < TICK_REQUESTS;
 	int state = atomic_load(&b->state);
 
-	if (state == WANTED && slow) {
-		(void)change_state(b, WANTED, OFF);
-	} else if (state == WANTED) {
+	if (state == WANTED) {
+		b->last = served;
+		b->last_look_mono_ns = clock_mono_ns();
 		enter(b);
-	} else if (state == ON && slow) {
+	} else if (state == ON && is_slow(b, served)) {
 		if (is_request_waiting(b))
 			pause_for(b, served);
 		(void)change_state(b, ON, LEAVING);
@@ -211,7 +229,7 @@ static void look_after(struct beside *b)
 	if (atomic_load(&b->state) == LEAVING)
 		bring_back(b);
 	if (atomic_load(&b->state) != OFF) /* else whoever wants it sets it */
-		set_timer(b);
+		set_timer(b, TICK_NS);
 }
 
 static void *watch(void *arg)
@@ -253,7 +271,7 @@ void beside_began(struct beside *b, pid_t client, int64_t asked_mono_ns, bool al
 	give_credit(b, same, now);
 	b->may = alone && b->credit > 0;
 	if (!b->may)
-		(void)(change_state(b, ON, LEAVING) || change_state(b, WANTED, OFF));
+		b->ends = change_state(b, ON, LEAVING) || change_state(b, WANTED, OFF);
 	else
 		b->missed = now - asked_mono_ns >= FOUND_NS;
 }
@@ -287,16 +305,21 @@ static void want(struct beside *b)
 {
 	if (b->last_mono_ns < atomic_load_explicit(&b->not_before_mono_ns, memory_order_relaxed))
 		return;
-	atomic_store(&b->last, atomic_load_explicit(&b->served, memory_order_relaxed));
 	if (change_state(b, OFF, WANTED))
-		set_timer(b);
+		set_timer(b, CHANGE_NS);
 }
 
 void beside_ended(struct beside *b)
 {
 	int state = atomic_load(&b->state);
 
-	if (!b->waits || !b->may)
+	if (!b->waits)
+		return;
+	if (b->ends) {
+		b->ends = false;
+		set_timer(b, CHANGE_NS);
+	}
+	if (!b->may)
 		return;
 	if (state == ON && b->missed)
 		follow(b);
@@ -368,7 +391,7 @@ void beside_free(struct beside *b)
 	if (!b)
 		return;
 	atomic_store(&b->stopped, true);
-	set_timer(b);
+	set_timer(b, TICK_NS);
 	(void)pthread_join(b->watch, NULL);
 	(void)safe_close(b->timer_fd);
 	free(b);

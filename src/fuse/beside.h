@@ -10,11 +10,11 @@
  * has made no way is as it was before, and stays so for a while if requests were waiting. The watch makes it what it is to
  * be, too; only after a client that has gone to another CPU the reader goes itself, and not before it has answered.
  *
- *          one client, request after request        it was so for a tick
- *      OFF --------------------------------> WANTED --------------------> ON
- *       ^ ^      not so any more               |     the watch             |
- *       | +------------------------------------+                           | no way made, another client, more readers
- *       +------------------------------------------------ LEAVING <--------+
+ *          one client, request after request           the watch
+ *      OFF --------------------------------> WANTED -----------------> ON
+ *       ^ ^      not so any more               |                        |
+ *       | +------------------------------------+                        | no way made, another client, more readers
+ *       +------------------------------------------------ LEAVING <-----+
  *                           the watch
  *
  * One object, for the first of the readers; its calls are that thread's, but for new and free. It must start no threads,
