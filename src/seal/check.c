@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "seal/garbage.h"
@@ -19,14 +20,24 @@
 #include "store/stub.h"
 #include "store/walk.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* Looks at what seems wrong. Source: the ledger has committed in between, and what was on its way is there. */
 #define LOOKS 3
+
+/*
+ * Then, as long as it is under way perhaps: a file that becomes a stub has its mark and its blocks while the disk writes the
+ * mark, and no row for a moment. Source: that takes some 10 ms, and longer on a busy disk. All of a check together wait for so long at the most.
+ */
+#define WAIT_NS (5 * NS_PER_MS)
+#define WAITS_OF_FILE 100
+#define WAITS 1000
 
 struct state {
 	const struct check *c;
 	struct task *task; /* what goes on just now; may be NULL */
 	struct check_counts *counts;
+	int waits; /* so far */
 };
 
 const char *check_kind_name(enum check_kind kind)
@@ -106,14 +117,28 @@ static int look(const struct check *c, int fd, bool *ret_stub)
 	return strcmp(row, name.text) == 0 ? CHECK_KIND_MAX_ : CHECK_LEDGER;
 }
 
-static int look_again(const struct check *c, int fd, bool *ret_stub)
+/* Whether there is another look, the `i`-th, at what was found wrong. */
+static bool wait_for_look(struct state *s, int i, int found)
 {
-	int r = look(c, fd, ret_stub);
+	if (i < LOOKS)
+		return true;
+	if (found != CHECK_NOT_PUNCHED && found != CHECK_LEDGER)
+		return false;
+	if (i >= LOOKS + WAITS_OF_FILE || s->waits >= WAITS)
+		return false;
+	s->waits++;
+	(void)nanosleep(&(struct timespec){ .tv_nsec = WAIT_NS }, NULL);
+	return true;
+}
 
-	for (int i = 1; i < LOOKS && r >= 0 && r != CHECK_KIND_MAX_; i++) {
-		int synced = ledger_sync(c->ledger);
+static int look_again(struct state *s, int fd, bool *ret_stub)
+{
+	int r = look(s->c, fd, ret_stub);
 
-		r = synced < 0 ? synced : look(c, fd, ret_stub);
+	for (int i = 1; r >= 0 && r != CHECK_KIND_MAX_ && wait_for_look(s, i, r); i++) {
+		int synced = ledger_sync(s->c->ledger);
+
+		r = synced < 0 ? synced : look(s->c, fd, ret_stub);
 	}
 	return r;
 }
@@ -163,7 +188,7 @@ static int check_file(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 		return errno == ENOENT ? 0 : -errno;
 	s->counts->files++;
 	task_add(s->task, 1);
-	r = look_again(s->c, fd, &stub);
+	r = look_again(s, fd, &stub);
 	if (r < 0)
 		return r;
 	s->counts->stubs += stub;
