@@ -208,7 +208,7 @@ static bool is_needed(const struct check *c, const struct blob_name *name)
 
 	if (draft_is(name))
 		return blob_is_pinned(c->store->blobs, name) ||
-		       draft_is_needed(c->store->blobs, name, NULL) ||
+		       draft_is_needed(c->store->blobs, name) ||
 		       blob_stat(c->store->blobs, name, &st) < 0;
 	if (ledger_blob_refs(c->ledger, name->text, &refs) < 0 || refs > 0)
 		return true;

@@ -53,7 +53,6 @@ static int suspect(struct round *c, const struct blob_info *info)
 static int look(void *arg, const struct blob_info *info, const char *entry)
 {
 	struct round *c = arg;
-	bool goes = false;
 	uint64_t refs;
 	int r;
 
@@ -69,8 +68,9 @@ static int look(void *arg, const struct blob_info *info, const char *entry)
 	if (r < 0)
 		return r;
 	if (draft_is(&info->name)) {
-		if (draft_is_needed(c->blobs, &info->name, &goes)) {
-			c->result->pinned_blobs += goes;
+		if (draft_is_needed(c->blobs, &info->name)) {
+			/* In the trash, or open without a name: it goes without a word. */
+			c->result->pinned_blobs += refs == 0;
 			return 0;
 		}
 	} else if (refs > 0) {
@@ -88,7 +88,7 @@ static int condemn(struct round *c, const struct suspect *s, bool remove)
 	int r = ledger_blob_refs(c->ledger, s->name.text, &refs);
 
 	if (r == 0 && draft_is(&s->name))
-		refs = draft_is_needed(c->blobs, &s->name, NULL);
+		refs = draft_is_needed(c->blobs, &s->name);
 	if (r < 0 || refs > 0)
 		return r;
 	c->result->garbage_blobs++;

@@ -188,13 +188,10 @@ static int open_stub(struct blobs *b, const struct blob_name *name)
 	return TAKE_FD(fd);
 }
 
-bool draft_is_needed(struct blobs *b, const struct blob_name *name, bool *ret_nameless)
+bool draft_is_needed(struct blobs *b, const struct blob_name *name)
 {
 	_cleanup_close_ int fd = open_stub(b, name);
-	struct stat st;
 
-	if (ret_nameless)
-		*ret_nameless = fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
 	return fd != -ENOENT;
 }
 

@@ -60,11 +60,8 @@ int draft_open(struct blobs *b, const struct blob_name *name, int flags) WARN_UN
 /* Nobody is its stub any more, or yet; what its size is has been told, or it is cut. */
 void draft_remove(struct blobs *b, const struct blob_name *name);
 
-/*
- * Whether there is a file that is its stub. If that cannot be told there is. *ret_nameless: it has no name, and goes when the
- * last who has it open does. May be NULL.
- */
-bool draft_is_needed(struct blobs *b, const struct blob_name *name, bool *ret_nameless);
+/* Whether there is a file that is its stub. If that cannot be told there is. */
+bool draft_is_needed(struct blobs *b, const struct blob_name *name);
 
 /* As lease_writable(). */
 int draft_is_writable(struct blobs *b, const struct blob_name *name) WARN_UNUSED;

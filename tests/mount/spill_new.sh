@@ -161,7 +161,7 @@ with open(sys.argv[1] + "/4/f", "w+b", buffering=0) as f:
     assert os.fstat(f.fileno()).st_size == len(data)
     with open(sys.argv[1] + "/.baton/executions/4/release", "w") as r:
         r.write("1")
-    while os.path.exists(sys.argv[1] + "/.baton/executions/4") or os.fstat(f.fileno()).st_nlink > 0:
+    while os.path.exists(sys.argv[1] + "/.baton/executions/4"):
         time.sleep(0.01)
     f.write(b"more")
     assert os.fstat(f.fileno()).st_size == len(data) + 4

@@ -99,19 +99,18 @@ END_TEST
 START_TEST(needed_while_its_file_has_the_mark)
 {
 	_cleanup_close_ int fd = make_draft();
-	bool nameless = true;
 
 	ck_assert(drafts_exist(fix.blobs) && blob_is_pinned(fix.blobs, &name));
-	ck_assert(!draft_is_needed(fix.blobs, &name, NULL));
+	ck_assert(!draft_is_needed(fix.blobs, &name));
 	ck_assert_int_eq(stub_redirect(stub, &name), 0);
-	ck_assert(draft_is_needed(fix.blobs, &name, NULL));
+	ck_assert(draft_is_needed(fix.blobs, &name));
 	ck_assert_int_eq(linkat(scratch.fd, "f", scratch.fd, "second", 0), 0);
 	ck_assert_int_eq(unlinkat(scratch.fd, "f", 0), 0);
-	ck_assert(draft_is_needed(fix.blobs, &name, &nameless) && !nameless);
+	ck_assert(draft_is_needed(fix.blobs, &name));
 	ck_assert_int_eq(unlinkat(scratch.fd, "second", 0), 0);
-	ck_assert(draft_is_needed(fix.blobs, &name, &nameless) && nameless); /* open */
+	ck_assert(draft_is_needed(fix.blobs, &name)); /* open without a name */
 	stub = safe_close(stub);
-	ck_assert(!draft_is_needed(fix.blobs, &name, NULL));
+	ck_assert(!draft_is_needed(fix.blobs, &name));
 }
 END_TEST
 
@@ -154,7 +153,7 @@ START_TEST(its_file_is_a_stub_at_any_size)
 	ck_assert(blob_name_equal(&name, &got));
 	ck_assert_int_eq(stub_drop(stub), 0);
 	ck_assert_int_eq(stub_get(stub, 0, &got), -ENODATA);
-	ck_assert(!draft_is_needed(fix.blobs, &name, NULL));
+	ck_assert(!draft_is_needed(fix.blobs, &name));
 }
 END_TEST
 
