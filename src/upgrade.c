@@ -422,6 +422,7 @@ int upgrade_answer_check(char **argv)
 		printf("%s\n", text);
 	keep_free(d.keep);
 	free(d.store.path);
+	free(d.spill.path);
 	free(d.mountpoint);
 	return r == 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
