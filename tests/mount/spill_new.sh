@@ -203,7 +203,7 @@ with open(top + "/empty", "ab") as f:
 assert read(top + "/empty") == b"not any more"
 PYTHON
 expect python3 "$WORK/use.py" "$MNT"
-expect_eq "$(xxhsum -H2 <"$MNT/2/from" | cut -d' ' -f1)" "$(about "$MNT/2/from" xxh3)"
+expect_eq "$(seal_sum of "$MNT/2/from")" "$(about "$MNT/2/from" xxh3)"
 wait_until 20 clean
 is_short || fail "memory is not short any more"
 expect_eq 1 "$(metric batonfs_spill_short)"
