@@ -27,6 +27,7 @@
 #include "http/http.h"
 #include "takeover/guardian.h"
 #include "takeover/keep.h"
+#include "takeover/urgent.h"
 #include "tuning.h"
 #include "unmount.h"
 #include "upgrade.h"
@@ -226,8 +227,9 @@ static int serve(struct process *p, bool mounted)
 
 	if (mounted) {
 		if (!await_end(p)) {
-			log_info("leaving mountpoint=%s", d->mountpoint);
+			urgent_begin();
 			daemon_leave(d);
+			log_info("has left mountpoint=%s", d->mountpoint);
 			return 0;
 		}
 		if (d->guardian)

@@ -316,6 +316,7 @@ static void try_upgrade(struct guardian *g)
 		g->leaving = true;
 		g->leave_mono_ns = clock_ns(CLOCK_MONOTONIC) + HANDOVER_LEAVE_NS;
 		atomic_store(&g->area->leave, true);
+		urgent_session(); /* all wait from when it reads no more */
 	}
 	(void)kill(g->pid, HANDOVER_SIGNAL);
 }
