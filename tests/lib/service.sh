@@ -54,7 +54,7 @@ machine_allowed() {
 }
 
 machine_prepare() {
-	local name unit
+	local name unit build
 
 	[ -x /usr/lib/systemd/systemd ] && [ -L /lib ] || skip "no systemd, or /usr is not merged"
 	machine_groups || skip "no control groups (version 2) to be had here"
@@ -69,7 +69,9 @@ machine_prepare() {
 	for name in bin sbin lib lib32 lib64 libx32; do
 		[ ! -L "/$name" ] || cp -a "/$name" "$ROOT/"
 	done
-	expect env DESTDIR="$ROOT" cmake --install "$TESTS/../build/$(basename "$BUILD")" >/dev/null
+	# One at a time: the unit is made in the build folder when it is installed.
+	build=$TESTS/../build/$(basename "$BUILD")
+	expect env DESTDIR="$ROOT" flock "$build" cmake --install "$TESTS/../build/$(basename "$BUILD")" >/dev/null
 	# The build's programs may be built anew meanwhile; these are the runner's copies.
 	expect install -m 755 "$BUILD/batonfs" "$BUILD/baton" "$ROOT/usr/bin/"
 	for name in null zero full random urandom tty fuse; do

@@ -15,7 +15,7 @@ mkdir -p "$ROOT"/var/lib/{unit,fstab,plain} "$ROOT"/data/{fstab,plain,"by hand"}
 : >"$ROOT/var/lib/dpkg/status"
 : >"$ROOT/var/lib/dpkg/available"
 
-expect cpack --config "$build/CPackConfig.cmake" -B "$WORK/package" >"$WORK/cpack.log"
+expect flock "$build" cpack --config "$build/CPackConfig.cmake" -B "$WORK/package" >"$WORK/cpack.log"
 old=$(echo "$WORK"/package/batonfs_*_*.deb)
 version=$(dpkg-deb -f "$old" Version)
 newer=${version%?}x

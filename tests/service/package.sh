@@ -9,7 +9,7 @@
 build=$TESTS/../build/$(basename "$BUILD")
 command -v dpkg-deb >/dev/null && command -v dpkg-shlibdeps >/dev/null || skip "no dpkg-dev"
 
-expect cpack --config "$build/CPackConfig.cmake" -B "$WORK/package" >"$WORK/cpack.log"
+expect flock "$build" cpack --config "$build/CPackConfig.cmake" -B "$WORK/package" >"$WORK/cpack.log"
 package=$(echo "$WORK"/package/batonfs_*_*.deb)
 expect_match '/batonfs_[0-9.]+_[a-z0-9]+\.deb$' "$package" "name"
 expect dpkg-deb -x "$package" "$WORK/root"
@@ -40,7 +40,7 @@ grep -q '^ExecStart=/usr/bin/batonfs -f ' "$WORK/root/usr/lib/systemd/system/bat
 expect_eq "" "$(grep -v '^#\|^$' "$WORK/root/etc/batonfs/example.conf")" "the example sets something"
 
 # Elsewhere: everything below prefix and DESTDIR, and nothing that names the latter.
-expect env DESTDIR="$WORK/dest" cmake --install "$build" --prefix /opt/baton >/dev/null
+expect env DESTDIR="$WORK/dest" flock "$build" cmake --install "$build" --prefix /opt/baton >/dev/null
 expect_eq opt "$(ls "$WORK/dest")" "what DESTDIR has"
 expect_eq baton "$(ls "$WORK/dest/opt")" "what the prefix has"
 grep -q '^ExecStart=/opt/baton/bin/batonfs -f ' "$WORK/dest/opt/baton/lib/systemd/system/batonfs@.service" || fail "unit elsewhere"
