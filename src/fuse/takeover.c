@@ -126,7 +126,7 @@ static void detach_gone(void *arg, uint64_t nodeid, const char *name)
 	struct fs *fs = arg;
 
 	if (nodeid == FUSE_ROOT_ID && rule_is_id(name) &&
-	    faccessat(fs->store->tree_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	    faccessat(fs->store->tree_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		node_detach(fs, name);
 }
 
