@@ -7,27 +7,13 @@
 # read whole, nothing is left over that fsck would find, and work goes on. MORE=1 for more steps.
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
+. "$TESTS/lib/fail.sh"
 
 STORE=memory:24M
-orders=$WORK/orders
-export BATONFS_FAULT_CALLS=$orders
 f=$MNT/1/f
 mkdir "$WORK/spill"
 head -c 1000000 /dev/urandom >"$WORK/data"
 
-# fail_at CALL ERROR [TIMES]: from now on that call fails, so many times.
-fail_at() {
-	rm -f "$orders.hit"
-	echo "$1 1 ${3-1000000} $(python3 -c "import errno; print(errno.$2)")" >"$orders.new"
-	mv "$orders.new" "$orders"
-	point="$1 $2"
-}
-work_again() {
-	rm -f "$orders"
-}
-has_failed() {
-	[ -e "$orders.hit" ]
-}
 passed() {
 	(wait_until 20 has_failed) >/dev/null || fail "$point is not passed"
 }

@@ -7,26 +7,9 @@
 # broken disk: all files read whole, nothing is left over that fsck would find, and work goes on. (What is left between
 # the steps is tests/unit/test_stub.c's.)
 . "$TESTS/lib/mount.sh"
+. "$TESTS/lib/fail.sh"
 
 size=2500000
-orders=$WORK/orders
-export BATONFS_FAULT_CALLS=$orders
-
-# fail_at CALL ERROR: from now on that call fails.
-fail_at() {
-	rm -f "$orders.hit"
-	echo "$1 1 1000000 $(python3 -c "import errno; print(errno.$2)")" >"$orders.new"
-	mv "$orders.new" "$orders"
-	point="$1 $2"
-}
-
-work_again() {
-	rm -f "$orders"
-}
-
-has_failed() {
-	[ -e "$orders.hit" ]
-}
 
 whole() {
 	local f
