@@ -4,7 +4,7 @@
  * owns the inode table, the directory cache and the notifier.
  *
  *     ops.c        the table of operations        node.c      an inode and its execution
- *     op_*.c       the operations                 target.c    a name in a directory, entered
+ *     op_*.c       the operations                 opens.c     what is open, and how
  *     itable.c     inodes the kernel knows        backing.c   passthrough
  *     reply.h      the one way to answer          notify.c    the kernel's cache
  *     session.c    mount, threads                 readers.c   how many of them read

@@ -7,14 +7,19 @@
 
 #include "fuse/fs.h"
 
-/* op_entry.c: names */
+/* op_entry.c: names of what is there */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_forget(fuse_req_t req, fuse_ino_t nodeid, uint64_t nlookup);
 void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char *newname);
+
+/* op_create.c: what is made anew */
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *fi);
+void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi);
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
 void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name);
-void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char *newname);
 
 /* op_remove.c: names that go */
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -47,32 +52,10 @@ int attr_drop_setid(fuse_req_t req, struct inode *inode, const struct fuse_file_
 bool attr_in_group(fuse_req_t req, gid_t gid);
 
 /* op_open.c: from open to release */
-void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-	       struct fuse_file_info *fi);
-void op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi);
 void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
 /* As release, of an open that the kernel never heard of: `writes`, and what it had for fi->fh. */
 void op_undo_open(struct fs *fs, uint64_t nodeid, uint64_t fh, bool writes);
 void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi);
-
-/*
- * fi->fh of an open that the daemon serves: the descriptor of the file itself (never 0: that is stdin), and of the
- * blob if it was a stub then, or 0. 0 in all if it is in passthrough.
- */
-static inline uint64_t fh_of(int own, int blob)
-{
-	return (uint64_t)(uint32_t)own | (uint64_t)(uint32_t)blob << 32;
-}
-
-static inline int fh_own(const struct fuse_file_info *fi)
-{
-	return (int)(uint32_t)fi->fh;
-}
-
-static inline int fh_blob(const struct fuse_file_info *fi)
-{
-	return (int)(fi->fh >> 32);
-}
 
 /* op_data.c: contents, where the kernel asks us */
 void op_read(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, struct fuse_file_info *fi);

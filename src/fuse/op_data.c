@@ -19,6 +19,7 @@
 #include "fuse/growth.h"
 #include "fuse/home.h"
 #include "fuse/node.h"
+#include "fuse/opens.h"
 #include "fuse/reply.h"
 #include "fuse/split.h"
 #include "util/cleanup.h"

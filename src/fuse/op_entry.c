@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names: lookup, and everything that makes one but open files (op_open.c).
+ * Names of what is there: looked up, forgotten, one more.
  */
 #include "fuse/op.h"
 
@@ -80,100 +80,6 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 	for (size_t i = 0; i < count; i++)
 		forget_one(fs_of(req), forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
-}
-
-/* What mknod, mkdir and symlink have in common; `make` creates the name. */
-struct maker {
-	mode_t mode;
-	dev_t rdev;
-	const char *link;
-};
-
-static int make_node(int dirfd, const char *name, const struct maker *m)
-{
-	return mknodat(dirfd, name, m->mode, m->rdev) < 0 ? -errno : 0;
-}
-
-static int make_dir(int dirfd, const char *name, const struct maker *m)
-{
-	return mkdirat(dirfd, name, m->mode) < 0 ? -errno : 0;
-}
-
-static int make_link(int dirfd, const char *name, const struct maker *m)
-{
-	return symlinkat(m->link, dirfd, name) < 0 ? -errno : 0;
-}
-
-/* The directory was locked since it was begun: what is there then is ours. */
-static int make_once(int dirfd, const char *name,
-		     int (*make)(int dirfd, const char *name, const struct maker *m),
-		     const struct maker *m)
-{
-	int r;
-
-	request_changing(&(struct request_change){ .kind = CHANGE_MAKE, .fd = -1 });
-	r = make(dirfd, name, m);
-	if (r == -EEXIST && request_again(CHANGE_MAKE))
-		return 0;
-	if (r < 0)
-		request_changed(r, -1);
-	return r;
-}
-
-static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, bool is_dir,
-			int (*make)(int dirfd, const char *name, const struct maker *m),
-			const struct maker *m)
-{
-	struct fs *fs = fs_of(req);
-	struct fuse_entry_param e = { 0 };
-	struct inode *inode;
-	struct target t;
-	int r;
-
-	if (is_control(parent)) {
-		reply_err(req, -EPERM);
-		return;
-	}
-	r = target_enter(fs, req, parent, name, TARGET_MAKE | (is_dir ? TARGET_DIR : 0), &t);
-	if (r == 0) {
-		r = fs_assume(fs, req, is_dir);
-		if (r == 0 && S_ISREG(m->mode))
-			r = growth_create(fs, &t);
-		if (r == 0)
-			r = make_once(t.ref.fd, name, make, m);
-		if (r == 0) {
-			r = target_entry(fs, &t, name, -1, &inode, &e);
-			if (r < 0)
-				target_unmade(fs, &t, name, is_dir);
-		}
-		if (r == 0)
-			target_created(fs, &t, req, name, inode, &e.attr);
-		growth_not_created(&t);
-		target_leave(fs, &t);
-	}
-	if (r < 0)
-		reply_err(req, r);
-	else
-		reply_entry(req, fs, &e);
-}
-
-void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
-{
-	fs_count(fs_of(req), FS_OP_mknod);
-	create_name(req, parent, name, false, make_node,
-		    &(struct maker){ .mode = mode, .rdev = rdev });
-}
-
-void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
-{
-	fs_count(fs_of(req), FS_OP_mkdir);
-	create_name(req, parent, name, true, make_dir, &(struct maker){ .mode = mode });
-}
-
-void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
-{
-	fs_count(fs_of(req), FS_OP_symlink);
-	create_name(req, parent, name, false, make_link, &(struct maker){ .link = link });
 }
 
 /*

@@ -33,7 +33,7 @@ DEFINITIONS = (
     ("src/fuse/itable.h", "enum inode_flag {"),
     ("src/fuse/itable.h", "struct inode {"),
     ("src/fuse/itable.c", "struct header {"),
-    ("src/fuse/op.h", "static inline uint64_t fh_of("),
+    ("src/fuse/opens.h", "static inline uint64_t fh_of("),
     ("src/fuse/op.h", "#define ACCESSLOG_FH"),
     ("src/store/handle.h", "struct handle {"),
     ("src/exec/rule.h", "enum place {"),
