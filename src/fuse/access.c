@@ -116,7 +116,7 @@ static int path_of_inode(struct fs *fs, struct inode *inode, char *buf, size_t l
 
 	if (atomic_load(&inode->flags) &
 	    INODE_AUTO) { /* it may be virtual: it has an ID, and no name else */
-		(void)snprintf(buf, len, "%s", itable_auto_id(inode));
+		(void)snprintf(buf, len, "%s", inode_auto_id(inode));
 		return 0;
 	}
 	r = node_get(fs, inode, &ref);

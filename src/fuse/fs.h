@@ -5,7 +5,8 @@
  *
  *     ops.c        the table of operations        node.c      an inode and its execution
  *     op_*.c       the operations                 opens.c     what is open, and how
- *     itable.c     inodes the kernel knows        backing.c   passthrough
+ *     itable.c     inodes the kernel knows        inode_array.c, inode_hash.c   where they are
+ *     backing.c    passthrough                    known_ids.c  IDs that are not there
  *     reply.h      the one way to answer          notify.c    the kernel's cache
  *     session.c    mount, threads                 readers.c   how many of them read
  *     spin.c       how one of them waits          refresh.c   attributes after a close

@@ -48,7 +48,7 @@ static int find_name(struct fs *fs, uint64_t nodeid, uint64_t *ret_dir, char id[
 	passes = is_virtual(fs, inode);
 	*ret_dir = FUSE_ROOT_ID;
 	if (passes)
-		(void)strcpy(id, itable_auto_id(inode));
+		(void)strcpy(id, inode_auto_id(inode));
 	itable_unref(fs->itable, inode);
 	return passes ? 0 : -EISDIR;
 }

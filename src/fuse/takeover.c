@@ -32,7 +32,7 @@ static void adopt_exec(struct fs *fs, struct inode *inode)
 	struct execution *e = NULL;
 
 	if (atomic_load(&inode->flags) & INODE_AUTO)
-		e = exec_get(fs->execs, itable_auto_id(inode), LIFETIME_TTL);
+		e = exec_get(fs->execs, inode_auto_id(inode), LIFETIME_TTL);
 	inode->exec_epoch = e ? atomic_load(&fs->exec_epoch) : atomic_load(&fs->exec_epoch) - 1;
 	if (!e)
 		e = exec_none(fs->execs);

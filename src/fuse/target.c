@@ -181,7 +181,7 @@ static void mark_auto(struct inode *dir, struct inode *like, const struct stat *
 	if (dir->place == PLACE_ROOT && like->place == PLACE_TREE && S_ISDIR(st->st_mode) &&
 	    exec_dir_is_auto(e, &ino)) {
 		like->ino = ino;
-		itable_set_auto_id(like, e->id);
+		inode_set_auto_id(like, e->id);
 		atomic_store(&like->flags, INODE_AUTO);
 	}
 }
@@ -254,7 +254,7 @@ static int lookup_virtual(struct fs *fs, struct inode *dir, const char *name,
 	if (!e)
 		return -ENOMEM;
 	like.ino = exec_auto_ino(name);
-	itable_set_auto_id(&like, name);
+	inode_set_auto_id(&like, name);
 	r = make_inode(fs, &like, e, &st, &inode, &is_new);
 	if (r < 0)
 		return r;
@@ -327,7 +327,7 @@ static int find_entry(struct fs *fs, struct inode *dir, int dirfd, const char *n
 		atomic_store(&like->flags, auto_ino ? INODE_AUTO : 0);
 		if (known || handle_equal(&before, &like->handle)) {
 			if (auto_ino)
-				itable_set_auto_id(like, e->id);
+				inode_set_auto_id(like, e->id);
 			*ret_exec = e;
 			return 0;
 		}

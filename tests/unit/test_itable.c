@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inode table. Its source is included, so that a test can set the counter of generations, which takes
- * a day to come round.
+ * The inode table, with its array and its hash. Its source is included, so that a test can set the counter of
+ * generations, which takes a day to come round.
  */
 #include "../../src/fuse/itable.c"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "scratch.h"
 
@@ -230,8 +231,8 @@ START_TEST(node_ids_nobody_gave_are_not_found)
 		UINT64_C(1) << 32,
 		UINT64_MAX,
 		INT64_MAX,
-		ITABLE_MAX - 1,
-		ITABLE_MAX,
+		INODES_MAX - 1,
+		INODES_MAX,
 		UINT64_C(1) << 63 | 1,
 	};
 
@@ -266,7 +267,7 @@ START_TEST(generations_come_round_without_zero_and_the_top_bit)
 {
 	uint64_t nodeid;
 
-	table->header->generation = INT32_MAX;
+	table->array.header->generation = INT32_MAX;
 	nodeid = add(10);
 	ck_assert_uint_eq(nodeid >> 32, INT32_MAX);
 	itable_forget(table, nodeid, 1);
@@ -286,7 +287,7 @@ START_TEST(many_inodes_are_found)
 	for (uint64_t i = 0; i < MANY; i++)
 		ids[i] = add(i * 64 + 3); /* alike in their low bits */
 	ck_assert_uint_eq(itable_count(table), MANY + 1);
-	ck_assert_uint_ge(table->level + table->split, MANY);
+	ck_assert_uint_ge(table->hash.level + table->hash.split, MANY);
 	for (uint64_t i = 0; i < MANY; i++) {
 		struct inode *inode = look_up(i * 64 + 3, &is_new);
 
@@ -308,7 +309,7 @@ static size_t resident(uint64_t inodes)
 	size_t size = inodes * sizeof(struct inode);
 	size_t n = 0;
 
-	ck_assert_int_eq(mincore(table->inodes, size, pages), 0);
+	ck_assert_int_eq(mincore(table->array.inodes, size, pages), 0);
 	for (size_t i = 0; i < (size + 4095) / 4096; i++)
 		n += pages[i] & 1;
 	return n;
@@ -325,9 +326,9 @@ START_TEST(memory_is_given_back)
 		ck_assert_uint_ge(resident(MANY), MANY * sizeof(struct inode) / 4096 - 1);
 		for (uint64_t i = 0; i < MANY; i++)
 			itable_forget(table, ids[i], 1);
-		ck_assert_uint_le(resident(MANY), CHUNK_INODES * sizeof(struct inode) / 4096);
+		ck_assert_uint_le(resident(MANY), INODE_CHUNK * sizeof(struct inode) / 4096);
 	}
-	ck_assert_uint_lt(add(5) & UINT32_MAX, CHUNK_INODES); /* the lowest room is used first */
+	ck_assert_uint_lt(add(5) & UINT32_MAX, INODE_CHUNK); /* the lowest room is used first */
 	free(ids);
 }
 END_TEST
