@@ -19,7 +19,7 @@
 
 /* What a node names; a value. */
 struct ctlnode_key {
-	uint8_t kind;		  /* enum kind of control.c */
+	uint8_t kind;		  /* enum kind of ctltree.h */
 	uint8_t attr;		  /* index in the table of attributes, 0 for other kinds */
 	char id[RULE_ID_MAX + 1]; /* the execution's, "" for what belongs to none */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An inode that the kernel knows. It is memory that outlives the process (takeover/keep.h): the next one finds it as it is, and
- * what belongs to a process in it is reset (itable.h). Whose lock is needed for a field is said there.
+ * An inode that the kernel knows. It is memory that outlives the process (takeover/keep.h): the next one finds it
+ * as it is, and what belongs to a process in it is reset (itable.h). Whose lock is needed for a field is said
+ * there.
  */
 #ifndef FUSE_INODE_H
 #define FUSE_INODE_H

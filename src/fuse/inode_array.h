@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All inodes: an array in memory that outlives the process (KEEP_INODES), committed in chunks as it grows and given back chunk by
- * chunk when all objects of one are free.
+ * All inodes: an array in memory that outlives the process (KEEP_INODES), committed in chunks as it grows and given
+ * back chunk by chunk when all objects of one are free.
  *
  *     index = chunk * INODE_CHUNK + slot          index 0 is the header, index 1 is the root
  *

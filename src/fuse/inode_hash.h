@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inodes by their ino: linear hashing, one bucket is split per insertion, so no request ever waits for a rehash. The chains are
- * in the inodes (hash_next). Not thread-safe: itable.lock.
+ * Inodes by their ino: linear hashing, one bucket is split per insertion, so no request ever waits for a rehash.
+ * The chains are in the inodes (hash_next). Not thread-safe: itable.lock.
  */
 #ifndef FUSE_INODE_HASH_H
 #define FUSE_INODE_HASH_H
@@ -25,14 +25,14 @@ void inode_hash_insert(struct inode_hash *h, struct inode *inode, uint64_t count
 void inode_hash_remove(struct inode_hash *h, struct inode *inode);
 
 /*
- * The one with this ino and handle that has a name (INODE_ORPHAN is not set); the handle of an INODE_AUTO does not count. NULL:
- * there is none.
+ * The one with this ino and handle that has a name (INODE_ORPHAN is not set); the handle of an INODE_AUTO does not
+ * count. NULL: there is none.
  */
 struct inode *inode_hash_find(struct inode_hash *h, uint64_t ino, const struct handle *handle);
 
 /*
- * Of an empty one: as many buckets as there may be inodes, at once; splitting them one by one takes longer than all the
- * rest. And the bucket that an inode will be inserted into soon: they are anywhere.
+ * Of an empty one: as many buckets as there may be inodes, at once; splitting them one by one takes longer than all
+ * the rest. And the bucket that an inode will be inserted into soon: they are anywhere.
  */
 void inode_hash_presize(struct inode_hash *h, uint64_t n);
 void inode_hash_prefetch(const struct inode_hash *h, uint64_t ino);

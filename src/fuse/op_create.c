@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is made anew: files that are open at once, with a name (CREATE) or without (TMPFILE); files, directories, symbolic links
- * and the like that are not (MKNOD, MKDIR, SYMLINK). A further name of what is there is op_entry.c's.
+ * What is made anew: files that are open at once, with a name (CREATE) or without (TMPFILE); files, directories,
+ * symbolic links and the like that are not (MKNOD, MKDIR, SYMLINK). A further name of what is there is
+ * op_entry.c's.
  */
 #include "fuse/op.h"
 

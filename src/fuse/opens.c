@@ -57,8 +57,9 @@ static bool forbidden(const struct inode *inode, const struct fuse_file_info *fi
 }
 
 /*
- * Memory is short: a file that is empty begins on the disk. If it cannot, in memory. Whoever has it mapped from before it
- * was cut, or open with an inode that is left to him (split.h), would not see what is written: then it stays where he has it.
+ * Memory is short: a file that is empty begins on the disk. If it cannot, in memory. Whoever has it mapped from
+ * before it was cut, or open with an inode that is left to him (split.h), would not see what is written: then it
+ * stays where he has it.
  */
 static void begin_draft_locked(struct opening *o, struct lock *lock)
 {

@@ -2,9 +2,9 @@
 /*
  * Opens of an inode.
  *
- * One in passthrough leaves nothing here but counts: fi->fh is 0, the kernel works on the backing file, or on the blob if it
- * is a stub (content.h). One through the daemon has descriptors, which are in fi->fh. All opens of an inode at a time are of
- * one kind (I2).
+ * One in passthrough leaves nothing here but counts: fi->fh is 0, the kernel works on the backing file, or on the
+ * blob if it is a stub (content.h). One through the daemon has descriptors, which are in fi->fh. All opens of an
+ * inode at a time are of one kind (I2).
  */
 #ifndef FUSE_OPENS_H
 #define FUSE_OPENS_H
@@ -19,9 +19,10 @@ static inline bool opens_writes(const struct fuse_file_info *fi)
 }
 
 /*
- * One more, for this request: fi has flags as open(2), and is filled in for the answer. `fd`: the file, open already because it
- * was just made; borrowed; or -1. The caller is inside the inode's execution. 0; -ESTALE: another inode has the file by now, the
- * kernel is to look it up again; -EPERM (chattr); -ENFILE, -errno: nothing is open.
+ * One more, for this request: fi has flags as open(2), and is filled in for the answer. `fd`: the file, open
+ * already because it was just made; borrowed; or -1. The caller is inside the inode's execution. 0; -ESTALE:
+ * another inode has the file by now, the kernel is to look it up again; -EPERM (chattr); -ENFILE, -errno: nothing
+ * is open.
  */
 int opens_begin(fuse_req_t req, struct inode *inode, int fd, struct fuse_file_info *fi) WARN_UNUSED;
 

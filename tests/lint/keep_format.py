@@ -38,7 +38,7 @@ DEFINITIONS = (
     ("src/store/handle.h", "struct handle {"),
     ("src/exec/rule.h", "enum place {"),
     ("src/exec/rule.h", "#define RULE_ID_MAX"),
-    ("src/control/control.c", "enum kind {"),
+    ("src/control/ctltree.h", "enum kind {"),
     ("src/control/attr.c", "static const struct attr attrs[", r'\{ ("\w[\w.]*"),'),
     ("src/control/ctlnode.h", "struct ctlnode_key {"),
     ("src/control/ctlnode.c", "struct kept {"),
