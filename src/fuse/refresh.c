@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The refresher. Whoever has closed a file leaves its node id and sets a timer, if it is not running; so nobody
- * is woken on behalf of somebody who waits. The timer over, the thread looks whether requests have come in
- * since: if so it waits twice as long, and so on; if not it refreshes what it was left.
+ * is woken on behalf of somebody who waits. The timer over, the thread looks whether requests have come in since
+ * then, and since the last close: if so it waits twice as long, and so on; if not, and that close is long enough ago,
+ * it refreshes what it was left.
  *
  * It goes through a mount of its own that nobody sees, a clone: a path through the one that users see would keep
  * that busy for the moment, and umount(8) would fail. But a filesystem lives as long as one of its mounts. So when
@@ -60,7 +61,8 @@ struct refresh {
 	uint64_t hints[HINTS]; /* lock; node ids, the newest at `next` - 1; 0: none */
 	unsigned int next;     /* lock */
 	bool timer_set;	       /* lock */
-	uint64_t requests;     /* lock; of the mount, when the timer was set */
+	uint64_t requests;     /* lock; of the mount, when the timer was set or at the last close */
+	int64_t closed_mono_ns; /* lock; when that was */
 	_Atomic bool stopped;
 };
 
@@ -82,6 +84,8 @@ void refresh_closed(struct refresh *r, uint64_t nodeid)
 		r->hints[r->next] = nodeid;
 		r->next = (r->next + 1) % HINTS;
 	}
+	r->requests = fs_requests(r->fs);
+	r->closed_mono_ns = clock_mono_ns();
 	if (!r->timer_set)
 		set_timer_locked(r, DELAY_MIN_NS);
 }
@@ -255,13 +259,23 @@ static bool wait_for_timer(struct refresh *r)
 	return false;
 }
 
-/* The timer is over. Returns whether clients let us do something. */
+/*
+ * The timer is over. Returns whether clients let us do something: those that close and open in quick succession do not,
+ * however long ago it was set; those that rest after each close do.
+ */
 static bool is_calm(struct refresh *r, int64_t *delay_ns)
 {
+	int64_t missing_ns;
+
 	LOCK_SCOPE(&r->lock);
+	missing_ns = r->closed_mono_ns + DELAY_MIN_NS - clock_mono_ns();
 	if (fs_requests(r->fs) != r->requests) {
 		*delay_ns = MIN_OF(*delay_ns * 2, DELAY_MAX_NS);
 		set_timer_locked(r, *delay_ns);
+		return false;
+	}
+	if (missing_ns > 0) {
+		set_timer_locked(r, missing_ns);
 		return false;
 	}
 	r->timer_set = false;

@@ -32,4 +32,26 @@ for ((i = 1; i <= 50; i++)); do
 	echo >"$MNT/4711/short"
 	rm "$MNT/4711/short"
 done
+# Who has opened it in quick succession, and now rests for a millisecond after each close, is let wait no longer.
+expect python3 - "$MNT" <<'END'
+import json, os, sys, time
+
+def refreshed():
+    with open(f"{sys.argv[1]}/.baton/status.json", encoding="ascii") as status:
+        return json.load(status)["refreshed"]
+
+def take():
+    os.close(os.open(f"{sys.argv[1]}/4711/input.bin", os.O_RDONLY))
+
+for _ in range(2000):
+    take()
+before = refreshed()
+for _ in range(60):  # rounds of 50, at most
+    for _ in range(50):
+        take()
+        time.sleep(0.001)
+    if refreshed() >= before + 50:
+        sys.exit(0)
+sys.exit(f"of 3000 closes {refreshed() - before} were followed by a look at the attributes")
+END
 expect fusermount3 -u "$MNT"
