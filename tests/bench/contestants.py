@@ -88,17 +88,25 @@ class Mounted:
     def pid(self):
         return self.process.pid if self.process else None
 
+    def processes(self):
+        """Of the daemon: batonfs's worker is a child of its guardian."""
+        found = [self.pid]
+        for pid in found:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+            found.extend(int(child) for child in children.split())
+        return found
+
     def memory_kib(self):
-        """(now, at most) resident memory of the daemon, which has no children; None without one."""
+        """(now, at most) resident memory of the daemon, what its processes share counted in each; None without one."""
         if not self.process or self.process.poll() is not None:
             return None
-        fields = {}
-        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
-            for line in status:
+        sums = {"VmRSS": 0, "VmHWM": 0}
+        for pid in self.processes():
+            for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
                 key, _, value = line.partition(":")
-                if key in ("VmRSS", "VmHWM"):
-                    fields[key] = int(value.split()[0])
-        return fields["VmRSS"], fields["VmHWM"]
+                if key in sums:
+                    sums[key] += int(value.split()[0])
+        return sums["VmRSS"], sums["VmHWM"]
 
 
 class Arena:

@@ -7,9 +7,9 @@ import targets
 
 METHOD = """\
 - All contestants are mounted at once. Each round runs every workload on each of them, one after the other, in
-  another order each time; nothing else runs meanwhile that was started here, and no process is bound to a CPU.
+  another order each time, a few of them several times; nothing else runs meanwhile that was started here, and no process is bound to a CPU.
 - A number is the median of the rounds; ±x % is half of the distance between the lowest and the highest round.
-  A ratio is taken within each round, then the median of these; in brackets, the lowest and the highest.
+  A ratio is taken within each round (and time), then the median of these; in brackets, the lowest and the highest.
 - Times are percentiles within a round (p50, p99 in brackets). MB/s are 10^6 bytes a second; KiB are 1024.
 - Writer and reader are two processes. First rounds that warm up are not counted.
 - The bare directory of the memory store is a tmpfs with the same huge=within_size; passthrough_hp, bindfs and

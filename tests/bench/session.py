@@ -5,6 +5,7 @@ in another order each round. Results are
 {workload: {contestant: {metric: {round: value}}}}; whatever failed is in `failures`, never left out silently.
 """
 
+import itertools
 import time
 
 import contestants
@@ -49,7 +50,7 @@ class Session:
                 self.memory[contestant.name] = {"before": memory[0]}
 
     def plan(self):
-        """(round, workload, contestant's name) in the order of execution."""
+        """(round, pass, workload, contestant's name) in the order of execution."""
         names = list(self.arena.mounted)
         filesystems = [name for name in names if self.arena.mounted[name].contestant.filesystem]
         for number in range(self.rounds):
@@ -58,28 +59,27 @@ class Session:
             for workload in self.workloads:
                 if workload.max_rounds and number >= workload.max_rounds:
                     continue
-                for name in turned:
-                    if name not in (workload.only or filesystems):
-                        continue
-                    yield number, workload, name
+                wanted = [name for name in turned if name in (workload.only or filesystems)]
+                for part, name in itertools.product(range(workload.passes), wanted):
+                    yield number, part, workload, name
 
     def holes(self):
         """(workload, contestant, metric) of what should have been measured and has no number."""
-        wanted = {(workload, name) for _, workload, name in self.plan()}
+        wanted = {(workload, name) for _, _, workload, name in self.plan()}
         return sorted((workload.name, name, metric.key) for workload, name in wanted for metric in workload.metrics
                       if metric.key not in self.results.get(workload.name, {}).get(name, {}))
 
     def run(self):
         plan = list(self.plan())
-        meter = progress.Progress([(w.name, c) for _, w, c in plan])
+        meter = progress.Progress([(w.name, c) for _, _, w, c in plan])
         before, current = machine.cpu_times(), 0
-        for number, workload, name in plan:
+        for number, part, workload, name in plan:
             if number != current:
                 now = machine.cpu_times()
                 self.steal.append(figures.steal_percent(before, now))
                 before, current = now, number
             meter.begin((workload.name, name), f"round {number + 1} of {self.rounds}, {workload.name}, {name}")
-            self.one(number, workload, name)
+            self.one(number * workload.passes + part, workload, name)
             meter.end((workload.name, name))
         self.steal.append(figures.steal_percent(before, machine.cpu_times()))
         meter.finish()
@@ -89,6 +89,7 @@ class Session:
                 self.memory[name] |= {"after": memory[0], "most": memory[1]}
 
     def one(self, number, workload, name):
+        """`number` of the measurement; those of one number are compared."""
         mounted = self.arena.mounted[name]
         try:
             series = self.execute(workload, mounted)

@@ -28,6 +28,7 @@ class Workload:
     metrics: tuple
     params: dict = dataclasses.field(default_factory=dict)
     max_rounds: int = 0  # 0: all of them
+    passes: int = 1  # in a round, each of them by one contestant after the other
     only: tuple = ()  # contestants; () is all
 
 
@@ -48,10 +49,11 @@ class Mode:
     gap_s: float = 0.02  # between two runs: background work of the one before is done, and the daemons sleep
     fio_only: tuple = ()  # contestants
     heavy_rounds: int = 1  # of what takes seconds
+    passes: int = 1  # of what is compared to a tenth
 
 
-FULL = Mode("full", 7, 300 * MS, 300, 4000, 256 * MIB, 100 * MIB, GIB, 128 * MIB, 100 * MIB, heavy_rounds=3)
-QUICK = Mode("quick", 3, 120 * MS, 120, 1200, 64 * MIB, 100 * MIB, GIB, 32 * MIB, 100 * MIB)
+FULL = Mode("full", 7, 300 * MS, 300, 4000, 256 * MIB, 100 * MIB, GIB, 128 * MIB, 100 * MIB, heavy_rounds=3, passes=4)
+QUICK = Mode("quick", 3, 120 * MS, 120, 1200, 64 * MIB, 100 * MIB, GIB, 32 * MIB, 100 * MIB, passes=8)
 SMOKE = Mode("smoke", 1, 5 * MS, 3, 10, MIB, 2 * MIB, 4 * MIB, MIB, 100 * KIB,
              settle_ns=MS, gap_s=0, fio_only=("batonfs", "bare"))
 
@@ -125,11 +127,11 @@ def handoffs(mode):
 def besides(mode):
     metrics = (*timed("close", "close_ns", "the writer's close"), *timed("total", "total_ns", "hand-off"))
     who = ("batonfs", "batonfs-asked")
-    common = dict(size=MIB, count=60_000, budget_ns=3 * mode.budget_ns)
+    common = dict(size=MIB, count=60_000, budget_ns=2 * mode.budget_ns)
     yield Workload("beside", "hand-offs of 1 MiB back to back, those before being sealed", "beside", metrics, common,
-                   only=who)
+                   only=who, passes=mode.passes)
     yield Workload("beside-large", f"the same just after the close of three of {size_name(mode.big_bytes)}", "beside",
-                   metrics, common | dict(clients=3, beside=mode.big_bytes, chunk=min(MIB, mode.big_bytes)), only=who)
+                   metrics, common | dict(clients=3, beside=mode.big_bytes, chunk=min(MIB, mode.big_bytes)), only=who, passes=mode.passes)
 
 
 def latencies(mode):
