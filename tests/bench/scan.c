@@ -14,14 +14,10 @@
 
 #define LINE_BYTES 64
 
-struct mapped map_fd(int fd, const char *path)
+struct mapped map_fd(int fd, const char *path, uint64_t size)
 {
-	struct mapped map = { .fd = fd };
-	struct stat st;
+	struct mapped map = { .fd = fd, .size = size };
 
-	if (fstat(fd, &st) != 0)
-		fail("fstat", path);
-	map.size = (uint64_t)st.st_size;
 	map.bytes = mmap(NULL, map.size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map.bytes == MAP_FAILED)
 		fail("mmap", path);
@@ -36,10 +32,11 @@ void map_drop(struct mapped *map)
 struct mapped map_open(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) != 0)
 		fail("open", path);
-	return map_fd(fd, path);
+	return map_fd(fd, path, (uint64_t)st.st_size);
 }
 
 void map_close(struct mapped *map)

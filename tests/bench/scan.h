@@ -17,8 +17,8 @@ struct mapped {
 struct mapped map_open(const char *path);
 void map_close(struct mapped *map);
 
-/* The same for a file that is open, and stays so. */
-struct mapped map_fd(int fd, const char *path);
+/* mmap of a file that is open, and stays so, and whose size is known. */
+struct mapped map_fd(int fd, const char *path, uint64_t size);
 void map_drop(struct mapped *map);
 
 /* Read a word of every cache line. The sum is of no use but to the compiler. */

@@ -4,7 +4,7 @@
  * and going through it, and at random. All in memory already, but for cold_mbps: what the mount itself
  * caches of the file is dropped before each pass.
  *
- * The file stays open: what an open costs is another workload's.
+ * The file stays open, and its size is known: what open and fstat cost is another workload's.
  *
  * seq_mbps, random_mbps, map_mbps, map_random_mbps, cold_mbps; faults and pmd_share of one mapped pass.
  */
@@ -71,7 +71,7 @@ static uint64_t read_random(struct reading *reading)
 
 static uint64_t map_seq(struct reading *reading)
 {
-	struct mapped map = map_fd(reading->fd, reading->path);
+	struct mapped map = map_fd(reading->fd, reading->path, reading->params->size_bytes);
 
 	scan_lines(&map);
 	map_drop(&map);
@@ -80,7 +80,7 @@ static uint64_t map_seq(struct reading *reading)
 
 static uint64_t map_random(struct reading *reading)
 {
-	struct mapped map = map_fd(reading->fd, reading->path);
+	struct mapped map = map_fd(reading->fd, reading->path, reading->params->size_bytes);
 
 	for (int i = 0; i < RANDOM_READS; i++)
 		memcpy(reading->buffer, map.bytes + random_offset(reading), RANDOM_BYTES);
