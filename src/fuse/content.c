@@ -186,7 +186,7 @@ int content_is_lent_locked(struct fs *fs, struct inode *inode)
 
 void content_recall(struct fs *fs, struct inode *inode)
 {
-	prune_inode(fs, itable_nodeid(fs->itable, inode));
+	(void)prune_inode(fs, itable_nodeid(fs->itable, inode));
 }
 
 int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h)

@@ -108,8 +108,9 @@ struct fs {
 	_Atomic uint64_t moves_begun; /* likewise: so far */
 	struct lock verdict_lock;     /* rank LOCK_CONTROL */
 	struct verdict_waiter *waiters;		    /* verdict_lock; owned: see verdict.h */
-	_Atomic uint32_t known_next;		    /* see known_ids.c */
-	_Atomic uint64_t known[KNOWN_IDS_MAX];	    /* likewise: node ids; 0: none */
+	_Atomic uint32_t known_next;		    /* see known_ids.c: the hand */
+	_Atomic uint32_t known_dropping;	    /* likewise: left to the notifier */
+	_Atomic uint64_t known[KNOWN_IDS_RING];	    /* likewise: node ids; 0: none */
 	_Atomic uint64_t sources[FS_CLONE_SOURCES]; /* see clone.c */
 	_Atomic uint64_t clones;		    /* files copied so since the start */
 	_Atomic uint64_t cloned_bytes;		    /* their sizes */

@@ -50,6 +50,9 @@ enum inode_flag {
 	INODE_LENT = 1u << 17,
 	INODE_TARGET = 1u << 18, /* may become a stub while it is open (clone.h), until closed */
 	INODE_DRAFT = 1u << 19,	 /* a stub whose blob is its own, and may be written (drafting.h) */
+	/* A virtual directory that is in the ring of known_ids.c; the kernel may remember names as missing in it. */
+	INODE_LISTED = 1u << 20,
+	INODE_ASKED = 1u << 21,
 };
 
 struct inode {

@@ -199,7 +199,7 @@ void node_vanish(struct fs *fs, struct execution *e)
 	inode = peek_auto(fs, e->id);
 	if (inode) {
 		dircache_drop(fs->dirs, itable_nodeid(fs->itable, inode));
-		known_ids_add(fs, itable_nodeid(fs->itable, inode));
+		known_ids_vanished(fs, inode);
 		itable_unref(fs->itable, inode);
 	}
 	fs_root_changed(fs);

@@ -56,7 +56,7 @@ void opc_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	if (r > 0)
-		known_ids_add(fs, e.ino);
+		known_ids_add_control(fs, e.ino);
 	lock_assert_none();
 	if (fuse_reply_entry(req, &e) < 0)
 		control_forget(fs->control, e.ino, 1);

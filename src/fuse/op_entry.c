@@ -49,6 +49,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (r == 0 && private_is_on(fs) && parent == FUSE_ROOT_ID)
 		r = private_check_entry(fs, req, &e);
 	if (r == -ENOENT) { /* the kernel remembers that, too: nobody makes names but through it */
+		known_ids_asked(dir);
 		e = (struct fuse_entry_param){ .entry_timeout = CACHE_SECONDS };
 		r = 0;
 	}

@@ -43,12 +43,19 @@ struct prune {
 	struct prune_message message;
 };
 
-static int send_message(struct prune_message *m, struct fuse_session *session)
+static int send_message(struct fs *fs, struct prune_message *m, struct fuse_session *session)
 {
+	int r;
+
 	m->len = (uint32_t)(offsetof(struct prune_message, ids) + m->count * sizeof(m->ids[0]));
 	m->code = NOTIFY_PRUNE;
 	lock_assert_none();
-	return write(fuse_session_fd(session), m, m->len) < 0 ? -errno : 0;
+	r = write(fuse_session_fd(session), m, m->len) < 0 ? -errno : 0;
+	if (r == -EINVAL) {
+		log_debug("notify: kernel lacks prune, going without");
+		atomic_store(&fs->no_prune, true);
+	}
+	return r;
 }
 
 /* One chunk of the table with each step: what is urgent waits for a thousand inodes at most. */
@@ -63,11 +70,7 @@ static bool prune_step(void *arg, struct fuse_session *session)
 	if (session && !atomic_load(&fs->no_prune))
 		more = itable_scan(fs->itable, p->e, &p->piece, p->message.ids, &p->message.count);
 	if (more && p->message.count > 0)
-		r = send_message(&p->message, session);
-	if (r == -EINVAL) {
-		log_debug("notify: kernel lacks prune, going without");
-		atomic_store(&fs->no_prune, true);
-	}
+		r = send_message(fs, &p->message, session);
 	if (more && r == 0)
 		return true;
 	exec_unref(fs->execs, p->e);
@@ -75,13 +78,16 @@ static bool prune_step(void *arg, struct fuse_session *session)
 	return false;
 }
 
-void prune_inode(struct fs *fs, uint64_t nodeid)
+bool prune_inode(struct fs *fs, uint64_t nodeid)
 {
-	struct prune_message m = { .count = 1, .ids = { nodeid } };
+	struct prune_message m;
 
-	if (fs->session && !atomic_load(&fs->no_prune))
-		(void)send_message(&m,
-				   fs->session); /* without it the kernel forgets it some time */
+	m.count = 1;
+	m.unique = m.padding = m.spare = 0;
+	m.ids[0] = nodeid;
+	if (fs->session && !atomic_load(&fs->no_prune)) /* any other error: it is gone */
+		(void)send_message(fs, &m, fs->session);
+	return !atomic_load(&fs->no_prune);
 }
 
 void prune_released(struct fs *fs, struct execution *e)

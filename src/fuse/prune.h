@@ -6,16 +6,18 @@
 #ifndef FUSE_PRUNE_H
 #define FUSE_PRUNE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct execution;
 struct fs;
 
 /*
- * Have the kernel forget one inode, which it cannot while somebody has it open, mapped or as its working directory; it
- * tells by a FORGET, soon. Without a lock held; takes none that a client may have.
+ * Have the kernel forget one inode, which it cannot while somebody has it open, mapped or as its working directory;
+ * it tells by a FORGET, soon. Without a lock held; takes none that a client may have. False: this kernel has no way
+ * to do that.
  */
-void prune_inode(struct fs *fs, uint64_t nodeid);
+bool prune_inode(struct fs *fs, uint64_t nodeid);
 
 /* Begin with it, in the notifier's thread. Nothing happens for a small one, or without memory. */
 void prune_released(struct fs *fs, struct execution *e);

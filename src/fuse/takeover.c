@@ -23,7 +23,7 @@
 /* What the last process had found out, or was at. */
 #define FLAGS_OF_A_PROCESS                                                                         \
 	(INODE_CLAIMED | INODE_SEALED | INODE_LEARNED | INODE_WARM | INODE_PINNED |                \
-	 INODE_NO_CAPABILITY)
+	 INODE_NO_CAPABILITY | INODE_LISTED)
 #define FLAGS_OF_OPENS (INODE_CACHED | INODE_TARGET)
 
 /* Its directory has the ID for a name, any other is found by its path when it is needed (node_exec()). */
@@ -91,8 +91,7 @@ static void adopt(void *arg, struct inode *inode)
 	if (!growth_is_watched(fs) && !(atomic_load(&inode->flags) & INODE_CACHED))
 		drafting_count_locked(fs, inode, (int)inode->nopen_write);
 	adopt_exec(fs, inode);
-	if (before & INODE_AUTO)
-		known_ids_adopt(fs, itable_nodeid(fs->itable, inode));
+	known_ids_adopt(fs, inode);
 	if (S_ISREG(inode->mode))
 		adopt_content(fs, inode, before);
 }
@@ -137,7 +136,7 @@ int fs_take_over(struct fs *fs, struct requests *requests, struct fuse_session *
 	int r;
 
 	itable_take_over(fs->itable, adopt, fs);
-	control_each_id(fs->control, known_ids_adopt, fs);
+	control_each_id(fs->control, known_ids_adopt_control, fs);
 	guardian_step(fs->config.keep, "inodes");
 	r = backlog_read(se, requests, &up, ret);
 	if (r < 0)

@@ -263,8 +263,7 @@ static int lookup_virtual(struct fs *fs, struct inode *dir, const char *name,
 		itable_take_back(fs->itable, itable_nodeid(fs->itable, inode));
 		return r;
 	}
-	if (is_new)
-		known_ids_add(fs, itable_nodeid(fs->itable, inode));
+	known_ids_add(fs, inode);
 	fill_entry(fs, dir, inode, &st, ret);
 	return 0;
 }
