@@ -5,7 +5,6 @@
  */
 #include "takeover/guardian.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "takeover/area.h"
+#include "takeover/ending.h"
 #include "takeover/format.h"
 #include "takeover/handover.h"
 #include "takeover/urgent.h"
@@ -233,40 +233,6 @@ static int start(struct guardian *g)
 	return g->pidfd < 0 ? -errno : 0;
 }
 
-/* The first thread stays as a zombie until the last one is gone. */
-static bool is_zombie(pid_t tid)
-{
-	_cleanup_fclose_ FILE *f = NULL;
-	char path[32];
-	char state = 'Z';
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
-	f = fopen(path, "re");
-	return !f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1 || state == 'Z' || state == 'X';
-}
-
-/* Whether threads of the worker are left whose death is to be waited for. */
-static bool has_threads(const struct guardian *g)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *d;
-	bool left = false;
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)g->pid);
-	dir = opendir(path);
-	while (dir && (d = readdir(dir))) {
-		pid_t tid = atoi(d->d_name);
-
-		if (tid <= 0 ||
-		    (tid == g->pid ? is_zombie(tid) : worker_area_may_hang(g->area, tid)))
-			continue;
-		urgent_thread(tid);
-		left = true;
-	}
-	return left;
-}
-
 /*
  * The threads are gone, or about to. The status, or -1: one hangs, so there is none yet. Nor would the process's own
  * descriptor tell of its end before that is gone, nor that of its first thread (Linux 6.15).
@@ -276,7 +242,7 @@ static int await_end(struct guardian *g)
 	const struct timespec poll_time = { .tv_nsec = THREADS_POLL_NS };
 	int status;
 
-	while (has_threads(g))
+	while (ending_has_threads(g->area, g->pid))
 		(void)nanosleep(&poll_time, NULL);
 	keep_fd_drop(g->pidfd);
 	g->pidfd = safe_close(g->pidfd);
