@@ -117,7 +117,8 @@ def grow(args):
     scale = growth.SMOKE if args.smoke else growth.FULL
     measurement = Measurement(args, "growth", scale.rounds)
     with measurement.arena as arena:
-        findings, crowds = growth.run(arena, measurement.program, scale, say)
+        findings, crowds = growth.run(arena, measurement.program, scale, say,
+                                      chosen([growth.CROWDS, *growth.PARTS], args.only))
     facts = measurement.finish(crowds.steal)
     args.output.mkdir(parents=True, exist_ok=True)
     text = report.growth_markdown(findings, crowds, facts)

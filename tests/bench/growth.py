@@ -109,18 +109,18 @@ class Million:
         return self.mounted.memory_kib()[0]
 
     def sample(self, executions):
-        """p50 of each operation, ns."""
+        """p50 of each operation, ns, at random among the files of so many executions."""
         series = self.work("sample", first=FIRST, clients=executions, count=self.scale.files, budget_ns=self.scale.sample_ns)
         return {key.removesuffix("_ns"): figures.percentile(values, 50) for key, values in series.items()}
 
     def fill(self):
-        """(p50 with few files, p50 with all, creates per second)."""
+        """(p50 with few files, p50 with all: of all, of those few; creates per second)."""
         scale = self.scale
         self.work("populate", first=FIRST, clients=scale.small_executions, count=scale.files)
         few = self.sample(scale.small_executions)
         rest = scale.executions - scale.small_executions
         rate = self.work("populate", first=FIRST + scale.small_executions, clients=rest, count=scale.files)
-        return few, self.sample(scale.executions), rate["create_rate"][0]
+        return few, self.sample(scale.executions), self.sample(scale.small_executions), rate["create_rate"][0]
 
     def forget(self):
         """The kernel drops what it knows of the mount; the daemon's memory when it falls no more."""
@@ -152,15 +152,14 @@ class Million:
         return time.monotonic() - begun
 
 
-def million(arena, program, scale, say):
-    """Memory, latency beside few files, start over a full store."""
-    bare = Million(arena, program, arena.mounted["bare"], scale, say)
-    say(f"{scale.executions * scale.files} files on the bare directory")
-    bare_few, bare_many, bare_rate = bare.fill()
-    many = Million(arena, program, arena.mounted["batonfs-tmpfs"], scale, say)
+def million(many, bare):
+    """Memory, and latency beside few files."""
+    say, files = many.say, many.scale.executions * many.scale.files
+    say(f"{files} files on the bare directory")
+    bare_few, bare_many, bare_used, bare_rate = bare.fill()
     before = many.memory_kib()
-    say(f"{scale.executions * scale.files} files on batonfs")
-    few, full, rate = many.fill()
+    say(f"{files} files on batonfs")
+    few, full, used, rate = many.fill()
     yield Finding("creates a second meanwhile", rate, "1/s")
     yield Finding("creates a second meanwhile, bare", bare_rate, "1/s")
     yield Finding("memory of the daemon without files", before, "KiB")
@@ -169,12 +168,15 @@ def million(arena, program, scale, say):
         yield Finding(f"{key}: with all files, p50", full[key], "ns")
         yield Finding(f"{key}: with all files, of that with few", full[key] / few[key], "×", at_most=1.25)
         yield Finding(f"{key}: the same on the bare directory", bare_many[key] / bare_few[key], "×")
+        yield Finding(f"{key}: with all files, but the few are used", used[key] / few[key], "×")
+        yield Finding(f"{key}: the same on the bare directory, again", bare_used[key] / bare_few[key], "×")
     say("the kernel forgets")
     yield Finding("memory of the daemon after the kernel forgot", many.forget(), "KiB", at_most=LIMIT_KIB / 4)
-    yield from forgotten_names(many, bare)
-    # Before the restarts: after a kill the ledger is set right for a while, on the same CPUs and the same tmpfs.
-    yield from release(many)
-    say("restarts")
+
+
+def restarts(many, _bare):
+    """Start over a full store."""
+    many.say("restarts")
     yield Finding("start over a full store", many.restart(kill=False), "s", at_most=1)
     yield Finding("start over a full store after a kill", many.restart(kill=True), "s", at_most=1)
 
@@ -229,7 +231,7 @@ def totals(process):
     return list(zip(series["at_ns"], series["total_ns"]))
 
 
-def release(many):
+def release(many, _bare):
     """An execution of many files goes, while somebody else hands files over."""
     root, backing = many.mounted.directory, many.mounted.backing_directory
     seconds = max(many.scale.sample_ns / 1e9, 0.3)
@@ -245,27 +247,37 @@ def release(many):
     begun = time.monotonic_ns()
     with open(f"{root}/.baton/executions/{CROWDED_ID}/release", "w", encoding="ascii") as file:
         file.write("1")
+    answered = time.monotonic_ns()
     wait_for(lambda: not os.path.exists(f"{root}/{CROWDED_ID}/file.0"), 10)
     visible = time.monotonic_ns()
     # What is being handed over meanwhile, and the ledger, also need some.
     wait_for(lambda: free_bytes(backing) > before_bytes - used // 100 - 8 * MIB, 30)
     back = time.monotonic_ns()
     during = [took for when, took in totals(beside) if begun <= when - took and when <= max(back, begun + 50_000_000)]
-    yield Finding("release of a large execution: visible after", (visible - begun) / 1e9, "s", at_most=0.005)
+    yield Finding("release of a large execution: answered after", (answered - begun) / 1e9, "s", at_most=0.005)
+    yield Finding("... and a look for one of its files has found none after", (visible - begun) / 1e9, "s", at_most=0.005)
     yield Finding("its space is back after", (back - begun) / 1e9, "s", at_most=2)
     if during:
         yield Finding("hand-offs meanwhile, p50 of that before",
                       statistics.median(during) / statistics.median(alone), "×", at_most=1.2)
 
 
-def run(arena, program, scale, say):
-    """(findings, the session of the crowds)."""
-    crowds = session.Session(arena, program, crowd_workloads(scale), scale.rounds, 0.05, say,
+# In this order: after a kill the ledger is set right for a while, on the same CPUs and the same tmpfs.
+PARTS = {"million": million, "forgotten": forgotten_names, "release": release, "restarts": restarts}
+CROWDS = "crowds"
+
+
+def run(arena, program, scale, say, parts):
+    """(findings, the session of the crowds); restarts are over what `million` has made."""
+    crowds = session.Session(arena, program, crowd_workloads(scale) if CROWDS in parts else [], scale.rounds, 0.05, say,
                              touch=scale is FULL)
     crowds.mount_all([contestants.BY_NAME[name] for name in ("batonfs", "bare", "hp")])
     crowds.run()
-    findings = crowd_findings(crowds.results)
+    findings = crowd_findings(crowds.results) if CROWDS in parts else []
     # A directory as the store: it outlives the daemon.
     arena.mount(contestants.Contestant("batonfs-tmpfs", "batonfs, store on a tmpfs", "huge", "batonfs"))
-    findings += million(arena, program, scale, say)
+    many, bare = [Million(arena, program, arena.mounted[name], scale, say) for name in ("batonfs-tmpfs", "bare")]
+    for name, part in PARTS.items():
+        if name in parts:
+            findings += part(many, bare)
     return findings, crowds
