@@ -191,6 +191,9 @@ int exec_dir(struct execution *e, struct handle *ret) WARN_UNUSED;
 /* Whether batonfs made it, and the inode number it then has in the mount. */
 bool exec_dir_is_auto(struct execution *e, uint64_t *ret_ino);
 
+/* Of a released one: the directory that it had last, and the inode number that this showed; 0: never any. */
+void exec_dir_had(struct execution *e, struct handle *ret, uint64_t *ret_ino);
+
 /*
  * Make the directory that so far was virtual, for the calling thread's ids. 0 (also if somebody was
  * faster) or -errno. *ret_made: whether the root changed.

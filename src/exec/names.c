@@ -31,6 +31,13 @@ bool exec_dir_is_auto(struct execution *e, uint64_t *ret_ino)
 	return e->has_dir && e->dir_auto;
 }
 
+void exec_dir_had(struct execution *e, struct handle *ret, uint64_t *ret_ino)
+{
+	LOCK_SCOPE(&e->lock);
+	*ret = e->dir;
+	*ret_ino = e->dir_ino;
+}
+
 static void dir_add_locked(struct exec_table *t, struct execution *e, const struct handle *dir,
 			   uint64_t ino, bool is_auto, const struct ledger_owner *by)
 {

@@ -178,10 +178,13 @@ void fs_exec_gone(void *ctx, struct execution *e, const char *name, uint32_t goi
 {
 	struct fs *fs = ctx;
 
+	bool is_dir = strcmp(name, e->id) == 0;
+	uint64_t dir = is_dir ? node_released_dir(fs, e) : 0; /* first: then nobody finds it */
+
 	if (rule_is_id(name))
 		node_detach(fs, name);
-	if (strcmp(name, e->id) == 0) /* its directory */
-		prune_released(fs, e);
+	if (is_dir)
+		prune_released(fs, e, dir);
 	notify_gone(fs->notify, FUSE_ROOT_ID, name, going);
 }
 

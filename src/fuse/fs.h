@@ -108,6 +108,7 @@ struct fs {
 	_Atomic uint64_t moves_begun; /* likewise: so far */
 	struct lock verdict_lock;     /* rank LOCK_CONTROL */
 	struct verdict_waiter *waiters;		    /* verdict_lock; owned: see verdict.h */
+	struct aside *aside;			    /* verdict_lock; borrowed: see aside.c */
 	_Atomic uint32_t known_next;		    /* see known_ids.c: the hand */
 	_Atomic uint32_t known_dropping;	    /* likewise: left to the notifier */
 	_Atomic uint64_t known[KNOWN_IDS_RING];	    /* likewise: node ids; 0: none */

@@ -215,6 +215,22 @@ void node_detach(struct fs *fs, const char *id)
 	itable_unref(fs->itable, inode);
 }
 
+uint64_t node_released_dir(struct fs *fs, struct execution *e)
+{
+	struct inode *inode;
+	struct handle h;
+	uint64_t nodeid;
+	uint64_t ino;
+
+	exec_dir_had(e, &h, &ino);
+	inode = itable_peek(fs->itable, ino, &h);
+	if (!inode)
+		return 0;
+	nodeid = itable_nodeid(fs->itable, inode);
+	itable_unref(fs->itable, inode);
+	return nodeid;
+}
+
 bool node_is_exec_dir(struct inode *inode, struct execution *e)
 {
 	struct handle dir;

@@ -221,6 +221,14 @@ void notify_gone(struct notify *n, uint64_t nodeid, const char *name, uint32_t n
 		enqueue(n, &n->slow, drop);
 }
 
+void notify_drop(struct notify *n, uint64_t nodeid, const char *name)
+{
+	struct item *drop = new_item(ITEM_DROP, nodeid, name);
+
+	if (drop) /* else the kernel forgets it when it needs the memory */
+		enqueue(n, &n->slow, drop);
+}
+
 bool notify_resume(struct notify *n, void (*fn)(void *arg, uint64_t nodeid, const char *name),
 		   void *arg)
 {

@@ -38,6 +38,9 @@ void notify_free(struct notify *n);
  */
 void notify_gone(struct notify *n, uint64_t nodeid, const char *name, uint32_t note);
 
+/* The same of a name that no client has seen, some time: what is below it is to be forgotten. */
+void notify_drop(struct notify *n, uint64_t nodeid, const char *name);
+
 /*
  * The entry is about to go, and no client waits for that, who would ask again: if this process ends before notify_gone(),
  * the next one tells the kernel. Ended by notify_gone(), or notify_stays(): it has not gone. Takes no lock but its own.

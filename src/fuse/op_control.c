@@ -15,6 +15,7 @@
 
 #include "baton/interface.h"
 #include "fuse/access.h"
+#include "fuse/aside.h"
 #include "fuse/content.h"
 #include "fuse/node.h"
 #include "fuse/private.h"
@@ -44,6 +45,10 @@ void opc_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fuse_entry_param e = { 0 };
 	int r = 0;
 
+	if (parent == CONTROL_DIR_NODE && aside_lookup(fs, name, &e)) {
+		reply_entry(req, fs, &e);
+		return;
+	}
 	if (parent == FUSE_ROOT_ID) {
 		e.ino = CONTROL_DIR_NODE;
 		e.entry_timeout = CACHE_SECONDS;

@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fuse/aside.h"
 #include "fuse/fs.h"
 #include "util/cleanup.h"
 #include "util/lock.h"
@@ -90,11 +91,15 @@ bool prune_inode(struct fs *fs, uint64_t nodeid)
 	return !atomic_load(&fs->no_prune);
 }
 
-void prune_released(struct fs *fs, struct execution *e)
+void prune_released(struct fs *fs, struct execution *e, uint64_t dir)
 {
 	struct prune *p;
 
-	if (atomic_load(&e->files) < PRUNE_MIN || atomic_load(&fs->no_prune))
+	if (atomic_load(&e->files) < PRUNE_MIN)
+		return;
+	if (dir)
+		aside_move(fs, dir);
+	if (atomic_load(&fs->no_prune))
 		return;
 	p = calloc(1, sizeof(*p));
 	if (!p)

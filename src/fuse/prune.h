@@ -19,7 +19,10 @@ struct fs;
  */
 bool prune_inode(struct fs *fs, uint64_t nodeid);
 
-/* Begin with it, in the notifier's thread. Nothing happens for a small one, or without memory. */
-void prune_released(struct fs *fs, struct execution *e);
+/*
+ * Begin with it, in the notifier's thread; its directory, by node id (0: the kernel does not know it), is moved aside first
+ * (aside.h). Nothing happens for a small one, or without memory.
+ */
+void prune_released(struct fs *fs, struct execution *e, uint64_t dir);
 
 #endif

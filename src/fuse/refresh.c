@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -29,6 +30,7 @@
 #include "fuse/fs.h"
 #include "fuse/node.h"
 #include "takeover/guardian.h"
+#include "takeover/urgent.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -42,6 +44,9 @@
 #define DELAY_MIN_NS (100 * INT64_C(1000))
 #define DELAY_MAX_NS (10 * NS_PER_MS)
 
+/* How long a look-up is waited for. Source: a hundred times what it takes; whoever waits can do without. */
+#define LOOK_NS (20 * NS_PER_MS)
+
 struct refresh {
 	/* Constant. */
 	struct fs *fs;		/* borrowed */
@@ -52,6 +57,7 @@ struct refresh {
 	dev_t device; /* of the filesystem */
 	sem_t ready;  /* the thread posts it */
 	int error;    /* of the thread, before that */
+	pid_t tid;    /* likewise: its number */
 
 	/* The thread's own; descriptors in its own table. */
 	int root_fd;   /* of the clone */
@@ -63,6 +69,10 @@ struct refresh {
 	bool timer_set;	       /* lock */
 	uint64_t requests;     /* lock; of the mount, when the timer was set or at the last close */
 	int64_t closed_mono_ns; /* lock; when that was */
+	const char *look;	/* lock; borrowed from who waits for it: a path */
+	uint32_t looks;		/* lock; how many there were */
+	int looked;		/* lock; what the last one came to */
+	pthread_cond_t idle;	/* lock; nobody waits for a path */
 	_Atomic bool stopped;
 };
 
@@ -88,6 +98,58 @@ void refresh_closed(struct refresh *r, uint64_t nodeid)
 	r->closed_mono_ns = clock_mono_ns();
 	if (!r->timer_set)
 		set_timer_locked(r, DELAY_MIN_NS);
+}
+
+/* ---- one path ---- */
+
+int refresh_look(struct refresh *r, const char *path)
+{
+	int64_t until = clock_mono_ns() + LOOK_NS;
+	int err = 0;
+
+	LOCK_SCOPE(&r->lock);
+	if (atomic_load(&r->stopped))
+		return -ESHUTDOWN;
+	r->look = path;
+	r->looks++;
+	urgent_soon(r->tid);
+	set_timer_locked(r, 1);
+	while (r->look && err == 0)
+		err = lock_wait_until(&r->lock, &r->idle, until);
+	if (r->look) { /* it may be looked up yet */
+		r->look = NULL;
+		return -ETIMEDOUT;
+	}
+	return r->looked;
+}
+
+/* False: nobody asks. A copy, since he may give up at any time. */
+static bool take_look(struct refresh *r, uint32_t *ret_number, char path[PATH_MAX])
+{
+	LOCK_SCOPE(&r->lock);
+	*ret_number = r->looks;
+	if (r->look)
+		(void)snprintf(path, PATH_MAX, "%s", r->look);
+	return r->look != NULL;
+}
+
+static void look_asked(struct refresh *r)
+{
+	char path[PATH_MAX];
+	uint32_t number;
+	struct stat st;
+	int err = 0;
+
+	if (!take_look(r, &number, path))
+		return;
+	if (fstatat(r->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		err = -errno;
+	LOCK_SCOPE(&r->lock);
+	if (r->looks != number) /* it took too long, and he is gone */
+		return;
+	r->look = NULL;
+	r->looked = err;
+	(void)pthread_cond_signal(&r->idle);
 }
 
 /* ---- one file ---- */
@@ -297,8 +359,10 @@ static void *run(void *arg)
 	if (err == 0)
 		err = clone_mount(r);
 	r->error = err;
+	r->tid = gettid();
 	(void)sem_post(&r->ready);
 	while (err == 0 && wait_for_timer(r) && !atomic_load(&r->stopped)) {
+		look_asked(r);
 		if (!is_calm(r, &delay_ns))
 			continue;
 		while (!atomic_load(&r->stopped) && (nodeid = take_hint(r)))
@@ -320,6 +384,7 @@ int refresh_new(struct fs *fs, const char *mountpoint, dev_t device, struct refr
 	r->mountpoint = mountpoint;
 	r->device = device;
 	lock_init(&r->lock, LOCK_REFRESH);
+	lock_cond_init(&r->idle);
 	(void)sem_init(&r->ready, 0, 0); /* fails for other arguments only */
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	if (r->timer_fd < 0)
@@ -358,6 +423,7 @@ void refresh_free(struct refresh *r)
 	refresh_stop(r);
 	(void)safe_close(r->timer_fd);
 	(void)sem_destroy(&r->ready);
+	(void)pthread_cond_destroy(&r->idle);
 	lock_done(&r->lock);
 	free(r);
 }

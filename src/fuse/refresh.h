@@ -32,6 +32,13 @@ static inline void refresh_freep(struct refresh **r)
 	refresh_free(*r);
 }
 
+/*
+ * Have the thread look up `path`, from the root of the mount, before anything else, and wait until it has, for 20 ms at
+ * most. For one thread at a time, and none that requests may have to wait for. 0,
+ * -ETIMEDOUT, -ESHUTDOWN, or what the look-up failed with.
+ */
+int refresh_look(struct refresh *r, const char *path);
+
 /* The last open of this regular file is closed. Costs one system call at most; the oldest hint makes room. */
 void refresh_closed(struct refresh *r, uint64_t nodeid);
 

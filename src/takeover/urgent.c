@@ -79,6 +79,11 @@ void urgent_session(void)
 	change_session(0, URGENT_NICENESS);
 }
 
+void urgent_soon(pid_t tid)
+{
+	change(tid, 0, 0, SLICE_NS);
+}
+
 void urgent_end(void)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/task");

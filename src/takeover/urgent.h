@@ -24,6 +24,12 @@ void urgent_begin(void);
  */
 void urgent_session(void);
 
+/*
+ * A thread of this process that does little, but is waited for: it need not wait for the end of another's slice. Until
+ * urgent_end(), if that is called.
+ */
+void urgent_soon(pid_t tid);
+
 /* No thread of this process any more. */
 void urgent_end(void);
 
