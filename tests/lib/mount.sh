@@ -19,6 +19,7 @@
 #     # variants: memory-on      run only on these of the variants
 #     # builds: ci asan          run only in these of the builds
 #     # alone                    run while no other test runs: it measures time or fills the machine
+#     # waits                    that is most of what it does: run one at a time, beside the others
 #     # expect-log: REGEX        error lines of the daemon that are part of the test
 #
 # batonfs keeps stderr when it puts itself in the background if that is a file: daemon.log is one.

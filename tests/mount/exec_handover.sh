@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A rename or a link into another execution hands the file over, whole directories with open files too: sums,
 # rows and lifetimes move along, and a file that is open keeps the execution it is in now.
+# waits
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 

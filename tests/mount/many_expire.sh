@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # timeout: 120
 # alone
+# variants: memory-on memory-off ext4-on
 # 1 000 executions that expire in the same second are gone within two seconds of it, but for those that are
 # open, mapped or pinned; `why` tells of each when it was due and when it went.
 . "$TESTS/lib/mount.sh"

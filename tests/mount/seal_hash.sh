@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The hash of a file's content: there when it is asked for, never of a content that was before.
 # timeout: 120
+# waits
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Files that name no execution go one by one; so does any file that was given a time of its own, and with
 # O_EXCL that makes it a lock that frees itself. Not while they are open or mapped.
+# waits
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 

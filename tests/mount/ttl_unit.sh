@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # An idle execution goes as a unit: directory and flat files. Not while a file in it is open, or mapped
 # although closed, or while it is pinned. Afterwards the ID is free, and `why` tells of both.
+# waits
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Directories named like n8n's IDs are there before they are made, are listed once something is in them,
 # and go with the last thing in them. Everything that makes a name makes them; so does what is set on them.
+# waits
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The reaper takes what is over, soon, and nothing that is in use, pinned or young.
+ *
+ * waits
  */
 #include "exec/reaper.h"
 
