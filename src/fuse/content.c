@@ -72,12 +72,11 @@ static int learn_stub_locked(struct fs *fs, struct inode *inode, int fd, const s
 		.st_blocks = (blkcnt_t)stx->stx_blocks,
 	};
 	struct blob_name name;
-	int r;
+	int r = maybe_stub(fs, &st) ? stub_get(fd, stx->stx_size, &name) : -ENODATA;
 
-	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_DRAFT); /* as a dead process knew it */
-	if (!maybe_stub(fs, &st))
-		return 0;
-	r = stub_get(fd, stx->stx_size, &name);
+	/* A dead process may have known it for one. If it is, it is so all the while: who writes looks without the lock. */
+	if (r != 0 || !draft_is(&name))
+		atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_DRAFT);
 	if (r == 0)
 		atomic_fetch_or(&inode->flags, INODE_STUB | (draft_is(&name) ? INODE_DRAFT : 0));
 	if (r == -ESTALE)

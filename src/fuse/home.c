@@ -30,9 +30,10 @@
 /* ---- from the blob into the file ---- */
 
 /*
- * A step failed, and what should have undone it: a stub that the disk would not let go of its blocks, or a mark that it
- * keeps of a file of another size, is seen by the mark only, for which other files are not looked at. From now on they
- * are, as after a crash; and a walk tries again to settle it, now or at the next start. Returns whether there is one.
+ * A step failed, and what should have undone it: a stub that the disk would not let go of its blocks, or a mark
+ * that it keeps of a file of another size, is seen by the mark only, for which other files are not looked at. From
+ * now on they are, as after a crash; and a walk tries again to settle it, now or at the next start. Returns whether
+ * there is one.
  */
 static bool note_hidden(struct fs *fs, int fd)
 {
@@ -65,9 +66,9 @@ static int get_own(int fd, struct blob_name *ret)
 }
 
 /*
- * With the content; and if there is no room in memory for it, or it is short, the content becomes a draft. If there is
- * no room for that, either, a moment is waited until something is spilled. The target of a copy (clone.h) comes home: it is
- * open, and whoever writes to it has the file itself at hand.
+ * With the content; and if there is no room in memory for it, or it is short, the content becomes a draft. If there
+ * is no room for that, either, a moment is waited until something is spilled. The target of a copy (clone.h) comes
+ * home: it is open, and whoever writes to it has the file itself at hand.
  */
 static int bring_home(struct fs *fs, struct inode *inode, int fd, const struct blob_name *name,
 		      struct blob_name *ret_draft)
@@ -144,23 +145,32 @@ static void account_cut_locked(struct fs *fs, struct inode *inode)
 		ledger_file_size(fs->ledger, inode->ino, 0);
 }
 
+/*
+ * Who reads or writes through the daemon looks at the flags without the lock. So there is no moment at which a
+ * draft seems to be an ordinary file, whose blocks are holes; nor one that is split off, whose own content may be
+ * elsewhere by now.
+ */
 static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted,
 			   const struct blob_name *draft)
 {
-	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_STUB | INODE_DRAFT | INODE_PINNED));
+	bool passed = is_passed_locked(inode);
+	bool is_draft = draft->text[0] && !passed;
+
+	if (!wanted)
+		account_cut_locked(fs, inode);
+	if (passed)
+		split_inode_locked(fs, inode);
+	if (is_draft)
+		atomic_fetch_or(&inode->flags, INODE_DRAFT);
+	atomic_fetch_and(&inode->flags,
+			 ~(uint32_t)(INODE_PINNED | (is_draft ? 0 : INODE_STUB | INODE_DRAFT)));
 	ledger_file_shared(fs->ledger, inode->ino, ""); /* its blob may be garbage now */
 	if (draft->text[0])
 		ledger_file_shared(fs->ledger, inode->ino, draft->text);
-	if (!wanted)
-		account_cut_locked(fs, inode);
-	if (is_passed_locked(inode)) {
-		split_inode_locked(fs, inode);
+	if (passed)
 		return;
-	}
 	backing_unregister(fs->backing, inode->backing_id); /* the blob's */
 	inode->backing_id = 0;
-	if (draft->text[0])
-		atomic_fetch_or(&inode->flags, INODE_STUB | INODE_DRAFT);
 }
 
 /*
