@@ -186,24 +186,25 @@ static void mark_auto(struct inode *dir, struct inode *like, const struct stat *
 	}
 }
 
-/* What was found by name may be of a moment when its content was moved, and is a stub's perhaps. */
+/*
+ * What was found by name may be of a moment when its content was moved, and is a stub's perhaps: a new one is charged for
+ * what it has, not for what it was taken for.
+ */
 static void settle_attributes(struct fs *fs, struct inode *inode, bool is_new,
 			      const struct move_look *look, struct stat *st)
 {
-	struct stat again;
+	struct stat now = *st;
 
 	if (!S_ISREG(st->st_mode))
 		return;
-	if (!move_seen(fs, look) || node_stat(fs, inode, &again) < 0) {
-		content_show(fs, inode, -1, st);
-		return;
-	}
-	if (is_new) { /* it was charged for what was there before it was split (content.h) */
+	if (!move_seen(fs, look) || node_stat(fs, inode, &now) < 0)
+		content_show(fs, inode, -1, &now);
+	if (is_new && now.st_size != st->st_size) {
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		if (inode->size_accounted == (uint64_t)st->st_size)
-			inode->size_accounted = (uint64_t)again.st_size;
+			inode->size_accounted = (uint64_t)now.st_size;
 	}
-	*st = again;
+	*st = now;
 }
 
 int target_entry(struct fs *fs, struct target *t, const char *name, int fd,

@@ -216,6 +216,22 @@ expect_eq 3000000 "$(stat -c %s "$MNT/2/from")"
 expect cmp "$MNT/2/from" "$MNT/2/range"
 expect_eq "12" "$(stat -c %s "$MNT/2/empty")"
 
+# Of one that may only grow the inode in memory cannot be told the size: it is charged once all the same.
+exec 8>>"$MNT/3/log"
+echo begin >&8
+if chattr +a "$MNT/3/log" 2>/dev/null; then # a tmpfs has that from Linux 6.6 on
+	head -c 100000 /dev/zero >&8
+	exec 8>&-
+	for i in 1 2; do
+		echo 2 >/proc/sys/vm/drop_caches
+		echo more >>"$MNT/3/log"
+	done
+	expect_sums 3 2 100016
+	chattr -a "$MNT/3/log"
+fi
+exec 8>&-
+rm "$MNT/3/log"
+
 # ---- several at once write twice of what memory holds ----
 for i in 1 2 3 4; do
 	head -c 32M /dev/zero | tr '\0' "$i" >"$MNT/3/big$i" &
@@ -286,7 +302,22 @@ empty() {
 wait_until 30 empty
 expect_eq "0 0" "$(status 'd["spill"]["contents"]') $(status 'd["spill"]["bytes"]')"
 
+unmount_batonfs
+
+# ---- to the byte ----
+bytes=1000003
+mount_batonfs -o "$options,exec_bytes=$bytes,exec_files=20,limit=strict"
+exec 9<>"$MNT/hold.bin" # nobody's: without a limit
+head -c 16M /dev/zero >&9
+wait_until 20 is_short
+n=$(begun)
+expect limit_ways "$MNT/1" $bytes 20
+[ "$(begun)" -gt "$n" ] || fail "none of it was on the disk"
+exec 9>&-
+unmount_batonfs
+
 # ---- the next one ----
+mount_batonfs -o "$options"
 mkdir -p "$MNT/1"
 exec 9<>"$MNT/1/hold"
 head -c 16M /dev/zero >&9
