@@ -537,7 +537,9 @@ void evict_count(struct evict *ev, struct reaper_counts *ret)
 int evict_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
 	      const struct room_marks *marks, struct evict **ret)
 {
+	const struct reaper_upcalls none = { .ctx = NULL };
 	struct evict *ev = calloc(1, sizeof(*ev));
+	struct room room;
 
 	if (!ev)
 		return -ENOMEM;
@@ -550,6 +552,9 @@ int evict_new(struct exec_table *t, const struct store *store, struct ledger *le
 		free(ev);
 		return -ENOMEM;
 	}
+	if (ev->spills &&
+	    look(ev, &room) == 0) /* after a takeover the first file is not to wait for a look */
+		judge(ev, &none, &room, false);
 	*ret = ev;
 	return 0;
 }

@@ -88,6 +88,9 @@ for point in ${POINTS-draft-made:3}; do
 		expect cmp <(cat "$WORK/data"; printf more) "$MNT/1/old$i"
 		expect_eq 500000 "$(stat -c %s "$MNT/2/f$i")"
 	done
+	kill -9 "$(status 'd["worker"]')" # the first file of the next one is on the disk, too
+	: >"$MNT/2/first"
+	expect_eq 1 "$(about "$MNT/2/first" spilled)" "whether it begins on the disk"
 	exec 9>&-
 	release 1
 	release 2
