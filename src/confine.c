@@ -160,7 +160,7 @@ static const char *const daemon_calls[] = {
 	/* texts of control files */
 	"memfd_create",
 	/* whom a request is served as, and how urgently */
-	"setfsuid setfsgid getuid geteuid getgid getegid setpriority sched_setscheduler "
+	"setfsuid setfsgid getuid geteuid getgid getegid getpriority setpriority sched_setscheduler "
 	"sched_getattr sched_setattr sched_getscheduler "
 	"sched_getaffinity sched_setaffinity",
 	/* memory and threads */

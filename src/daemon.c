@@ -435,6 +435,7 @@ int daemon_build(struct daemon *d)
 
 void daemon_leave(struct daemon *d)
 {
+	seal_end_unasked(d->seal);
 	session_leave(d->session);
 	recover_files_free(d->recover);
 	reaper_stop(d->reaper);

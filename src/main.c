@@ -227,11 +227,12 @@ static int serve(struct process *p, bool mounted)
 
 	if (mounted) {
 		if (!await_end(p)) {
-			urgent_begin();
+			urgent_process();
 			daemon_leave(d);
 			log_info("has left mountpoint=%s", d->mountpoint);
 			return 0;
 		}
+		urgent_wait_end();
 		if (d->guardian)
 			guardian_ending(d->keep);
 		else
@@ -321,6 +322,12 @@ static int work(void *ctx, unsigned int generation)
 	r = build(p);
 	if (r == 0) {
 		guardian_ready(p->daemon.keep, session_can_be_attached(p->daemon.session));
+		/*
+		 * Where sessions share the CPUs the next one, which begins in the guardian's, owes nobody what this one has
+		 * had. Not the first: it may be filling an automount, see detach().
+		 */
+		if (generation > 1)
+			(void)setsid();
 		if (background)
 			log_leave_terminal();
 	}
@@ -397,6 +404,7 @@ static int go_on(struct process *p)
 	if (r == 0 && p->daemon.config.sandbox)
 		r = give_up_rights();
 	if (r == 0) {
+		urgent_begin(); /* whoever is started from here on is waited for */
 		watched_begin(&p->daemon, false, &p->watchdog);
 		r = run_guarded(p, generation);
 	} else {

@@ -391,7 +391,7 @@ void beside_free(struct beside *b)
 	if (!b)
 		return;
 	atomic_store(&b->stopped, true);
-	set_timer(b, TICK_NS);
+	set_timer(b, 1);
 	(void)pthread_join(b->watch, NULL);
 	(void)safe_close(b->timer_fd);
 	free(b);

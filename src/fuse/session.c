@@ -37,8 +37,8 @@
 /* Interrupts a thread's read of /dev/fuse; its handler does nothing. */
 #define WAKE_SIGNAL SIGUSR1
 
-/* How long a thread may take to finish its request once woken, before it is woken again. */
-#define WAKE_AGAIN_NS (20 * NS_PER_MS)
+/* How long a thread may take to end once woken, before it is woken again: it may have been about to read just then. */
+#define WAKE_AGAIN_NS (2 * NS_PER_MS)
 
 /*
  * How long the notifier may take before another process goes on, which tells the kernel what is left. Source: many times
@@ -78,14 +78,14 @@ struct session {
 	struct requests *requests; /* owned */
 	struct backlog *backlog;   /* owned; what is sent again. NULL: nothing was taken over */
 	bool attached;
-	int read_ahead_fd;	 /* owned; the mount's read_ahead_kb in sysfs, or -1 */
-	struct fs *fs;		 /* borrowed */
-	struct fuse_session *se; /* owned */
-	char *mountpoint;	 /* owned */
-	struct readers *readers; /* owned */
-	struct beside *beside;	 /* owned; NULL: it may not be */
-	struct thread *threads;	 /* owned */
-	unsigned int nthreads;	 /* wanted */
+	int read_ahead_fd;		 /* owned; the mount's read_ahead_kb in sysfs, or -1 */
+	struct fs *fs;			 /* borrowed */
+	struct fuse_session *se;	 /* owned */
+	char *mountpoint;		 /* owned */
+	struct readers *readers;	 /* owned */
+	_Atomic(struct beside *) beside; /* owned; NULL: it may not be, or not yet */
+	struct thread *threads;		 /* owned */
+	unsigned int nthreads;		 /* wanted */
 	unsigned int started;
 	struct mount_id mount_id;
 	bool mounted;
@@ -317,7 +317,9 @@ static void process(struct session *s, struct thread *t, const struct fuse_buf *
 /* The first reader, if it is the only one: as close to its client as it may be. */
 static bool is_beside(const struct session *s, const struct thread *t)
 {
-	return t->number == 0 && s->beside && beside_is_on(s->beside);
+	const struct beside *b = t->number == 0 ? atomic_load(&s->beside) : NULL;
+
+	return b && beside_is_on(b);
 }
 
 /*
@@ -328,7 +330,7 @@ static void serve_beside(struct session *s, struct thread *t, const struct fuse_
 			 int64_t asked)
 {
 	const struct fuse_in_header *in = buf->mem;
-	struct beside *b = t->number == 0 ? s->beside : NULL;
+	struct beside *b = t->number == 0 ? atomic_load(&s->beside) : NULL;
 
 	if (b)
 		beside_began(b, (pid_t)in->pid, asked, readers_wanted(s->readers) == 1);
@@ -427,6 +429,7 @@ static int begin_again(struct session *s)
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 {
 	struct sigaction sa = { .sa_handler = nothing };
+	struct beside *beside;
 	int r;
 
 	s->on_end = on_end;
@@ -447,7 +450,6 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	if (r < 0)
 		log_warning("attributes are not refreshed after a close: error=%s, ignoring",
 			    log_errname(r));
-	(void)!beside_new(fuse_session_fd(s->se), &s->beside); /* without, it is slower */
 	for (; s->started < s->nthreads; s->started++) {
 		struct thread *t = &s->threads[s->started];
 
@@ -461,6 +463,9 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 			break;
 		}
 	}
+	/* Not earlier: whether it can be is found out at idle policy. Without, it is slower. */
+	if (beside_new(fuse_session_fd(s->se), &beside) == 0)
+		atomic_store(&s->beside, beside);
 	return 0;
 }
 
@@ -522,7 +527,7 @@ void session_leave(struct session *s)
 	for (unsigned int i = 0; i < s->started; i++)
 		join(s, &s->threads[i]);
 	readers_free(TAKE_PTR(s->readers));
-	beside_free(TAKE_PTR(s->beside));
+	beside_free(atomic_exchange(&s->beside, NULL));
 	notify_leave(s->fs->notify, until);
 }
 
@@ -546,7 +551,7 @@ void session_free(struct session *s)
 	for (unsigned int i = 0; i < s->started; i++)
 		join(s, &s->threads[i]);
 	readers_free(s->readers);
-	beside_free(s->beside);
+	beside_free(atomic_load(&s->beside));
 	requests_free(s->requests);
 	backlog_free(s->backlog);
 	refresh_free(s->fs->refresh);

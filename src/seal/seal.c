@@ -191,13 +191,20 @@ int seal_new(const struct store *store, struct ledger *ledger, const struct seal
 	return 0;
 }
 
-void seal_end(struct seal *s)
+void seal_end_unasked(struct seal *s)
 {
 	if (!s)
 		return;
 	work_end(s->collapser);
 	share_end(s->share);
-	sealer_end(s->sealer);
+	sealer_end_closed(s->sealer);
+}
+
+void seal_end(struct seal *s)
+{
+	seal_end_unasked(s);
+	if (s)
+		sealer_end(s->sealer);
 }
 
 void seal_free(struct seal *s)

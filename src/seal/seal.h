@@ -75,7 +75,9 @@ struct seal;
 
 int seal_new(const struct store *store, struct ledger *ledger, const struct seal_config *config,
 	     struct seal **ret) WARN_UNUSED;
-/* No more questions: those that wait are answered before this returns. The other calls go on, without effect. */
+/* Nothing more is done that nobody waits for: huge pages, hashes behind a close, sharing. Questions are still answered. */
+void seal_end_unasked(struct seal *s);
+/* No more questions, either: those that wait are answered before this returns. The other calls go on, without effect. */
 void seal_end(struct seal *s);
 void seal_free(struct seal *s);
 

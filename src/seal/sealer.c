@@ -474,9 +474,14 @@ void sealer_set_upcalls(struct sealer *s, const struct seal_upcalls *up)
 	s->up = *up;
 }
 
-void sealer_end(struct sealer *s)
+void sealer_end_closed(struct sealer *s)
 {
 	work_end(s->closed);
+}
+
+void sealer_end(struct sealer *s)
+{
+	sealer_end_closed(s);
 	work_end(s->asked);
 	work_end(s->large);
 }

@@ -58,7 +58,9 @@ struct sealer;
 
 int sealer_new(const struct sealer_config *config, struct sealer **ret) WARN_UNUSED;
 void sealer_set_upcalls(struct sealer *s, const struct seal_upcalls *up);
-/* Ends the threads; whoever waits is told. Others may still call, without effect. */
+/* Ends the thread that hashes behind a close: nobody waits for that. Others may still call, without effect. */
+void sealer_end_closed(struct sealer *s);
+/* Ends the others, too; whoever waits is told. Others may still call, without effect. */
 void sealer_end(struct sealer *s);
 void sealer_free(struct sealer *s);
 

@@ -11,9 +11,16 @@
 #include "takeover/area.h"
 
 /*
- * Whether threads of the worker `pid`, which has been killed or ends, are left whose death is to be waited for. Those that are
- * do not wait for a CPU long from now on.
+ * Whether it ends by itself, with a status that is to be known; which is known when its last thread has gone. Also if it never
+ * began.
  */
-bool ending_has_threads(const struct worker_area *area, pid_t pid);
+bool ending_is_in_order(const struct worker_area *area);
+
+/*
+ * Whether threads of the worker `pid`, which has been killed or ends, are left that another worker must wait for: they may be in
+ * a system call still, or it ends in order. Those that are do not wait for a CPU long from now
+ * on. A worker's memory may take milliseconds to be given back: that is not waited for.
+ */
+bool ending_has_threads(const struct worker_area *area, pid_t pid, bool takes_long);
 
 #endif

@@ -37,7 +37,13 @@
 #define PIDFD_OF_THREAD O_EXCL
 
 /* How often the threads of a dead worker are looked for. */
-#define THREADS_POLL_NS (NS_PER_MS / 2)
+#define THREADS_POLL_NS (NS_PER_MS / 5)
+
+/*
+ * How long a worker is left in peace that has died. Source: its memory takes milliseconds; and while a thread of it is just going,
+ * who collects it spins in the kernel until that has gone on (d_invalidate() of /proc), which may be long on a busy CPU.
+ */
+#define COLLECT_NS NS_PER_S
 
 struct guardian {
 	const struct guardian_plan *plan;
@@ -47,8 +53,9 @@ struct guardian {
 	unsigned int bad;      /* of the last ones, in eighths of GUARDIAN_TRIES */
 	int64_t start_mono_ns; /* of the present one */
 	int64_t leave_mono_ns; /* by then it is to have left, or is killed; 0: not */
-	bool hung;	       /* it had fallen silent, and was killed for that */
-	bool leaving;	       /* it is to make room for another program */
+	int64_t collect_mono_ns; /* then what is left of the last ones is to be collected; 0: it was */
+	bool hung;		 /* it had fallen silent, and was killed for that */
+	bool leaving;		 /* it is to make room for another program */
 	bool stopping;
 	bool was_ready; /* one of them, perhaps of the program before */
 	bool told_ready;
@@ -103,7 +110,7 @@ static void *work(void *arg)
 	worker_area_say(g->area);
 	guardian_step(g->plan->keep, "fork");
 	w->status = g->plan->work(g->plan->ctx, g->generation);
-	return NULL;
+	_exit(w->status); /* the first thread need not come to run for that */
 }
 
 /* The C library takes this thread for the guardian's: it starts another one and waits. */
@@ -112,6 +119,8 @@ NORETURN static void become_worker(const struct guardian *g, pid_t guardian)
 	struct work w = { .guardian = g, .status = EXIT_FAILURE };
 	pthread_t thread;
 
+	if (g->generation > 1)
+		urgent_start();
 	tell_deaths(g->area);
 	watchdog_obey(g->plan->watchdog);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -130,6 +139,7 @@ void guardian_ready(struct keep *keep, bool replaceable)
 	atomic_store(&area->ready, true);
 	worker_area_say(area);
 	urgent_end();
+	urgent_wait();
 }
 
 void guardian_step(const struct keep *keep, const char *what)
@@ -234,20 +244,24 @@ static int start(struct guardian *g)
 }
 
 /*
- * The threads are gone, or about to. The status, or -1: one hangs, so there is none yet. Nor would the process's own
- * descriptor tell of its end before that is gone, nor that of its first thread (Linux 6.15).
+ * None of its threads does anything any more. The status, or -1: it has none yet, for it was killed and gives its memory back, or
+ * a thread of it hangs. Nor would the process's own descriptor tell of its end before that is gone, nor that of its first thread
+ * (Linux 6.15).
  */
 static int await_end(struct guardian *g)
 {
 	const struct timespec poll_time = { .tv_nsec = THREADS_POLL_NS };
+	int64_t until = clock_ns(CLOCK_MONOTONIC) + URGENT_START_NS;
 	int status;
 
-	while (ending_has_threads(g->area, g->pid))
+	while (ending_has_threads(g->area, g->pid, clock_ns(CLOCK_MONOTONIC) >= until))
 		(void)nanosleep(&poll_time, NULL);
 	keep_fd_drop(g->pidfd);
 	g->pidfd = safe_close(g->pidfd);
 	keep_fd_drop(g->thread);
 	g->thread = safe_close(g->thread);
+	if (!ending_is_in_order(g->area))
+		return -1; /* collect() has it later */
 	return waitpid(g->pid, &status, WNOHANG) == g->pid ? status : -1;
 }
 
@@ -282,7 +296,7 @@ static void try_upgrade(struct guardian *g)
 		g->leaving = true;
 		g->leave_mono_ns = clock_ns(CLOCK_MONOTONIC) + HANDOVER_LEAVE_NS;
 		atomic_store(&g->area->leave, true);
-		urgent_session(); /* all wait from when it reads no more */
+		urgent_session(g->pid); /* all wait from when it reads no more */
 	}
 	(void)kill(g->pid, HANDOVER_SIGNAL);
 }
@@ -306,8 +320,10 @@ static void execute(struct guardian *g,
 	keep_fd_drop(g->signal_fd);
 	keep_fd_drop(g->area->said_fd);
 	watchdog_over_exec(g->plan->watchdog, true);
+	urgent_wait(); /* until the other program's guardian_run(): it has little to do */
 	if (keep_fds_over_exec(true) == 0)
 		put(g->plan->ctx, g->generation, why);
+	urgent_begin();
 	(void)!keep_fds_over_exec(false);
 	watchdog_over_exec(g->plan->watchdog, false);
 	keep_fd(g->area->said_fd);
@@ -348,6 +364,22 @@ static void take_signal(struct guardian *g)
 	}
 	g->stopping = true;
 	(void)kill(g->pid, (int)info.ssi_signo);
+}
+
+/* Children that have ended, but the worker: those that hung, and do not any more; the prober; the server of metrics=. */
+static void collect(struct guardian *g)
+{
+	siginfo_t info;
+
+	if (clock_ns(CLOCK_MONOTONIC) < g->collect_mono_ns)
+		return;
+	g->collect_mono_ns = 0;
+	do {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid ||
+		    info.si_pid == g->pid)
+			return;
+	} while (waitpid(info.si_pid, NULL, WNOHANG) > 0);
 }
 
 /* What the worker has said. */
@@ -399,22 +431,22 @@ static int until_due(const struct guardian *g)
 {
 	int64_t left = watchdog_due_ns(g->plan->watchdog);
 
+	if (g->collect_mono_ns)
+		left = MIN_OF(left, g->collect_mono_ns - clock_ns(CLOCK_MONOTONIC));
 	if (g->leave_mono_ns)
 		left = MIN_OF(left, g->leave_mono_ns - clock_ns(CLOCK_MONOTONIC));
 	return left == INT64_MAX ? -1 : (int)(MAX_OF(left, INT64_C(0)) / NS_PER_MS) + 1;
 }
 
-/* Children that have ended, but the worker: those that hung, and do not any more; the prober; the server of metrics=. */
-static void collect(const struct guardian *g)
+/* As poll(2). */
+static int await_events(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
-	siginfo_t info;
+	int r;
 
-	do {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !info.si_pid ||
-		    info.si_pid == g->pid)
-			return;
-	} while (waitpid(info.si_pid, NULL, WNOHANG) > 0);
+	urgent_wait();
+	r = poll(fds, n, timeout_ms);
+	urgent_begin();
+	return r;
 }
 
 /* Until it is gone, or its thread. */
@@ -430,7 +462,7 @@ static void attend(struct guardian *g)
 	while (!fds[0].revents && !fds[1].revents && !g->gone) {
 		fds[1].fd = g->thread;
 		look_after(g);
-		if (poll(fds, ARRAY_SIZE(fds), until_due(g)) <= 0) {
+		if (await_events(fds, ARRAY_SIZE(fds), until_due(g)) <= 0) {
 			collect(g);
 			continue; /* EINTR */
 		}
@@ -509,9 +541,9 @@ static int run(struct guardian *g)
 		if (r < 0)
 			return r;
 		keep_fd(g->pidfd);
-		collect(g);
+		g->collect_mono_ns = clock_ns(CLOCK_MONOTONIC) + COLLECT_NS;
 		attend(g);
-		urgent_session();
+		urgent_session(getpid());
 		if (!atomic_load(&g->area->died_mono_ns)) /* else nobody has been served since */
 			atomic_store(&g->area->died_mono_ns, clock_ns(CLOCK_MONOTONIC));
 		status = await_end(g);

@@ -49,7 +49,7 @@ struct prober {
 /* Fork it; nothing but the calling thread may exist. 0 or -errno. */
 int prober_begin(struct prober *p, const struct prober_plan *plan) WARN_UNUSED;
 
-/* It is mounted: ask. Returns when it has what it needs of the filesystem. 0; -errno, and there will be no answers. */
+/* It is mounted: ask. Returns when it has what it needs of the filesystem, or some milliseconds later. 0; -errno, and there will be no answers. */
 int prober_serve(struct prober *p) WARN_UNUSED;
 
 /* Whether it has ended, for whatever reason. */

@@ -5,16 +5,19 @@
 #include "takeover/urgent.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
-#include "util/clock.h"
 
 /*
  * Whoever has a shorter slice than who runs need not wait for its end (Linux 6.12; nothing to others). Source: the
@@ -35,31 +38,67 @@ struct attributes {
 };
 _Static_assert(sizeof(struct attributes) == 48, "SCHED_ATTR_SIZE_VER0");
 
-static void change(pid_t tid, int from, int to, uint64_t slice_ns)
-{
-	struct attributes attr = { .size = sizeof(attr) };
+/* Of real time, the least: before all that is not. */
+#define RT_PRIORITY 1
 
-	if (syscall(SYS_sched_getattr, tid, &attr, sizeof(attr), 0) < 0)
-		return;
-	if (attr.nice != from && slice_ns) /* it has a niceness of its own; */
-		return;
-	if (attr.nice == from) /* which is no reason to keep a short slice */
-		attr.nice = to;
-	attr.runtime_ns = slice_ns;
-	(void)syscall(SYS_sched_setattr, tid, &attr, 0);
+/* Not in the headers of every release; source: linux/sched.h of Linux 3.14. What the thread starts has nothing of it. */
+#define RESET_ON_FORK 1
+
+/* A thread's time without a sleep. */
+static const struct rlimit start_limit = {
+	.rlim_cur = URGENT_START_NS / 1000,
+	.rlim_max = RLIM_INFINITY,
+};
+
+static bool get(pid_t tid, struct attributes *ret)
+{
+	return syscall(SYS_sched_getattr, tid, ret, sizeof(*ret), 0) == 0;
+}
+
+static int set(pid_t tid, const struct attributes *attr)
+{
+	return (int)syscall(SYS_sched_setattr, tid, attr, 0);
+}
+
+/* Of whatever policy and niceness. */
+static void set_nice(pid_t tid, int nice, uint64_t slice_ns)
+{
+	const struct attributes attr = {
+		.size = sizeof(attr),
+		.policy = SCHED_OTHER, /* of idle policy it would starve */
+		.nice = nice,
+		.runtime_ns = slice_ns,
+	};
+
+	(void)set(tid, &attr);
+}
+
+static int set_real_time(pid_t tid, uint64_t flags)
+{
+	const struct attributes attr = {
+		.size = sizeof(attr),
+		.policy = SCHED_FIFO,
+		.flags = flags,
+		.priority = RT_PRIORITY,
+	};
+
+	return set(tid, &attr);
 }
 
 /*
  * Niceness counts among the processes of a session only, where the kernel makes a group of each (sched_autogroup); what
  * the group gets is said here.
  */
-static void change_session(int from, int to)
+static void change_session(pid_t pid, int from, int to)
 {
-	_cleanup_close_ int fd = open("/proc/self/autogroup", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int fd = -1;
 	char text[64];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	ssize_t n;
 	int nice;
 
+	(void)snprintf(text, sizeof(text), "/proc/%d/autogroup", (int)pid);
+	fd = open(text, O_RDWR | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (n < 0)
 		return;
 	text[n] = '\0';
@@ -69,19 +108,69 @@ static void change_session(int from, int to)
 	(void)!pwrite(fd, text, (size_t)n, 0);
 }
 
-void urgent_begin(void)
+/* Whether the calling thread has the niceness that is here for the taking. */
+static bool is_plain(const struct attributes *now)
 {
-	change(0, 0, URGENT_NICENESS, SLICE_NS);
+	return now->policy == SCHED_OTHER && (now->nice == 0 || now->nice == URGENT_NICENESS);
 }
 
-void urgent_session(void)
+static bool waits(const struct attributes *now)
 {
-	change_session(0, URGENT_NICENESS);
+	return now->policy == SCHED_FIFO && now->priority == RT_PRIORITY;
+}
+
+void urgent_begin(void)
+{
+	struct attributes now = { .size = sizeof(now) };
+
+	if (get(0, &now) && (is_plain(&now) || waits(&now)))
+		set_nice(0, URGENT_NICENESS, SLICE_NS);
+}
+
+/* In the thread that has had its time. The kernel has put off the limit by a second, for the next one as well. */
+static void tired(int signo)
+{
+	int saved = errno;
+
+	(void)signo;
+	set_nice(0, URGENT_NICENESS, SLICE_NS);
+	(void)prlimit(0, RLIMIT_RTTIME, &start_limit, NULL);
+	errno = saved;
+}
+
+void urgent_start(void)
+{
+	struct sigaction sa = { .sa_handler = tired, .sa_flags = SA_RESTART };
+	struct attributes now = { .size = sizeof(now) };
+
+	urgent_begin();
+	if (!get(0, &now) || now.policy != SCHED_OTHER || now.nice != URGENT_NICENESS)
+		return;
+	if (sigaction(SIGXCPU, &sa, NULL) == 0 && setrlimit(RLIMIT_RTTIME, &start_limit) == 0)
+		(void)set_real_time(0, 0);
+}
+
+void urgent_session(pid_t pid)
+{
+	change_session(pid, 0, URGENT_NICENESS);
+}
+
+/* One that was given a niceness of its own since has its slice from here still, or is in real time. */
+static void end(pid_t tid)
+{
+	struct attributes now = { .size = sizeof(now) };
+	int nice = getpriority(PRIO_PROCESS, (id_t)tid);
+
+	if (get(tid, &now) && (now.policy == SCHED_OTHER || waits(&now)))
+		set_nice(tid, nice == URGENT_NICENESS ? 0 : nice, 0);
 }
 
 void urgent_soon(pid_t tid)
 {
-	change(tid, 0, 0, SLICE_NS);
+	struct attributes now = { .size = sizeof(now) };
+
+	if (get(tid, &now) && now.policy == SCHED_OTHER && now.nice == 0)
+		set_nice(tid, 0, SLICE_NS);
 }
 
 void urgent_end(void)
@@ -89,21 +178,45 @@ void urgent_end(void)
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/task");
 	const struct dirent *d;
 
-	change_session(URGENT_NICENESS, 0);
+	change_session(getpid(), URGENT_NICENESS, 0);
 	while (dir && (d = readdir(dir))) {
 		if (atoi(d->d_name) > 0)
-			change(atoi(d->d_name), URGENT_NICENESS, 0, 0);
+			end(atoi(d->d_name));
 	}
 }
 
-void urgent_thread(pid_t tid)
+void urgent_process(void)
 {
-	struct attributes attr = {
-		.size = sizeof(attr),
-		.policy = SCHED_OTHER, /* of idle policy it would starve */
-		.nice = URGENT_NICENESS,
-		.runtime_ns = SLICE_NS,
-	};
+	_cleanup_closedir_ DIR *dir = opendir("/proc/self/task");
+	pid_t self = (pid_t)syscall(SYS_gettid);
+	const struct dirent *d;
 
-	(void)syscall(SYS_sched_setattr, tid, &attr, 0);
+	while (dir && (d = readdir(dir))) {
+		pid_t tid = atoi(d->d_name);
+
+		if (tid > 0 && tid != self)
+			set_nice(tid, URGENT_NICENESS, SLICE_NS);
+	}
+}
+
+void urgent_thread(pid_t tid, bool takes_long)
+{
+	if (takes_long || set_real_time(tid, 0) < 0)
+		set_nice(tid, URGENT_NICENESS, SLICE_NS);
+}
+
+void urgent_wait(void)
+{
+	struct attributes now = { .size = sizeof(now) };
+
+	if (get(0, &now) && is_plain(&now) && set_real_time(0, RESET_ON_FORK) < 0)
+		urgent_begin();
+}
+
+void urgent_wait_end(void)
+{
+	struct attributes now = { .size = sizeof(now) };
+
+	if (get(0, &now) && (is_plain(&now) || waits(&now)))
+		set_nice(0, 0, 0);
 }

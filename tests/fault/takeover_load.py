@@ -114,7 +114,15 @@ def is_worker(pid):
         return False
 
 
-def worker_of(guardian, killed):
+def has_threads(pid):
+    """Not the program that is asked whether it can go on, which is a child, too."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
+
+
+def worker_of(guardian, killed, how="kill"):
     """The youngest child that was not killed; 0: there is none. One that was killed may hang before it is gone."""
     try:
         with open(f"/proc/{guardian}/task/{guardian}/children") as f:
@@ -122,7 +130,8 @@ def worker_of(guardian, killed):
     except OSError:
         sys.exit("the guardian is gone")
     killed &= set(pids)  # their numbers are given again
-    return next((pid for pid in reversed(pids) if pid not in killed and is_worker(pid)), 0)
+    workers = (pid for pid in reversed(pids) if pid not in killed and is_worker(pid))
+    return next((pid for pid in workers if how == "kill" or has_threads(pid)), 0)
 
 
 def describe(guardian):
@@ -150,7 +159,7 @@ def kill(guardian, kills, seed, log, how):
             if not young:
                 time.sleep(pause + (how == "upgrade") * PAUSE_SECONDS)  # one that is not ready does not leave
             end = time.monotonic() + 30
-            while not (worker := worker_of(guardian, killed)):
+            while not (worker := worker_of(guardian, killed, how)):
                 if time.monotonic() > end:
                     describe(guardian)
                     sys.exit(f"no other worker after kill {i}")
@@ -163,7 +172,7 @@ def kill(guardian, kills, seed, log, how):
                 os.kill(worker, signal.SIGKILL)
             killed.add(worker)
     end = time.monotonic() + 30
-    while how == "upgrade" and not worker_of(guardian, killed) and time.monotonic() < end:
+    while how == "upgrade" and not worker_of(guardian, killed, how) and time.monotonic() < end:
         time.sleep(0.01)  # the last one is still to be asked whether it can go on
 
 

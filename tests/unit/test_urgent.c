@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Policy and niceness of threads, as the kernel tells them. Where real time is not permitted there is nothing to be seen.
+ */
+#include "takeover/urgent.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+/* As a daemon is that nobody has given a niceness; false: it may not be changed. */
+static bool begin_plain(void)
+{
+	struct sched_param param = { .sched_priority = 1 };
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param) < 0)
+		return false;
+	param.sched_priority = 0;
+	ck_assert_int_eq(sched_setscheduler(0, SCHED_OTHER, &param), 0);
+	ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, 0), 0);
+	return true;
+}
+
+static int niceness(void)
+{
+	return getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
+}
+
+START_TEST(who_waits_is_in_real_time_until_he_has_something_to_do)
+{
+	if (!begin_plain())
+		return;
+	urgent_wait();
+	ck_assert_int_eq(sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, SCHED_FIFO);
+	urgent_begin();
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+	ck_assert_int_eq(niceness(), URGENT_NICENESS);
+	urgent_wait();
+	urgent_wait_end();
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+	ck_assert_int_eq(niceness(), 0);
+}
+END_TEST
+
+START_TEST(a_niceness_that_somebody_gave_stays)
+{
+	if (!begin_plain())
+		return;
+	ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, 3), 0);
+	urgent_begin();
+	urgent_start();
+	urgent_wait();
+	urgent_end();
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+	ck_assert_int_eq(niceness(), 3);
+	ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, 0), 0);
+}
+END_TEST
+
+struct helper {
+	sem_t changed;
+	sem_t go;
+	int policy;
+	int niceness;
+};
+
+static void *help(void *arg)
+{
+	struct helper *h = arg;
+
+	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 15);
+	(void)sem_post(&h->changed);
+	while (sem_wait(&h->go) < 0)
+		;
+	h->policy = sched_getscheduler(0);
+	h->niceness = niceness();
+	return NULL;
+}
+
+START_TEST(threads_of_a_start_have_what_they_asked_for_when_it_is_over)
+{
+	struct helper h;
+	pthread_t thread;
+
+	if (!begin_plain())
+		return;
+	(void)sem_init(&h.changed, 0, 0);
+	(void)sem_init(&h.go, 0, 0);
+	urgent_start();
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_FIFO);
+	ck_assert_int_eq(pthread_create(&thread, NULL, help, &h), 0);
+	while (sem_wait(&h.changed) < 0)
+		;
+	urgent_end();
+	(void)sem_post(&h.go);
+	(void)pthread_join(thread, NULL);
+	ck_assert_int_eq(h.policy, SCHED_OTHER);
+	ck_assert_int_eq(h.niceness, 15);
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+	ck_assert_int_eq(niceness(), 0);
+}
+END_TEST
+
+/* The thread sanitizer has signals handled at a system call that waits. */
+#ifdef __SANITIZE_THREAD__
+#define SIGNALS_WAIT true
+#else
+#define SIGNALS_WAIT false
+#endif
+
+START_TEST(a_start_that_takes_long_is_in_real_time_for_its_beginning_only)
+{
+	if (SIGNALS_WAIT || !begin_plain())
+		return;
+	urgent_start();
+	while (sched_getscheduler(0) == SCHED_FIFO)
+		; /* else the time is over */
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+	ck_assert_int_eq(niceness(), URGENT_NICENESS);
+	urgent_end();
+	ck_assert_int_eq(niceness(), 0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		who_waits_is_in_real_time_until_he_has_something_to_do,
+		a_niceness_that_somebody_gave_stays,
+		threads_of_a_start_have_what_they_asked_for_when_it_is_over,
+		a_start_that_takes_long_is_in_real_time_for_its_beginning_only,
+	};
+
+	return RUN_TESTS("urgent", tests, NULL, NULL);
+}
