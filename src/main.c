@@ -32,6 +32,7 @@
 #include "unmount.h"
 #include "upgrade.h"
 #include "util/cleanup.h"
+#include "util/leak.h"
 #include "util/log.h"
 #include "util/sdnotify.h"
 #include "watched.h"
@@ -241,6 +242,8 @@ static int serve(struct process *p, bool mounted)
 	}
 	ended = daemon_take_down(d);
 	lock_done(&d->tuning);
+	if (d->guardian)
+		leak_check(); /* it ends by _exit(2) */
 	if (mounted && ended < 0)
 		log_error("the connection to the kernel was ended from outside, or failed");
 	return ended;
