@@ -118,6 +118,7 @@ NORETURN static void become_worker(const struct guardian *g, pid_t guardian)
 {
 	struct work w = { .guardian = g, .status = EXIT_FAILURE };
 	pthread_t thread;
+	int err;
 
 	if (g->generation > 1)
 		urgent_start();
@@ -126,8 +127,11 @@ NORETURN static void become_worker(const struct guardian *g, pid_t guardian)
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != guardian)
 		_exit(EXIT_FAILURE);
-	if (pthread_create(&thread, NULL, work, &w) == 0)
+	err = pthread_create(&thread, NULL, work, &w);
+	if (err == 0)
 		(void)pthread_join(thread, NULL);
+	else
+		log_error("cannot start: error=%s", log_errname(-err));
 	_exit(w.status);
 }
 
