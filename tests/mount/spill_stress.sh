@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # timeout: 120
-# variants: memory-on
-# builds: asan tsan
+# variants: memory-on memory-off
 # Files come to share blobs, blobs and files go to the disk and come back, while many are at them: whoever reads, and
 # however long he has had it open or mapped, reads what was written.
-# SECONDS_OF_STRESS=600 tests/run --patience 10 for a long one.
+# SECONDS_OF_STRESS=600 tests/run --patience 10 for a long one; STRESS_OPTIONS=dedup=owner has more
+# options.
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 
@@ -13,7 +13,7 @@ mkdir "$WORK/spill"
 
 # Always too full. What is pinned does not go.
 STORE=memory:128M
-mount_batonfs -o "spill=$WORK/spill,high=5%,low=2%,dedup_min=64K,takeover=${TAKEOVER:-off}"
+mount_batonfs -o "spill=$WORK/spill,high=5%,low=2%,dedup_min=64K,takeover=${TAKEOVER:-off}${STRESS_OPTIONS:+,$STRESS_OPTIONS}"
 for id in 100 101 102; do
 	mkdir -p "$MNT/$id"
 	: >"$MNT/$id/mark"

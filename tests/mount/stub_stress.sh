@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # timeout: 120
 # Files come to share blobs and cease to while many are at them: whoever reads, and however long he has had it open or
-# mapped, reads what was written. SECONDS_OF_STRESS=600 tests/run --patience 10 for a long one.
+# mapped, reads what was written. SECONDS_OF_STRESS=600 tests/run --patience 10 for a long one; STRESS_OPTIONS=dedup=owner
+# has more options.
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 
@@ -20,7 +21,7 @@ has_blobs() {
 	[ -n "$(blobs)" ]
 }
 
-mount_batonfs -o dedup_min=64K
+mount_batonfs -o "dedup_min=64K${STRESS_OPTIONS:+,$STRESS_OPTIONS}"
 expect stub_stress run "$MNT" "${SECONDS_OF_STRESS:-6}"
 wait_until 20 has_blobs
 expect stub_stress check "$MNT/100"
