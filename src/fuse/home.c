@@ -175,7 +175,7 @@ static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted,
 
 /*
  * Whether its content has to be elsewhere first. A draft is its own; but where nothing of it is wanted any more it
- * begins anew in memory, if there is room, and nobody has it, nor can write to it by a mapping.
+ * begins anew in memory, if there is room, and nobody has it, also of those who had it before it was split, or mapped.
  */
 static bool must_move_locked(struct fs *fs, struct inode *inode, bool wanted)
 {
@@ -186,7 +186,7 @@ static bool must_move_locked(struct fs *fs, struct inode *inode, bool wanted)
 	if (!(flags & INODE_DRAFT))
 		return true;
 	return !wanted && inode->nopen == 0 && inode->nwriting == 0 && !(flags & INODE_ORPHAN) &&
-	       !drafting_is_wanted(fs) && drafting_is_writable(fs, inode) == 0;
+	       !drafting_is_wanted(fs) && drafting_in_use(fs, inode) == 0;
 }
 
 int home_own_locked(struct fs *fs, struct inode *inode, struct lock *lock, bool wanted)
