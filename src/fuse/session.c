@@ -554,12 +554,14 @@ void session_free(struct session *s)
 	beside_free(atomic_load(&s->beside));
 	requests_free(s->requests);
 	backlog_free(s->backlog);
+	if (s->fs->session) /* what the threads have queued since may be about to ask the refresher: see aside.c */
+		notify_set_session(s->fs->notify, NULL);
 	refresh_free(s->fs->refresh);
 	s->fs->refresh = NULL;
 	if (s->fs->session) {
 		s->fs->session = NULL;
 		notify_set_session(s->fs->notify,
-				   NULL); /* the answers that the threads have queued since */
+				   NULL); /* the references that the refresher has given back */
 		backing_set_device(s->fs->backing, -1);
 	}
 	if (s->se)
