@@ -73,6 +73,9 @@ enum fs_op {
 /* Threads that opened a shared file lately. Source: as many as copy at a time. */
 #define FS_CLONE_SOURCES 64
 
+/* Places for files whose writer was told to come again. Source: few at a time, and two in one place do no harm. */
+#define FS_EXPECTED_WRITERS 256
+
 struct fs {
 	/* Constant while requests are served. */
 	struct fs_config config;
@@ -113,8 +116,9 @@ struct fs {
 	_Atomic uint32_t known_dropping;	    /* likewise: left to the notifier */
 	_Atomic uint64_t known[KNOWN_IDS_RING];	    /* likewise: node ids; 0: none */
 	_Atomic uint64_t sources[FS_CLONE_SOURCES]; /* see clone.c */
-	_Atomic uint64_t clones;		    /* files copied so since the start */
-	_Atomic uint64_t cloned_bytes;		    /* their sizes */
+	_Atomic int64_t expected_mono_ns[FS_EXPECTED_WRITERS]; /* see split.c: until when */
+	_Atomic uint64_t clones;			       /* files copied so since the start */
+	_Atomic uint64_t cloned_bytes;			       /* their sizes */
 	_Atomic uint32_t writers; /* opens in passthrough of files in memory, if it can be short */
 	_Atomic uint32_t exec_epoch; /* directories that changed their execution so far */
 	_Atomic int64_t slow_ns; /* who takes so long is told of in the log; INT64_MAX: nobody */

@@ -78,8 +78,11 @@ void op_open(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
 	}
 	inode = node_find(fs, nodeid);
 	r = inode ? open_named(fs, req, inode, fi) : -ESTALE;
-	if (r == -ESTALE && inode)
+	if (r == -ESTALE && inode) {
+		if (opens_writes(fi))
+			split_make_way(fs, inode);
 		split_tell(fs, inode);
+	}
 	if (r < 0) {
 		reply_err(req, r);
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which kind an open is to be is decided under the inode's lock, together with what it counts for: so all opens of an
- * inode at a time are of one kind, as the kernel demands; only direct I/O may have been there first.
+ * inode at a time are of one kind, as the kernel demands.
  */
 #include "fuse/opens.h"
 
@@ -96,6 +96,8 @@ static int prepare_locked(struct opening *o, struct lock *lock)
 		begin_draft_locked(o, lock);
 	if (r == 0 && opens_writes(o->fi) && growth_is_watched(o->fs))
 		r = split_readers_locked(o->fs, o->inode);
+	if (r == 1)
+		split_expect_writer(o->fs, o->inode);
 	return r == 1 ? -ESTALE : r;
 }
 
@@ -168,7 +170,8 @@ static int open_passthrough_locked(struct opening *o)
 
 	if (!o->fs->config.passthrough || o->target || atomic_load(&inode->flags) & INODE_CACHED)
 		return 0;
-	if (opens_writes(o->fi) && growth_is_watched(o->fs))
+	if (growth_is_watched(o->fs) &&
+	    (opens_writes(o->fi) || (inode->nopen == 0 && split_is_expected(o->fs, inode))))
 		return 0;
 	r = register_locked(o);
 	if (r == -ESTALE)
@@ -218,35 +221,21 @@ static int open_files_locked(struct opening *o)
 	return 0;
 }
 
-/*
- * Whether passthrough opens may come later: of a writer that is watched and that cannot map what it writes, and so
- * never puts the kernel's inode into the mode that excludes them. But not beside the target of a copy.
- */
-static bool stands_beside(const struct opening *o)
-{
-	return o->fs->config.passthrough && growth_is_watched(o->fs) && !o->target &&
-	       (o->fi->flags & O_ACCMODE) == O_WRONLY;
-}
-
 static int open_daemon_locked(struct opening *o)
 {
 	struct inode *inode = o->inode;
 	struct fuse_file_info *fi = o->fi;
-	bool beside; /* passthrough opens */
 	int r = open_files_locked(o);
 
 	if (r < 0)
 		return r;
-	beside = (inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED)) ||
-		 stands_beside(o);
-	if (!beside)
-		atomic_fetch_or(&inode->flags, INODE_CACHED | (o->target ? INODE_TARGET : 0));
-	if (beside || (fi->flags & O_ACCMODE) == O_WRONLY) {
+	atomic_fetch_or(&inode->flags, INODE_CACHED | (o->target ? INODE_TARGET : 0));
+	if ((fi->flags & O_ACCMODE) == O_WRONLY) {
 		fi->direct_io = 1; /* saves the writer a copy into the page cache */
 		fi->parallel_direct_writes = 1;
-	} else if (!o->fs->config
-			    .passthrough) { /* else others may have changed it past the cache */
-		fi->keep_cache = 1;
+	} else {
+		/* With passthrough, others may have changed it past the cache. */
+		fi->keep_cache = !o->fs->config.passthrough;
 	}
 	count_open_locked(o, &o->fs->given_daemon);
 	return 0;

@@ -9,8 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fuse/growth.h"
+#include "fuse/move.h"
 #include "fuse/node.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
+
+/* How long a writer is expected. Source: he comes again at once, if his thread gets a CPU. */
+#define EXPECTED_NS NS_PER_S
 
 /* This one needs a descriptor, since it may lose its name unheard. */
 void split_inode_locked(struct fs *fs, struct inode *inode)
@@ -37,6 +43,45 @@ int split_readers_locked(struct fs *fs, struct inode *inode)
 		return -ETXTBSY;
 	split_inode_locked(fs, inode);
 	return 1;
+}
+
+/* Another file in the same place is served by the daemon for a second. */
+static _Atomic int64_t *place_of(struct fs *fs, const struct inode *inode)
+{
+	return &fs->expected_mono_ns[inode->ino % FS_EXPECTED_WRITERS];
+}
+
+void split_expect_writer(struct fs *fs, const struct inode *inode)
+{
+	atomic_store(place_of(fs, inode), clock_mono_ns() + EXPECTED_NS);
+}
+
+bool split_is_expected(struct fs *fs, const struct inode *inode)
+{
+	int64_t until = atomic_load(place_of(fs, inode));
+
+	return until > 0 && clock_mono_ns() < until;
+}
+
+void split_make_way(struct fs *fs, struct inode *inode)
+{
+	struct inode *twin;
+
+	if (!growth_is_watched(fs) || !(atomic_load(&inode->flags) & INODE_SPLIT))
+		return;
+	split_expect_writer(fs, inode);
+	twin = itable_peek(fs->itable, inode->ino, &inode->handle);
+	if (!twin)
+		return;
+	{
+		_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, twin);
+
+		/* What is a stub has one name, and the writer came by another. */
+		if (!(atomic_load(&twin->flags) & INODE_STUB))
+			(void)!split_readers_locked(fs, twin);
+	}
+	split_tell(fs, twin);
+	itable_unref(fs->itable, twin);
 }
 
 int split_rejoin_locked(struct fs *fs, struct inode *inode)

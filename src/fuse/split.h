@@ -28,6 +28,20 @@ void split_inode_locked(struct fs *fs, struct inode *inode);
 int split_readers_locked(struct fs *fs, struct inode *inode) WARN_UNUSED;
 
 /*
+ * A writer is told ESTALE, and the kernel looks the name up once more, not twice. So for a second what the name leads to
+ * is opened through the daemon by readers, too, with whom he can share it. Before the answer. Without limit=strict
+ * nobody asks: a writer in passthrough can share what is no stub, and what he comes to is none yet.
+ */
+void split_expect_writer(struct fs *fs, const struct inode *inode);
+bool split_is_expected(struct fs *fs, const struct inode *inode);
+
+/*
+ * A writer came to one that was split off before, by another name perhaps, and is told ESTALE: those who read
+ * the one that he comes to next, in passthrough, get that for themselves. No lock may be held.
+ */
+void split_make_way(struct fs *fs, struct inode *inode);
+
+/*
  * One that was split off is opened. With the old readers gone it is like any other, unless the file has another one by
  * now: only one may be open for writing, or become a stub. Without a name it becomes no stub. 0, or -ESTALE.
  */

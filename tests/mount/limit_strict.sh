@@ -78,6 +78,58 @@ assert os.pread(r, 4, 0) == b"work"
 END
 expect_sums 6 1 1000
 
+# Several writers beside one reader, who opens it when there is one already.
+python3 - "$MNT/8/log" <<'END' || fail "two writers and a reader"
+import mmap, os, sys
+a = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+os.write(a, b"a")
+r = os.open(sys.argv[1], os.O_RDONLY)
+m = mmap.mmap(r, 1, access=mmap.ACCESS_READ)
+for flags in os.O_WRONLY, os.O_RDWR:
+    b = os.open(sys.argv[1], flags | os.O_APPEND)
+    os.write(b, b"b")
+    os.write(a, b"c")
+    os.close(b)
+assert os.pread(r, 9, 0) == b"abcbc"
+os.pwrite(os.open(sys.argv[1], os.O_WRONLY), b"d", 0)
+assert m[:1] == b"d"
+END
+expect_sums 8 1 5
+
+# A writer comes while others read it, and is told to come again: whom he meets then he can share it with, who came by
+# another name, too. The first one here comes by a way on which the kernel does not look again.
+echo old >"$MNT/9/f"
+python3 - "$MNT/9/f" "$MNT/.baton/status.json" <<'END' || fail "a writer who is told to come again"
+import errno, json, os, sys
+path, status = sys.argv[1:]
+def opened_by_daemon(path):
+    before = json.load(open(status))["opens"]["daemon"]
+    fd = os.open(path, os.O_RDONLY)
+    return fd, json.load(open(status))["opens"]["daemon"] - before
+os.link(path, path + "2")
+at = os.open(path, os.O_PATH)
+r, by_daemon = opened_by_daemon(path)
+passthrough = by_daemon == 0
+try:
+    os.close(os.open("/proc/self/fd/%d" % at, os.O_WRONLY))
+    assert not passthrough, "opened beside readers in passthrough"
+except OSError as e:
+    assert e.errno == errno.ESTALE, e
+    # The next one is expected. In passthrough only when nobody is any more.
+    fd, by_daemon = opened_by_daemon(path)
+    assert by_daemon == 1, by_daemon
+    while True:
+        os.close(fd)
+        fd, by_daemon = opened_by_daemon(path)
+        if by_daemon == 0:
+            break
+w = os.open(path + "2", os.O_WRONLY | os.O_TRUNC)
+os.write(w, b"new")
+assert os.pread(r, 9, 0) == b"new", os.pread(r, 9, 0)
+END
+expect_eq new "$(cat "$MNT/9/f")"
+expect_sums 9 1 3
+
 # The sums are known again after a restart.
 if [ "$STORE_KIND" != memory ]; then
 	unmount_batonfs

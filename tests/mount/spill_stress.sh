@@ -11,6 +11,9 @@
 
 mkdir "$WORK/spill"
 
+# Sanitized builds do as is done by default, others what the daemon is at while writers are not in passthrough.
+[ "$SANITIZER$OPTS" ] || : "${STRESS_OPTIONS:=limit=strict,exec_bytes=1G}"
+
 # Always too full. What is pinned does not go.
 STORE=memory:128M
 mount_batonfs -o "spill=$WORK/spill,high=5%,low=2%,dedup_min=64K,takeover=${TAKEOVER:-off}${STRESS_OPTIONS:+,$STRESS_OPTIONS}"
