@@ -10,7 +10,7 @@ METHOD = """\
   another order each time, a few of them several times; nothing else runs meanwhile that was started here, and no process is bound to a CPU.
 - A number is the median of the rounds; ±x % is half of the distance between the lowest and the highest round.
   A ratio is taken within each round (and time), then the median of these; in brackets, the lowest and the highest.
-- Times are percentiles within a round (p50, p99 in brackets). MB/s are 10^6 bytes a second; KiB are 1024.
+- Times are percentiles within a round (p50, p99 in brackets; a p99 is that of all times of a round). MB/s are 10^6 bytes a second; KiB are 1024.
 - Writer and reader are two processes. First rounds that warm up are not counted.
 - The bare directory of the memory store is a tmpfs with the same huge=within_size; passthrough_hp, bindfs and
   mergerfs are on such a tmpfs, too. The disks are loop devices whose images are in memory. batonfs has its

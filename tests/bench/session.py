@@ -31,6 +31,7 @@ class Session:
         self.say = say
         self.touch = touch
         self.results = {}
+        self.tails = {}  # (workload, contestant, metric, round): the values of its passes so far
         self.failures = []  # (workload, contestant, why)
         self.missing = {executors.missing(w): "not installed" for w in workloads if executors.missing(w)}
         self.memory = {}  # contestant: {"before": KiB, "after": KiB, "most": KiB}
@@ -79,7 +80,7 @@ class Session:
                 self.steal.append(figures.steal_percent(before, now))
                 before, current = now, number
             meter.begin((workload.name, name), f"round {number + 1} of {self.rounds}, {workload.name}, {name}")
-            self.one(number * workload.passes + part, workload, name)
+            self.one(number, part, workload, name)
             meter.end((workload.name, name))
         self.steal.append(figures.steal_percent(before, machine.cpu_times()))
         meter.finish()
@@ -88,8 +89,11 @@ class Session:
             if memory:
                 self.memory[name] |= {"after": memory[0], "most": memory[1]}
 
-    def one(self, number, workload, name):
-        """`number` of the measurement; those of one number are compared."""
+    def one(self, number, part, workload, name):
+        """
+        One pass. What is under one key is compared: the passes of a round each by itself; a tail, of which a pass
+        has but a few values, over all of them together.
+        """
         mounted = self.arena.mounted[name]
         try:
             series = self.execute(workload, mounted)
@@ -100,8 +104,13 @@ class Session:
             return
         into = self.results.setdefault(workload.name, {}).setdefault(name, {})
         for metric in workload.metrics:
-            if series.get(metric.series):
-                into.setdefault(metric.key, {})[number] = figures.reduce_series(series[metric.series], metric.how)
+            values, key = series.get(metric.series), number * workload.passes + part
+            if values and metric.how == "p99":
+                values = self.tails.setdefault((workload.name, name, metric.key, number), [])
+                values += series[metric.series]
+                key = number
+            if values:
+                into.setdefault(metric.key, {})[key] = figures.reduce_series(values, metric.how)
 
     def execute(self, workload, mounted):
         size = workload.params.get("size", 0)
