@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "fuse/node.h"
+#include "fuse/node_exec.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"

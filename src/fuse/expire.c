@@ -13,6 +13,7 @@
 #include "fuse/content.h"
 #include "fuse/fs.h"
 #include "fuse/node.h"
+#include "fuse/node_exec.h"
 #include "store/lease.h"
 #include "store/trash.h"
 #include "store/walk.h"

@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 
 #include "fuse/node.h"
+#include "fuse/node_exec.h"
 #include "fuse/prune.h"
 #include "store/lease.h"
 #include "util/cleanup.h"

@@ -3,7 +3,7 @@
  * The FUSE front from inside: what all its modules share. One `struct fs` per mount; it borrows the layers below and
  * owns the inode table, the directory cache and the notifier.
  *
- *     ops.c        the table of operations        node.c      an inode and its execution
+ *     ops.c        the table of operations        node.c, node_exec.c   an inode; whose it is
  *     op_*.c       the operations                 opens.c     what is open, and how
  *     itable.c     inodes the kernel knows        inode_array.c, inode_hash.c   where they are
  *     backing.c    passthrough                    known_ids.c  IDs that are not there
@@ -18,6 +18,7 @@
  *     private.c    whom a name is for             drafting.c  content that begins on a disk
  *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
  *     access.c     what they were, in words       accesslog.c    who reads that
+ *     caller.c     who sends a request
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H

@@ -9,6 +9,7 @@
 
 #include "exec/limit.h"
 #include "fuse/content.h"
+#include "fuse/node_exec.h"
 #include "util/clock.h"
 
 /* How long a close is waited for. Source: a busy machine runs whoever takes notice of it within that. */

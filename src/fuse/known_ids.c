@@ -18,6 +18,7 @@
 
 #include "fuse/fs.h"
 #include "fuse/node.h"
+#include "fuse/node_exec.h"
 #include "fuse/prune.h"
 #include "util/cleanup.h"
 

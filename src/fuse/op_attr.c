@@ -10,11 +10,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "fuse/caller.h"
 #include "fuse/content.h"
 #include "fuse/drafting.h"
 #include "fuse/growth.h"
 #include "fuse/home.h"
 #include "fuse/node.h"
+#include "fuse/node_exec.h"
 #include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/split.h"
@@ -329,7 +331,7 @@ static int make_real(fuse_req_t req, struct fs *fs, struct inode *inode)
 	if (r == 0) {
 		r = fs_assume(fs, req, true);
 		if (r == 0) {
-			node_maker(fs, req, &by);
+			caller_as_maker(fs, req, &by);
 			r = exec_materialise(fs->execs, e, &by, &h, &made);
 		}
 		exec_leave(e);

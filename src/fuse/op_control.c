@@ -16,8 +16,10 @@
 #include "baton/interface.h"
 #include "fuse/access.h"
 #include "fuse/aside.h"
+#include "fuse/caller.h"
 #include "fuse/content.h"
 #include "fuse/node.h"
+#include "fuse/node_exec.h"
 #include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
@@ -33,7 +35,7 @@ static struct control_caller caller_of(fuse_req_t req)
 {
 	struct control_caller c;
 
-	node_caller(req, &c.who);
+	caller_get(req, &c.who);
 	c.opener = c.who.uid;
 	return c;
 }

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fuse/node_exec.h"
 #include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/target.h"

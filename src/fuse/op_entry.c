@@ -11,10 +11,12 @@
 
 #include "baton/interface.h"
 #include "exec/recover.h"
+#include "fuse/caller.h"
 #include "fuse/content.h"
 #include "fuse/drafting.h"
 #include "fuse/growth.h"
 #include "fuse/home.h"
+#include "fuse/node_exec.h"
 #include "fuse/private.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
@@ -94,7 +96,7 @@ static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *n
 	struct execution *old = node_exec(fs, inode);
 
 	if (atomic_load(&t->exec->state) == EXEC_VIRTUAL)
-		node_maker(fs, req, &by);
+		caller_as_maker(fs, req, &by);
 	if (t->dir->place == PLACE_ROOT && t->exec->lifetime == LIFETIME_TTL)
 		(void)!exec_flat_add(fs->execs, t->exec, name,
 				     &by); /* -ENOMEM: not released with it */

@@ -9,6 +9,7 @@
 
 #include "fuse/drafting.h"
 #include "fuse/growth.h"
+#include "fuse/node_exec.h"
 #include "fuse/opens.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuse/node_exec.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
 #include "fuse/target.h"

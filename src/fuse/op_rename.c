@@ -13,7 +13,9 @@
 #include <string.h>
 
 #include "exec/recover.h"
+#include "fuse/caller.h"
 #include "fuse/growth.h"
+#include "fuse/node_exec.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
 #include "fuse/target.h"
@@ -188,7 +190,7 @@ static void arrived(struct fs *fs, fuse_req_t req, struct side *from, struct sid
 			    &from->was.handle);
 
 	if (atomic_load(&to->t.exec->state) == EXEC_VIRTUAL)
-		node_maker(fs, req, &by);
+		caller_as_maker(fs, req, &by);
 	if (at_top(to) && is_dir)
 		move_top_directory(fs, from, to, &by);
 	else if (at_top(to) && flags & RENAME_EXCHANGE)

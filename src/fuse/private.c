@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "fuse/node_exec.h"
+
 static struct viewer viewer(struct fs *fs, fuse_req_t req)
 {
 	return viewer_of(&exec_table_config(fs->execs)->privacy, fuse_req_ctx(req)->uid);

@@ -29,6 +29,7 @@
 
 #include "fuse/fs.h"
 #include "fuse/node.h"
+#include "fuse/node_exec.h"
 #include "takeover/guardian.h"
 #include "takeover/urgent.h"
 #include "util/cleanup.h"

@@ -13,6 +13,7 @@
 #include "fuse/drafting.h"
 #include "fuse/growth.h"
 #include "fuse/node.h"
+#include "fuse/node_exec.h"
 #include "fuse/op.h"
 #include "fuse/split.h"
 #include "store/blob.h"

@@ -10,7 +10,9 @@
 
 #include "baton/interface.h"
 #include "exec/recover.h"
+#include "fuse/caller.h"
 #include "fuse/content.h"
+#include "fuse/node_exec.h"
 #include "fuse/notify.h"
 #include "fuse/private.h"
 #include "store/mark.h"
@@ -28,7 +30,7 @@ static int open_auto(struct fs *fs, fuse_req_t req, struct target *t, bool make)
 		r = fs_assume(fs, req, true);
 		if (r < 0)
 			return r;
-		node_maker(fs, req, &by);
+		caller_as_maker(fs, req, &by);
 		r = exec_materialise(fs->execs, t->parent_exec, &by, &h, &t->root_changed);
 	}
 	return r < 0 ? r : dircache_get(fs->dirs, itable_nodeid(fs->itable, t->dir), &h, &t->ref);
@@ -387,7 +389,7 @@ void target_created(struct fs *fs, struct target *t, fuse_req_t req, const char 
 	int r = 0;
 
 	if (atomic_load(&t->exec->state) == EXEC_VIRTUAL)
-		node_maker(fs, req, &by);
+		caller_as_maker(fs, req, &by);
 	if (t->dir->place == PLACE_ROOT)
 		r = add_top(fs, t, name, inode, &by);
 	else if (t->exec->lifetime != LIFETIME_TTL)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "fuse/node_exec.h"
 #include "util/cleanup.h"
 
 static int describe(struct victim *ret)
