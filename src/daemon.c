@@ -437,6 +437,7 @@ void daemon_leave(struct daemon *d)
 {
 	seal_end_unasked(d->seal);
 	session_leave(d->session);
+	trash_stop(d->trash);
 	recover_files_free(d->recover);
 	reaper_stop(d->reaper);
 	seal_end(d->seal);

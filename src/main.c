@@ -407,7 +407,6 @@ static int go_on(struct process *p)
 	if (r == 0 && p->daemon.config.sandbox)
 		r = give_up_rights();
 	if (r == 0) {
-		urgent_begin(); /* whoever is started from here on is waited for */
 		watched_begin(&p->daemon, false, &p->watchdog);
 		r = run_guarded(p, generation);
 	} else {

@@ -238,7 +238,8 @@ static void *watch(void *arg)
 	uint64_t times;
 
 	while (!atomic_load(&b->stopped)) {
-		if (read(b->timer_fd, &times, sizeof(times)) == sizeof(times))
+		if (read(b->timer_fd, &times, sizeof(times)) == sizeof(times) &&
+		    !atomic_load(&b->stopped))
 			look_after(b);
 	}
 	return NULL;
@@ -386,12 +387,17 @@ int beside_new(int device_fd, struct beside **ret)
 	return 0;
 }
 
+void beside_stop(struct beside *b)
+{
+	atomic_store(&b->stopped, true);
+	set_timer(b, 1);
+}
+
 void beside_free(struct beside *b)
 {
 	if (!b)
 		return;
-	atomic_store(&b->stopped, true);
-	set_timer(b, 1);
+	beside_stop(b);
 	(void)pthread_join(b->watch, NULL);
 	(void)safe_close(b->timer_fd);
 	free(b);

@@ -36,6 +36,9 @@ struct beside;
  * is of idle policy may not be another one again here.
  */
 int beside_new(int device_fd, struct beside **ret) WARN_UNUSED;
+/* The reader is not changed any more, but by a look that is under way; it may be of idle policy. */
+void beside_stop(struct beside *b);
+
 /* The reader has ended, or not begun. beside_free(NULL) is a no-op. */
 void beside_free(struct beside *b);
 

@@ -29,6 +29,7 @@
 #include "fuse/untold.h"
 #include "takeover/format.h"
 #include "takeover/guardian.h"
+#include "takeover/urgent.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -385,6 +386,7 @@ static void *serve(void *arg)
 	int r = 0;
 
 	(void)pthread_setname_np(pthread_self(), "reader");
+	urgent_uninterrupted(); /* a client's fallocate(2) would end with EINTR */
 	buf.mem_size = buf.mem ? REQUEST_BUFFER_BYTES : 0;
 	while (r == 0 && readers_turn(s->readers, t->number) && !fuse_session_exited(s->se)) {
 		if (!serve_again(s, t, &buf))
@@ -496,10 +498,11 @@ int session_unmount(struct session *s)
 	return failed ? -ECONNABORTED : 0;
 }
 
-/* A system call within a request is not to be interrupted, if it is to be answered. */
+/* A system call within a request is not to be interrupted, if it is to be answered; one that takes long is not in real time. */
 static void join(struct session *s, const struct thread *t)
 {
 	bool answers = atomic_load(&s->fs->leaving);
+	int64_t tired_mono_ns = answers ? clock_mono_ns() + URGENT_START_NS : INT64_MAX;
 
 	for (;;) {
 		struct timespec ts;
@@ -511,6 +514,10 @@ static void join(struct session *s, const struct thread *t)
 			(void)pthread_kill(t->pthread, WAKE_SIGNAL);
 		if (pthread_timedjoin_np(t->pthread, NULL, &ts) == 0)
 			return;
+		if (clock_mono_ns() < tired_mono_ns)
+			continue;
+		urgent_process();
+		tired_mono_ns = INT64_MAX;
 	}
 }
 
@@ -522,6 +529,9 @@ void session_leave(struct session *s)
 	if (s->fs->refresh)
 		refresh_stop(s->fs->refresh);
 	notify_wait(s->fs->notify, until);
+	if (atomic_load(&s->beside))
+		beside_stop(atomic_load(&s->beside));
+	urgent_stop();
 	atomic_store(&s->fs->leaving, true);
 	readers_stop(s->readers);
 	for (unsigned int i = 0; i < s->started; i++)

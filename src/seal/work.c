@@ -66,8 +66,11 @@ void work_hurry(struct work *w, bool hurry)
 
 	if (!w->config.idle || w->hurries == hurry)
 		return;
-	(void)sched_setscheduler(0, hurry ? SCHED_OTHER : SCHED_IDLE, &none);
 	w->hurries = hurry;
+	/* Whoever ends it may have made it urgent. */
+	if (atomic_load(&w->ending) && (!hurry || sched_getscheduler(0) != SCHED_IDLE))
+		return;
+	(void)sched_setscheduler(0, hurry ? SCHED_OTHER : SCHED_IDLE, &none);
 }
 
 static int64_t rest_ns_locked(const struct work *w, int64_t worked_ns)

@@ -292,16 +292,19 @@ int trash_new(int trash_fd, struct trash **ret)
 	return 0;
 }
 
+void trash_stop(struct trash *t)
+{
+	LOCK_SCOPE(&t->lock);
+	t->stop = true;
+	atomic_store(&t->stopping, true);
+	(void)pthread_cond_signal(&t->wake);
+}
+
 void trash_free(struct trash *t)
 {
 	if (!t)
 		return;
-	{
-		LOCK_SCOPE(&t->lock);
-		t->stop = true;
-		atomic_store(&t->stopping, true);
-		(void)pthread_cond_signal(&t->wake);
-	}
+	trash_stop(t);
 	(void)pthread_join(t->thread, NULL);
 	(void)pthread_cond_destroy(&t->wake);
 	lock_done(&t->lock);

@@ -18,7 +18,10 @@ struct trash;
  */
 int trash_new(int trash_fd, struct trash **ret) WARN_UNUSED;
 
-/* Stops the thread after the entry it is at; the rest waits for the next start. */
+/* The thread stops after the entry it is at, which is not waited for; the rest waits for the next start. */
+void trash_stop(struct trash *t);
+
+/* The same, and waits for it. */
 void trash_free(struct trash *t);
 
 /* Move the entry `name` of `dirfd` into the trash. 0; -ENOENT if there is none; -errno. */

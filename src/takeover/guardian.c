@@ -236,11 +236,14 @@ static int start(struct guardian *g)
 	atomic_store(&g->area->tid, 0);
 	g->thread = -1;
 	g->gone = false;
+	if (g->generation > 1)
+		urgent_start(); /* it is born so */
 	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
 		become_worker(g, self);
+	urgent_begin();
 	g->pid = pid;
 	g->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
 	g->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -266,6 +269,7 @@ static int await_end(struct guardian *g)
 	g->thread = safe_close(g->thread);
 	if (!ending_is_in_order(g->area))
 		return -1; /* collect() has it later */
+	urgent_begin();	   /* as urgent_wait() demands */
 	return waitpid(g->pid, &status, WNOHANG) == g->pid ? status : -1;
 }
 
@@ -324,7 +328,7 @@ static void execute(struct guardian *g,
 	keep_fd_drop(g->signal_fd);
 	keep_fd_drop(g->area->said_fd);
 	watchdog_over_exec(g->plan->watchdog, true);
-	urgent_wait(); /* until the other program's guardian_run(): it has little to do */
+	urgent_wait(); /* until the other program has forked its worker: it has little to do */
 	if (keep_fds_over_exec(true) == 0)
 		put(g->plan->ctx, g->generation, why);
 	urgent_begin();
@@ -442,18 +446,7 @@ static int until_due(const struct guardian *g)
 	return left == INT64_MAX ? -1 : (int)(MAX_OF(left, INT64_C(0)) / NS_PER_MS) + 1;
 }
 
-/* As poll(2). */
-static int await_events(struct pollfd *fds, nfds_t n, int timeout_ms)
-{
-	int r;
-
-	urgent_wait();
-	r = poll(fds, n, timeout_ms);
-	urgent_begin();
-	return r;
-}
-
-/* Until it is gone, or its thread. */
+/* Until it is gone, or its thread: then still in real time, if it can be had, for everybody waits from then on. */
 static void attend(struct guardian *g)
 {
 	struct pollfd fds[] = {
@@ -464,9 +457,16 @@ static void attend(struct guardian *g)
 	};
 
 	while (!fds[0].revents && !fds[1].revents && !g->gone) {
+		bool heard;
+
 		fds[1].fd = g->thread;
 		look_after(g);
-		if (await_events(fds, ARRAY_SIZE(fds), until_due(g)) <= 0) {
+		urgent_wait();
+		heard = poll(fds, ARRAY_SIZE(fds), until_due(g)) > 0;
+		if (heard && !fds[2].revents && !fds[3].revents)
+			return;
+		urgent_begin();
+		if (!heard) {
 			collect(g);
 			continue; /* EINTR */
 		}
@@ -475,6 +475,7 @@ static void attend(struct guardian *g)
 		if (fds[2].revents)
 			take_signal(g);
 	}
+	urgent_wait();
 }
 
 static int died_of(const struct guardian *g, int status)
@@ -594,9 +595,11 @@ int guardian_run(const struct guardian_plan *plan)
 	if (g.signal_fd < 0 || g.area->said_fd < 0)
 		return -errno;
 	r = keep_all_fds();
-	urgent_begin();
+	if (plan->generation == 0) /* else it is in real time still, or as urgent as can be */
+		urgent_begin();
 	if (r == 0)
 		r = run(&g);
+	urgent_wait_end();
 	if (r < 0 && !atomic_load(&g.area->ended))
 		plan->abandon(plan->ctx);
 	return r;

@@ -20,6 +20,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "takeover/urgent.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/mounttab.h"
@@ -114,6 +115,7 @@ NORETURN static void run(struct prober_counts *counts, const struct prober_plan 
 	char byte;
 	int r;
 
+	urgent_begin(); /* its parent waits, for whom others may */
 	(void)prctl(PR_SET_NAME, "batonfs-probe");
 	(void)setrlimit(RLIMIT_CORE, &none);
 	if (plan->enter_host(plan->ctx) < 0 || keep_one(fd) < 0 ||
@@ -124,6 +126,7 @@ NORETURN static void run(struct prober_counts *counts, const struct prober_plan 
 	r = plan->become_nobody();
 	if ((r < 0 && r != -EPERM) || write(SOCKET_FD, "", 1) != 1)
 		_exit(EXIT_FAILURE);
+	urgent_wait_end();
 	ask_on(&a);
 	_exit(EXIT_SUCCESS);
 }

@@ -50,6 +50,11 @@ static const struct rlimit start_limit = {
 	.rlim_max = RLIM_INFINITY,
 };
 
+static const struct rlimit no_limit = {
+	.rlim_cur = RLIM_INFINITY,
+	.rlim_max = RLIM_INFINITY,
+};
+
 static bool get(pid_t tid, struct attributes *ret)
 {
 	return syscall(SYS_sched_getattr, tid, ret, sizeof(*ret), 0) == 0;
@@ -138,16 +143,32 @@ static void tired(int signo)
 	errno = saved;
 }
 
-void urgent_start(void)
+/* No thread of this process is in real time for longer. Whether that can be had. */
+static bool limit_real_time(void)
 {
 	struct sigaction sa = { .sa_handler = tired, .sa_flags = SA_RESTART };
+
+	return sigaction(SIGXCPU, &sa, NULL) == 0 && setrlimit(RLIMIT_RTTIME, &start_limit) == 0;
+}
+
+/* Not by way of urgent_begin(): who waits would lose his CPU there. */
+void urgent_start(void)
+{
 	struct attributes now = { .size = sizeof(now) };
 
-	urgent_begin();
-	if (!get(0, &now) || now.policy != SCHED_OTHER || now.nice != URGENT_NICENESS)
+	if (!get(0, &now) || !(is_plain(&now) || waits(&now)))
 		return;
-	if (sigaction(SIGXCPU, &sa, NULL) == 0 && setrlimit(RLIMIT_RTTIME, &start_limit) == 0)
-		(void)set_real_time(0, 0);
+	if (!limit_real_time() || set_real_time(0, 0) < 0)
+		urgent_begin();
+}
+
+void urgent_uninterrupted(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGXCPU);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 void urgent_session(pid_t pid)
@@ -185,7 +206,7 @@ void urgent_end(void)
 	}
 }
 
-void urgent_process(void)
+static void change_others(bool real_time)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/task");
 	pid_t self = (pid_t)syscall(SYS_gettid);
@@ -194,9 +215,19 @@ void urgent_process(void)
 	while (dir && (d = readdir(dir))) {
 		pid_t tid = atoi(d->d_name);
 
-		if (tid > 0 && tid != self)
+		if (tid > 0 && tid != self && (!real_time || set_real_time(tid, 0) < 0))
 			set_nice(tid, URGENT_NICENESS, SLICE_NS);
 	}
+}
+
+void urgent_process(void)
+{
+	change_others(false);
+}
+
+void urgent_stop(void)
+{
+	change_others(limit_real_time());
 }
 
 void urgent_thread(pid_t tid, bool takes_long)
@@ -209,7 +240,10 @@ void urgent_wait(void)
 {
 	struct attributes now = { .size = sizeof(now) };
 
-	if (get(0, &now) && is_plain(&now) && set_real_time(0, RESET_ON_FORK) < 0)
+	if (!get(0, &now) || !is_plain(&now))
+		return;
+	(void)setrlimit(RLIMIT_RTTIME, &no_limit); /* a program that is executed has no handler */
+	if (set_real_time(0, RESET_ON_FORK) < 0)
 		urgent_begin();
 }
 

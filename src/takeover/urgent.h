@@ -26,10 +26,14 @@
 void urgent_begin(void);
 
 /*
- * The calling process starts, and everybody waits for that: its threads are in real time, but each for URGENT_START_NS without
- * a sleep only, and urgent_begin() after that. To be called while it has one thread; takes SIGXCPU and RLIMIT_RTTIME.
+ * The calling process starts, or is about to fork one that does, and everybody waits for that: its threads are in real time, but
+ * each for URGENT_START_NS without a sleep only, and urgent_begin() after that. To be called while it has one thread; takes
+ * SIGXCPU and RLIMIT_RTTIME.
  */
 void urgent_start(void);
+
+/* The calling thread is not to be interrupted by that: no time in real time is too long for it. */
+void urgent_uninterrupted(void);
 
 /* For an end as well. Source: a start takes 8 ms of CPU time, and 100 if a million files are looked at. */
 #define URGENT_START_NS (50 * NS_PER_MS)
@@ -53,13 +57,17 @@ void urgent_end(void);
 /* All threads that the calling process has but the calling one, of whatever policy and niceness: it is to end soon. */
 void urgent_process(void);
 
+/* The same, and everybody waits for that: as urgent_start() for each of them. */
+void urgent_stop(void);
+
 /* A thread of another process that is to end, likewise; in real time, unless that takes long, as a large copy does. */
 void urgent_thread(pid_t tid, bool takes_long);
 
 /*
  * The calling thread does nothing but wait from now on, until urgent_begin() or urgent_wait_end(): in real time, so that it is
- * woken, or dies, at once. What it starts is as others are. It must not end processes or look at /proc meanwhile: the kernel
- * may spin there until a thread that is ending has gone on, which it could not.
+ * woken, or dies, at once; and what it does when it is woken is done so, too. What it starts is as others are. It must not collect
+ * processes that have ended meanwhile: the kernel drops all that /proc has shown of them, and spins until a thread has gone on that is
+ * doing that for itself, which it could not. (A name of a thread in /proc is taken away by that thread first, so it may be looked at.)
  */
 void urgent_wait(void);
 void urgent_wait_end(void);

@@ -64,6 +64,20 @@ START_TEST(a_niceness_that_somebody_gave_stays)
 }
 END_TEST
 
+START_TEST(who_waits_stays_in_real_time_when_he_starts_somebody)
+{
+	if (!begin_plain())
+		return;
+	urgent_wait();
+	urgent_start();
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_FIFO); /* what it starts is, too */
+	urgent_begin();
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+	urgent_wait_end();
+	ck_assert_int_eq(niceness(), 0);
+}
+END_TEST
+
 struct helper {
 	sem_t changed;
 	sem_t go;
@@ -108,6 +122,26 @@ START_TEST(threads_of_a_start_have_what_they_asked_for_when_it_is_over)
 }
 END_TEST
 
+START_TEST(threads_that_are_to_stop_are_in_real_time_whatever_they_were)
+{
+	struct helper h;
+	pthread_t thread;
+
+	if (!begin_plain())
+		return;
+	(void)sem_init(&h.changed, 0, 0);
+	(void)sem_init(&h.go, 0, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, help, &h), 0);
+	while (sem_wait(&h.changed) < 0)
+		;
+	urgent_stop();
+	(void)sem_post(&h.go);
+	(void)pthread_join(thread, NULL);
+	ck_assert_int_eq(h.policy, SCHED_FIFO);
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+}
+END_TEST
+
 /* The thread sanitizer has signals handled at a system call that waits. */
 #ifdef __SANITIZE_THREAD__
 #define SIGNALS_WAIT true
@@ -129,13 +163,50 @@ START_TEST(a_start_that_takes_long_is_in_real_time_for_its_beginning_only)
 }
 END_TEST
 
+static void use_cpu(int64_t ns)
+{
+	int64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
+
+	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+		;
+}
+
+static void *take_long(void *arg)
+{
+	int *policy = arg;
+
+	urgent_uninterrupted();
+	use_cpu(2 * URGENT_START_NS);
+	*policy = sched_getscheduler(0);
+	return NULL;
+}
+
+START_TEST(who_must_not_be_interrupted_is_not)
+{
+	pthread_t thread;
+	int policy;
+
+	if (!begin_plain())
+		return;
+	urgent_start();
+	ck_assert_int_eq(pthread_create(&thread, NULL, take_long, &policy), 0);
+	(void)pthread_join(thread, NULL);
+	ck_assert_int_eq(policy, SCHED_FIFO);
+	urgent_end();
+	ck_assert_int_eq(niceness(), 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		who_waits_is_in_real_time_until_he_has_something_to_do,
+		who_waits_stays_in_real_time_when_he_starts_somebody,
 		a_niceness_that_somebody_gave_stays,
 		threads_of_a_start_have_what_they_asked_for_when_it_is_over,
+		threads_that_are_to_stop_are_in_real_time_whatever_they_were,
 		a_start_that_takes_long_is_in_real_time_for_its_beginning_only,
+		who_must_not_be_interrupted_is_not,
 	};
 
 	return RUN_TESTS("urgent", tests, NULL, NULL);
