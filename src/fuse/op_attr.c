@@ -107,9 +107,12 @@ static int statx_inode(struct fs *fs, struct inode *inode, int flags, int mask, 
 	r = r < 0 ? -errno : 0;
 	if (r == 0 && S_ISREG(inode->mode))
 		r = content_stat(fs, inode, ref.fd, &st);
-	if (r == 0 && S_ISREG(inode->mode)) { /* a move changes these for a moment */
-		ret->stx_mtime = statx_time(st.st_mtim);
+	if (r == 0 &&
+	    S_ISREG(inode->mode)) { /* changed by a move for a moment; a draft has its own */
+		ret->stx_size = (uint64_t)st.st_size;
 		ret->stx_blocks = (uint64_t)st.st_blocks;
+		ret->stx_mtime = statx_time(st.st_mtim);
+		ret->stx_ctime = statx_time(st.st_ctim);
 	}
 	node_put(fs, &ref);
 	ret->stx_ino = inode->ino;

@@ -69,7 +69,7 @@ wait_until 20 is_short
 # ---- it is ----
 cat >"$WORK/use.py" <<'PYTHON'
 """All that may be done to a file, of one that is on the disk from its first byte on."""
-import mmap, os, random, sys, time
+import mmap, os, random, subprocess, sys, time
 
 top = sys.argv[1] + "/2"
 os.chmod(top, 0o777)
@@ -77,6 +77,10 @@ data = random.Random(1).randbytes(3000000)
 
 def spilled(path):
     return os.getxattr(path, "user.baton.spilled") == b"1"
+
+def size_with_birth(path):
+    """The size, asked for together with the time of birth, which is another request."""
+    return int(subprocess.check_output(["stat", "-c", "%s %w", path]).split()[0])
 
 def read(path):
     with open(path, "rb") as f:
@@ -87,6 +91,7 @@ with open(path, "wb", buffering=0) as f:
     assert spilled(path)
     assert os.stat(path).st_size == 0
     f.write(data[:1000000])
+    assert size_with_birth(path) == 1000000
     assert os.stat(path).st_size == os.fstat(f.fileno()).st_size == 1000000
     assert read(path) == data[:1000000]
     with open(path, "rb") as reader:            # beside the writer
