@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fuse/content.h"
 #include "fuse/growth.h"
 #include "fuse/home.h"
 #include "fuse/node.h"
@@ -143,7 +144,10 @@ int clone_lock_target(struct fs *fs, struct inode *inode, struct lock **ret)
 	if (!(atomic_load(&inode->flags) & INODE_TARGET))
 		return 0;
 	lock = move_lock_still(fs, inode);
-	r = home_own_locked(fs, inode, lock, true);
+	r = content_learn_locked(fs, inode,
+				 -1); /* a dead process may have begun to make a stub of it */
+	if (r == 0)
+		r = home_own_locked(fs, inode, lock, true);
 	if (r < 0) {
 		lock_drop(lock);
 		return r;
