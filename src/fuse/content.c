@@ -75,7 +75,9 @@ static int learn_stub_locked(struct fs *fs, struct inode *inode, int fd, const s
 	int r = maybe_stub(fs, &st) ? stub_get(fd, stx->stx_size, &name) : -ENODATA;
 
 	/* A dead process may have known it for one. If it is, it is so all the while: who writes looks without the lock. */
-	if (r != 0 || !draft_is(&name))
+	if (r == -ENODATA || r == -ESTALE)
+		atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_STUB | INODE_DRAFT));
+	else if (r == 0 && !draft_is(&name))
 		atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_DRAFT);
 	if (r == 0)
 		atomic_fetch_or(&inode->flags, INODE_STUB | (draft_is(&name) ? INODE_DRAFT : 0));

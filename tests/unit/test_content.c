@@ -318,6 +318,16 @@ START_TEST(known_again_by_its_mark)
 }
 END_TEST
 
+/* Killed when it had come home, before anybody took notice of that; and who wanted to write has gone, too. */
+START_TEST(taken_for_a_stub_by_a_dead_process)
+{
+	atomic_fetch_or(&inode->flags, INODE_STUB | INODE_DRAFT);
+	atomic_store(&fs.unsettled, true);
+	ck_assert_int_eq(content_is_stub(&fs, inode), 0);
+	ck_assert(has(INODE_LEARNED) && !has(INODE_STUB | INODE_DRAFT));
+}
+END_TEST
+
 static void mark_only(const char *text)
 {
 	_cleanup_close_ int fd = openat(scratch.fd, "f", O_RDONLY | O_CLOEXEC);
@@ -450,6 +460,7 @@ int main(void)
 		not_split_if_the_daemon_serves_them,
 		without_its_blob_it_stays_as_it_is,
 		known_again_by_its_mark,
+		taken_for_a_stub_by_a_dead_process,
 		not_punched_yet,
 		cut_but_still_marked,
 		pinned_as_long_as_it_is_known,
