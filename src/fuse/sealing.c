@@ -128,6 +128,20 @@ static int check_closed_locked(const struct inode *inode, const struct seal_clai
 	return atomic_load(&inode->flags) & INODE_STUB ? -EEXIST : 0;
 }
 
+/*
+ * Whether another claimant learns what is in it. He has it open, or is about to, and would read it while it is punched; nobody
+ * claims it for that while it is moved (claim_locked()).
+ */
+static bool is_being_learned_locked(struct fs *fs, const struct seal_claim *claim)
+{
+	LOCK_SCOPE(&fs->claims_lock);
+	for (const struct seal_claim *c = fs->claims; c; c = c->next) {
+		if (c->inode == claim->inode && c != claim && !c->sealed)
+			return true;
+	}
+	return false;
+}
+
 int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *name)
 {
 	struct fs *fs = ctx;
@@ -137,6 +151,8 @@ int fs_make_stub(void *ctx, struct seal_claim *claim, const struct blob_name *na
 
 	if (r == 0)
 		r = check_closed_locked(inode, claim);
+	if (r == 0 && is_being_learned_locked(fs, claim))
+		r = -EBUSY;
 	return r < 0 ? r : home_leave_locked(fs, inode, lock, name, false);
 }
 
@@ -146,6 +162,8 @@ static int claim_locked(struct fs *fs, struct inode *inode, struct seal_claim *r
 
 	if (r < 0)
 		return r;
+	if (!(atomic_load(&inode->flags) & INODE_SEALED) && move_is_running(fs, inode->ino))
+		return -EBUSY; /* it would be read while it is punched */
 	*ret = (struct seal_claim){
 		.inode = inode,
 		.sealed = atomic_fetch_or(&inode->flags, INODE_CLAIMED) & INODE_SEALED,

@@ -197,6 +197,29 @@ START_TEST(not_if_written_since_it_was_claimed)
 END_TEST
 
 /* A release could take the row with one name, and leave the other. */
+/* Another one reads it: he would find holes. */
+START_TEST(not_while_its_hash_is_learned)
+{
+	struct seal_claim other;
+	struct move move;
+
+	ck_assert_int_eq(fs_claim(&fs, inode->ino, &inode->handle, &other), 0);
+	ck_assert_int_eq(fs_claim(&fs, inode->ino, &inode->handle, &claim), 0);
+	ck_assert_int_eq(fs_make_stub(&fs, &claim, &name), -EBUSY);
+	ck_assert(!has_mark() && holds(1));
+	ck_assert(fs_settle(&fs, &other, true));
+	ck_assert_int_eq(fs_make_stub(&fs, &claim, &name), 0);
+	(void)fs_settle(&fs, &claim, false);
+
+	ck_assert_int_eq(own(true), 0); /* nobody begins to while it is moved */
+	ck_assert(move_begin(&fs, &move, inode->ino));
+	ck_assert_int_eq(fs_claim(&fs, inode->ino, &inode->handle, &other), -EBUSY);
+	move_end(&fs, &move);
+	ck_assert_int_eq(fs_claim(&fs, inode->ino, &inode->handle, &other), 0);
+	ck_assert(fs_settle(&fs, &other, true));
+}
+END_TEST
+
 START_TEST(not_with_two_names)
 {
 	ck_assert_int_eq(linkat(scratch.fd, "f", scratch.fd, "g", 0), 0);
@@ -451,6 +474,7 @@ int main(void)
 		cut_instead_of_brought_home,
 		not_while_somebody_has_it,
 		not_if_written_since_it_was_claimed,
+		not_while_its_hash_is_learned,
 		not_with_two_names,
 		not_without_a_name,
 		split_while_readers_have_the_blob,
