@@ -45,10 +45,12 @@ static void adopt_exec(struct fs *fs, struct inode *inode)
 
 /*
  * Somebody has it open in passthrough as the stub that it was. If the last process had begun to bring its content home,
- * that is done or undone first; and if it is at home then, those who have the blob open go on with it alone.
+ * that is done or undone first; and if it is at home then, or in a draft, those who have the blob open go on with it alone:
+ * who comes to write would be given the blob, too.
  */
-static void adopt_stub(struct fs *fs, struct inode *inode)
+static void adopt_stub(struct fs *fs, struct inode *inode, uint32_t before)
 {
+	const uint32_t kind = INODE_STUB | INODE_DRAFT;
 	struct blob_name name;
 	int r = fs_settle_stub(fs, inode->ino, &inode->handle, &name);
 
@@ -57,10 +59,12 @@ static void adopt_stub(struct fs *fs, struct inode *inode)
 			    "ignoring",
 			    (unsigned long long)inode->ino, log_errname(r));
 	LOCK_SCOPE(itable_lock(fs->itable, inode));
-	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_STUB | INODE_DRAFT));
+	atomic_fetch_and(&inode->flags, ~kind);
 	r = content_learn_locked(fs, inode, -1);
-	if (r < 0 || !(atomic_load(&inode->flags) & INODE_STUB))
-		split_inode_locked(fs, inode);
+	if (r == 0 && (atomic_load(&inode->flags) & kind) == (before & kind))
+		return;
+	split_inode_locked(fs, inode);
+	atomic_fetch_and(&inode->flags, ~kind);
 }
 
 static void adopt_content(struct fs *fs, struct inode *inode, uint32_t before)
@@ -70,7 +74,7 @@ static void adopt_content(struct fs *fs, struct inode *inode, uint32_t before)
 	if (before & INODE_SPLIT)
 		return; /* what is open stays, the rest is seen at the next open */
 	if (inode->nopen > 0 && before & INODE_STUB && !(before & (INODE_ORPHAN | INODE_CACHED)))
-		adopt_stub(fs, inode);
+		adopt_stub(fs, inode, before);
 	if (before & INODE_PINNED && inode->fd >= 0 && fstat(inode->fd, &st) == 0) {
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		content_pin_locked(fs, inode, inode->fd, &st);

@@ -98,3 +98,31 @@ for point in ${POINTS-draft-made:3}; do
 	expect_eq "0 0" "$(status 'd["spill"]["contents"]') $(status 'd["spill"]["bytes"]')"
 	unmount_batonfs
 done
+
+# ---- killed while what others share becomes a draft of its own, and somebody has it open as it was ----
+BATONFS_FAULT=draft-marked mount_batonfs -o "spill=$WORK/spill,takeover=on,dedup_min=64K,high=20%,low=10%"
+are_shared() {
+	[ "$(about "$MNT/1/f" shared) $(about "$MNT/2/f" shared)" = "1 1" ]
+}
+for i in 1 2; do
+	mkdir -p "$MNT/$i"
+	: >"$MNT/$i/mark"
+	echo 1 >"$MNT/.baton/executions/$i/pinned"
+	expect cp "$WORK/data" "$MNT/$i/f"
+done
+wait_until 30 are_shared
+exec 9<>"$MNT/1/hold"
+head -c 8M /dev/zero >&9
+wait_until 30 is_short
+exec 8<"$MNT/1/f"
+echo more >>"$MNT/1/f"
+[ "$(status 'd["takeovers"]')" -ge 1 ] || fail "draft-marked is not passed"
+expect cmp <(cat "$WORK/data"; echo more) "$MNT/1/f"
+expect cmp "$WORK/data" "$MNT/2/f"
+expect cmp "$WORK/data" - <&8
+exec 8>&- 9>&-
+wait_until 20 clean
+release 1
+release 2
+wait_until 30 empty
+unmount_batonfs
