@@ -21,12 +21,13 @@ share_is_below() {
 }
 
 small_store "$([ "$STORE_KIND" = ext4 ] && echo 112 || echo 96)"
-mount_batonfs -o high=80%,low=60%,hugepages=off
+mount_batonfs -o hugepages=off
 log=$WORK/daemon.log
 
 write_file "$MNT/1/data" 24
 cp "$MNT/1/data" "$MNT/2/data"
-wait_until 60 stubs_are 2
+wait_until 60 stubs_are 2 # not before: both and what they will share are nearly too much
+expect "$BATON" -m "$MNT" config high=80% low=60%
 for i in 3 4 5; do
 	head -c 16M /dev/urandom >"$MNT/$i/data"
 done
