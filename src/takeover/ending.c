@@ -39,6 +39,25 @@ static bool is_ending(pid_t pid, pid_t tid, bool gone)
 	return state == 'Z' || state == 'X' || (!gone && flags & PF_EXITING);
 }
 
+int ending_status(pid_t pid)
+{
+	_cleanup_close_ int fd = -1;
+	const char *at;
+	char text[1024];
+	ssize_t n;
+	int status;
+
+	(void)snprintf(text, sizeof(text), "/proc/%d/stat", (int)pid);
+	fd = open(text, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	at = strrchr(text, ' '); /* exit_code is the last one */
+	status = at ? atoi(at) : 0;
+	return status ? status : -1;
+}
+
 bool ending_is_in_order(const struct worker_area *area)
 {
 	return atomic_load(&area->ended) || !atomic_load(&area->tid);

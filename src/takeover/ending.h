@@ -23,4 +23,10 @@ bool ending_is_in_order(const struct worker_area *area);
  */
 bool ending_has_threads(const struct worker_area *area, pid_t pid, bool takes_long);
 
+/*
+ * Of a process that was killed, or ends by itself, and whose parent cannot be told yet: its status as waitpid(2) will tell it.
+ * -1: it cannot be seen.
+ */
+int ending_status(pid_t pid);
+
 #endif

@@ -36,8 +36,10 @@
 /* Not in the headers of every release; source: linux/pidfd.h of Linux 6.9. */
 #define PIDFD_OF_THREAD O_EXCL
 
-/* How often the threads of a dead worker are looked for. */
+/* How often the threads of a dead worker are looked for; and when that takes long: a disk hangs. */
 #define THREADS_POLL_NS (NS_PER_MS / 5)
+#define THREADS_SLOW_POLL_NS (20 * NS_PER_MS)
+#define THREADS_SLOW_NS (NS_PER_S / 4)
 
 /*
  * How long a worker is left in peace that has died. Source: its memory takes milliseconds; and while a thread of it is just going,
@@ -251,25 +253,34 @@ static int start(struct guardian *g)
 }
 
 /*
- * None of its threads does anything any more. The status, or -1: it has none yet, for it was killed and gives its memory back, or
- * a thread of it hangs. Nor would the process's own descriptor tell of its end before that is gone, nor that of its first thread
- * (Linux 6.15).
+ * None of its threads does anything any more. As waitpid(2) has it; of one that has died, which still gives its memory back, or a
+ * thread of it hangs, what /proc says. -1: neither. Nor would the process's own descriptor tell of its end before that is gone, nor
+ * that of its first thread (Linux 6.15).
  */
 static int await_end(struct guardian *g)
 {
-	const struct timespec poll_time = { .tv_nsec = THREADS_POLL_NS };
-	int64_t until = clock_ns(CLOCK_MONOTONIC) + URGENT_START_NS;
+	struct timespec poll_time = { .tv_nsec = THREADS_POLL_NS };
+	int64_t start = clock_ns(CLOCK_MONOTONIC);
+	int64_t waited = 0;
 	int status;
 
-	while (ending_has_threads(g->area, g->pid, clock_ns(CLOCK_MONOTONIC) >= until))
+	watchdog_dies(g->plan->watchdog);
+	while (ending_has_threads(g->area, g->pid, waited >= URGENT_START_NS)) {
+		if (waited >= THREADS_SLOW_NS) {
+			urgent_begin(); /* nobody can hurry that */
+			poll_time.tv_nsec = THREADS_SLOW_POLL_NS;
+			watchdog_await_death(g->plan->watchdog, g->pid);
+		}
 		(void)nanosleep(&poll_time, NULL);
+		waited = clock_ns(CLOCK_MONOTONIC) - start;
+	}
 	keep_fd_drop(g->pidfd);
 	g->pidfd = safe_close(g->pidfd);
 	keep_fd_drop(g->thread);
 	g->thread = safe_close(g->thread);
 	if (!ending_is_in_order(g->area))
-		return -1; /* collect() has it later */
-	urgent_begin();	   /* as urgent_wait() demands */
+		return ending_status(g->pid); /* collect() has it later */
+	urgent_begin();			      /* as urgent_wait() demands */
 	return waitpid(g->pid, &status, WNOHANG) == g->pid ? status : -1;
 }
 
@@ -310,11 +321,17 @@ static void try_upgrade(struct guardian *g)
 }
 
 /* Whether its end makes room for another program; else it has ended for good, or died. */
-static bool has_left(const struct guardian *g, int status)
+static bool has_left(const struct guardian *g)
 {
-	if (!g->leaving || atomic_load(&g->area->ended))
+	return g->leaving && !atomic_load(&g->area->ended);
+}
+
+/* Whether it has ended in order, with nothing left to be taken over, or could not begin. */
+static bool has_ended(const struct guardian *g, int status)
+{
+	if (status < 0 || !WIFEXITED(status))
 		return false;
-	return atomic_load(&g->area->left) || status < 0 || WIFSIGNALED(status);
+	return ending_is_in_order(g->area) || !g->was_ready;
 }
 
 /* Execute another program. Returns if it cannot be; then this one goes on. */
@@ -478,19 +495,20 @@ static void attend(struct guardian *g)
 	urgent_wait();
 }
 
+/* A status, also if it is not known: as waitpid(2)'s. */
 static int died_of(const struct guardian *g, int status)
 {
 	int told = atomic_load(&g->area->signal);
 
-	if (status >= 0 && WIFSIGNALED(status))
-		return WTERMSIG(status);
-	return told ? told : SIGKILL;
+	if (told)
+		return told;
+	return status >= 0 ? status : SIGKILL;
 }
 
 /* How much a death counts, in eighths of a try; 0: it was a good life. */
 static unsigned int badness(const struct guardian *g, int status)
 {
-	bool killed = died_of(g, status) == SIGKILL;
+	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 
 	if (g->hung)
 		return clock_ns(CLOCK_MONOTONIC) - g->start_mono_ns < GUARDIAN_HANG_NS ? 8 : 0;
@@ -504,8 +522,6 @@ static bool goes_on(struct guardian *g, int status)
 {
 	unsigned int bad;
 
-	if (status >= 0 && WIFEXITED(status))
-		return false;
 	if (g->stopping || !g->was_ready || !atomic_load(&g->area->replaceable))
 		return false;
 	bad = badness(g, status);
@@ -525,22 +541,26 @@ static bool fails(struct guardian *g)
 	return ++g->unproven == GUARDIAN_NEW_TRIES;
 }
 
-static void tell_end(pid_t pid, int signo)
+static void tell_end(pid_t pid, int status)
 {
-	log_warning("worker died pid=%d signal=%d (%s)", (int)pid, signo, strsignal(signo));
+	if (WIFEXITED(status))
+		log_warning("worker ended by itself pid=%d status=%d, serving", (int)pid,
+			    WEXITSTATUS(status));
+	else
+		log_warning("worker died pid=%d signal=%d (%s)", (int)pid, WTERMSIG(status),
+			    strsignal(WTERMSIG(status)));
 }
 
 static int run(struct guardian *g)
 {
 	pid_t before = 0;
-	int signo = 0;
-	int status;
+	int status = 0;
 	int r;
 
 	for (;;) {
 		r = start(g);
 		if (before) { /* not earlier: the log may be on a busy disk, and everybody waits */
-			tell_end(before, signo);
+			tell_end(before, status);
 			watchdog_tell(g->plan->watchdog);
 		}
 		if (r < 0)
@@ -552,25 +572,25 @@ static int run(struct guardian *g)
 		if (!atomic_load(&g->area->died_mono_ns)) /* else nobody has been served since */
 			atomic_store(&g->area->died_mono_ns, clock_ns(CLOCK_MONOTONIC));
 		status = await_end(g);
-		if (has_left(g, status)) {
+		if (has_left(g)) {
 			replace(g);
 			continue;
 		}
-		if (status >= 0 && WIFEXITED(status))
+		if (has_ended(g, status))
 			return WEXITSTATUS(status);
 		if (atomic_load(&g->area->ended)) /* a thread of it hangs */
 			return g->area->result;
 		before = g->pid;
-		signo = died_of(g, status);
+		status = died_of(g, status);
 		if (!goes_on(g, status))
 			break;
 		if (fails(g)) {
-			tell_end(before, signo);
+			tell_end(before, status);
 			before = 0;
 			go_back(g);
 		}
 	}
-	tell_end(before, signo);
+	tell_end(before, status);
 	watchdog_tell(g->plan->watchdog);
 	return -EIO;
 }

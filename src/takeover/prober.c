@@ -119,9 +119,12 @@ NORETURN static void run(struct prober_counts *counts, const struct prober_plan 
 	(void)prctl(PR_SET_NAME, "batonfs-probe");
 	(void)setrlimit(RLIMIT_CORE, &none);
 	if (plan->enter_host(plan->ctx) < 0 || keep_one(fd) < 0 ||
-	    read(SOCKET_FD, &byte, 1) != 1 || /* it could not be mounted */
-	    clone_mount(&a) < 0)
+	    read(SOCKET_FD, &byte, 1) != 1) /* it could not be mounted */
 		_exit(EXIT_FAILURE);
+	atomic_fetch_add(&counts->begun, 1); /* this is answered by nobody else, either */
+	if (clone_mount(&a) < 0)
+		_exit(EXIT_FAILURE);
+	atomic_fetch_add(&counts->answered, 1);
 	(void)setsid(); /* not before: an automount may be being made, see main.c */
 	r = plan->become_nobody();
 	if ((r < 0 && r != -EPERM) || write(SOCKET_FD, "", 1) != 1)
@@ -152,8 +155,8 @@ int prober_begin(struct prober *p, const struct prober_plan *plan)
 
 	if (r < 0)
 		return r;
-	atomic_store(&p->counts->begun, 0);
-	atomic_store(&p->counts->answered, 0);
+	atomic_store(&p->counts->begun,
+		     atomic_load(&p->counts->answered)); /* one may have ended waiting */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	pid = fork();

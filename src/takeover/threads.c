@@ -64,6 +64,7 @@ static void read_kernel(pid_t pid, struct thread_state *t)
 		t->switches = number_of(text, "\nvoluntary_ctxt_switches:", 10) +
 			      number_of(text, "\nnonvoluntary_ctxt_switches:", 10);
 		t->blocked = number_of(text, "\nSigBlk:", 16);
+		t->traced = number_of(text, "\nTracerPid:", 10) > 0;
 	}
 	if (read_file(pid, t->tid, "wchan", t->wchan, sizeof(t->wchan)) &&
 	    strcmp(t->wchan, "0") == 0)
@@ -88,12 +89,4 @@ size_t threads_look(pid_t pid, struct thread_state *ret, size_t max)
 		ret[n++] = t;
 	}
 	return n;
-}
-
-bool threads_are_traced(pid_t pid)
-{
-	char text[4096];
-
-	return read_file(pid, pid, "status", text, sizeof(text)) &&
-	       number_of(text, "\nTracerPid:", 10) > 0;
 }

@@ -20,13 +20,11 @@ struct thread_state {
 	uint64_t switches; /* so often it has given up, or lost, its CPU */
 	uint64_t cpu_ticks;
 	uint64_t blocked; /* signals; that of number N is bit N - 1 */
+	bool traced;	  /* somebody debugs it */
 	char wchan[32];	  /* where in the kernel; "" if that is not to be seen */
 };
 
 /* Those of `pid`, up to `max`: how many. */
 size_t threads_look(pid_t pid, struct thread_state *ret, size_t max);
-
-/* Whether somebody debugs it. */
-bool threads_are_traced(pid_t pid);
 
 #endif

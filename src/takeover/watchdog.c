@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "takeover/area.h"
+#include "takeover/excuse.h"
 #include "takeover/stacks.h"
 #include "takeover/threads.h"
 #include "takeover/watch.h"
@@ -24,6 +25,12 @@
 
 /* If only the service manager asks. */
 #define LIMIT_NS (10 * NS_PER_S)
+
+/*
+ * Looks in a row, each half of the limit, at which nobody asks, before it counts that there is a prober which does not ask:
+ * it is stopped, or has no CPU. Source: a look and a question may just miss each other.
+ */
+#define IDLE_LOOKS 3
 
 /* What a thread was at, one line. */
 #define REQUEST_TEXT_MAX 160
@@ -51,11 +58,12 @@ struct watchdog {
 	int64_t next_mono_ns; /* 0: not yet */
 	bool patient;	      /* the service manager has been told to be */
 	bool starting;
-	bool told;				      /* what is at present, and was told */
-	struct thread_state before[THREADS_LOOK_MAX]; /* when an answer was first missed */
-	size_t nbefore;
+	bool dies;	     /* it was killed, and that it cannot end has not been told */
+	const char *told;    /* what is at present, and was told; NULL: all is well */
+	unsigned int idle;   /* looks in a row at which nobody asked */
+	struct sight before; /* when an answer was first missed */
+	struct sight now;
 	struct sightings seen;
-	struct thread_state now[THREADS_LOOK_MAX]; /* of a look */
 };
 
 /* ---- the service manager ---- */
@@ -102,16 +110,23 @@ static void feed(struct watchdog *w)
 
 /* ---- what the threads are at ---- */
 
+static void look_at(struct sight *s, pid_t pid)
+{
+	s->mono_ns = clock_mono_ns();
+	s->count = threads_look(pid, s->threads, ARRAY_SIZE(s->threads));
+}
+
+/* From what `now` has. */
 static void see(struct watchdog *w, pid_t pid)
 {
-	size_t n = threads_look(pid, w->now, ARRAY_SIZE(w->now));
+	size_t n = w->now.count;
 
 	w->seen.count = n;
-	stacks_collect(w->stacks, pid, w->now, n);
+	stacks_collect(w->stacks, pid, w->now.threads, n);
 	for (size_t i = 0; i < n; i++) {
 		struct sighting *s = &w->seen.all[i];
 
-		s->thread = w->now[i];
+		s->thread = w->now.threads[i];
 		s->request[0] = '\0';
 		w->plan.request(w->plan.ctx, s->thread.tid, s->request, sizeof(s->request));
 		s->depth = stacks_of(w->stacks, s->thread.tid, s->stack);
@@ -150,66 +165,79 @@ void watchdog_tell(struct watchdog *w)
 
 /* ---- why not ---- */
 
-static const struct thread_state *find(const struct watchdog *w, pid_t tid)
+static bool serves(void *ctx, pid_t tid)
 {
-	for (size_t i = 0; i < w->nbefore; i++) {
-		if (w->before[i].tid == tid)
-			return &w->before[i];
-	}
-	return NULL;
+	const struct watchdog *w = ctx;
+	char request[REQUEST_TEXT_MAX];
+
+	request[0] = '\0';
+	w->plan.request(w->plan.ctx, tid, request, sizeof(request));
+	return request[0] != '\0';
 }
 
-/* Whether it has been there all the time: the kernel has not let it go, or not let it run. */
-static bool is_held(const struct watchdog *w, const struct thread_state *t, char state)
+static bool may_hang(void *ctx, pid_t tid)
 {
-	const struct thread_state *before = find(w, t->tid);
+	const struct watchdog *w = ctx;
 
-	return before && t->state == state && before->state == state &&
-	       t->switches == before->switches && t->cpu_ticks == before->cpu_ticks;
+	return worker_area_may_hang(worker_area(w->plan.keep), tid);
 }
 
+/* Since `before`. */
 static const char *excuse(struct watchdog *w, pid_t pid)
 {
-	const struct worker_area *area = worker_area(w->plan.keep);
-	size_t n = threads_look(pid, w->now, ARRAY_SIZE(w->now));
+	const struct excuse_upcalls up = { w, serves, may_hang };
 
-	if (threads_are_traced(pid))
-		return "it is being debugged";
-	for (size_t i = 0; i < n; i++) {
-		if (is_held(w, &w->now[i], 'D') && !worker_area_may_hang(area, w->now[i].tid))
-			return "the store does not answer";
-		if (is_held(w, &w->now[i], 'R'))
-			return "the machine is busy";
-	}
-	return NULL;
+	look_at(&w->now, pid);
+	return excuse_find(&w->before, &w->now, &up);
 }
 
 /* ---- looks ---- */
 
-static void miss(struct watchdog *w, pid_t pid)
+static void schedule(struct watchdog *w, int64_t in_ns)
 {
-	if (w->watch.looks == 1)
-		w->nbefore = threads_look(pid, w->before, ARRAY_SIZE(w->before));
+	w->next_mono_ns = clock_mono_ns() + in_ns;
+}
+
+/* As long as it lasts; longer than it takes to be told again. */
+static int64_t excused_ns(const struct watchdog *w)
+{
+	return WATCHDOG_SERVICE_PARTS * MAX_OF(w->service_ns, w->limit_ns);
+}
+
+/* Once, as long as it is the same. */
+static void tell_excuse(struct watchdog *w, pid_t pid, const char *what, const char *why)
+{
+	if (w->told == why)
+		return;
+	w->told = why;
+	see(w, pid);
+	log_warning("%s pid=%d: %s", what, (int)pid, why);
+	watchdog_tell(w);
 }
 
 /* True: it is to be killed. */
 static bool judge(struct watchdog *w, pid_t pid)
 {
+	static const char nobody_kills[] = "";
 	const char *why = excuse(w, pid);
+	bool kill = !why && !w->plan.single && w->plan.limit_ns;
+	char what[80];
 
 	watch_forgive(&w->watch);
 	if (why)
-		ask_patience(w, WATCHDOG_SERVICE_PARTS * MAX_OF(w->service_ns, w->limit_ns), why);
-	if (w->told)
-		return false;
-	see(w, pid);
-	w->told = why || w->plan.single || !w->plan.limit_ns;
-	log_warning("no request has been answered for %" PRId64 " ms pid=%d%s%s",
-		    w->limit_ns / NS_PER_MS, (int)pid, why ? ": " : "", why ? why : "");
-	if (!w->told)
-		return true;
-	watchdog_tell(w);
-	return false;
+		ask_patience(w, excused_ns(w), why);
+	(void)snprintf(what, sizeof(what), "no request has been answered for %" PRId64 " ms",
+		       w->limit_ns / NS_PER_MS);
+	if (why) {
+		tell_excuse(w, pid, what, why);
+	} else if (kill || w->told != nobody_kills) {
+		w->told = kill ? NULL : nobody_kills;
+		see(w, pid);
+		log_warning("%s pid=%d", what, (int)pid);
+		if (!kill)
+			watchdog_tell(w);
+	}
+	return kill;
 }
 
 /* It has let go of the filesystem, which is not mounted any more but in use; or somebody has killed it. */
@@ -217,8 +245,6 @@ static void revive(struct watchdog *w)
 {
 	int r = -EPIPE;
 
-	if (!prober_has_ended(&w->prober))
-		return;
 	watchdog_over_exec(w, true);
 	prober_end(&w->prober);
 	if (!w->plan.single)
@@ -233,47 +259,110 @@ static void revive(struct watchdog *w)
 	w->next_mono_ns = 0;
 }
 
-static void schedule(struct watchdog *w, int64_t in_ns)
+/* There is a prober, and it does not ask. */
+static void bear_idle(struct watchdog *w)
 {
-	w->next_mono_ns = clock_mono_ns() + in_ns;
+	static const char why[] = "the process that asks whether the mount answers does not run";
+
+	if (++w->idle < IDLE_LOOKS)
+		return;
+	ask_patience(w, excused_ns(w), why);
+	if (w->told != why)
+		log_warning("%s: it is stopped, or does not get a CPU", why);
+	w->told = why;
 }
 
-bool watchdog_look(struct watchdog *w, pid_t pid, bool ready)
+/* It starts: that takes as long as the store is large, and longer if that does not answer. */
+static void await_start(struct watchdog *w, pid_t pid)
 {
-	struct watch_counts now;
+	const char *why = w->starting ? excuse(w, pid) : NULL;
 
-	if (!w || watchdog_due_ns(w) > 0)
-		return false;
-	schedule(w, w->limit_ns / 2);
-	if (!ready) {
-		if (!w->starting)
-			ask_patience(w, WATCHDOG_START_S * NS_PER_S, "starting another worker");
-		w->starting = true;
-		watch_forgive(&w->watch);
-		return false;
-	}
-	w->starting = false;
-	now.asked = atomic_load(&w->prober.counts->begun);
-	now.answered = atomic_load(&w->prober.counts->answered);
-	now.others = w->plan.answered(w->plan.ctx);
-	switch (watch_look(&w->watch, &now)) {
+	if (!w->starting || why)
+		ask_patience(w, WATCHDOG_START_S * NS_PER_S, why ? why : "starting another worker");
+	if (why)
+		tell_excuse(w, pid, "worker does not start", why);
+	w->starting = true;
+	look_at(&w->before, pid);
+	watch_forgive(&w->watch);
+}
+
+/* True: it is to be killed. */
+static bool look(struct watchdog *w, pid_t pid)
+{
+	const struct watch_counts now = {
+		.asked = atomic_load(&w->prober.counts->begun),
+		.answered = atomic_load(&w->prober.counts->answered),
+		.others = w->plan.answered(w->plan.ctx),
+	};
+	enum watch_says says = watch_look(&w->watch, &now);
+
+	if (says != WATCH_IDLE)
+		w->idle = 0;
+	switch (says) {
 	case WATCH_ANSWERED:
 		if (w->told)
 			log_notice("requests are answered again pid=%d", (int)pid);
-		w->told = false;
+		w->told = NULL;
 		feed(w);
 		return false;
 	case WATCH_IDLE:
-		revive(w);
+		bear_idle(w);
 		return false;
 	case WATCH_WAITING:
-		miss(w, pid);
+		if (w->watch.looks == 1)
+			look_at(&w->before, pid);
 		break;
 	case WATCH_SILENT:
 		return judge(w, pid);
 	}
 	schedule(w, w->limit_ns / WATCH_LOOKS);
 	return false;
+}
+
+bool watchdog_look(struct watchdog *w, pid_t pid, bool ready)
+{
+	if (!w || watchdog_due_ns(w) > 0)
+		return false;
+	schedule(w, w->limit_ns / 2);
+	if (!ready) {
+		await_start(w, pid);
+		return false;
+	}
+	w->starting = false;
+	if (!prober_has_ended(&w->prober))
+		return look(w, pid);
+	/* What it asked last will never count as answered. */
+	watch_forgive(&w->watch);
+	revive(w);
+	return false;
+}
+
+void watchdog_dies(struct watchdog *w)
+{
+	if (!w || !w->next_mono_ns)
+		return;
+	w->dies = true;
+	w->starting = false;
+	watch_forgive(&w->watch);
+	schedule(w, w->limit_ns / 2);
+}
+
+void watchdog_await_death(struct watchdog *w, pid_t pid)
+{
+	const struct excuse_upcalls up = { w, serves, may_hang };
+	const char *why;
+
+	if (watchdog_due_ns(w) > 0)
+		return;
+	schedule(w, w->limit_ns / 2);
+	look_at(&w->now, pid);
+	why = excuse_of_dying(&w->now, &up);
+	ask_patience(w, excused_ns(w), why ? why : "a worker ends");
+	if (!why || !w->dies)
+		return;
+	w->dies = false; /* told */
+	w->told = NULL;
+	tell_excuse(w, pid, "worker was killed and cannot end", why);
 }
 
 int64_t watchdog_due_ns(const struct watchdog *w)

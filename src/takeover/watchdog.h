@@ -7,9 +7,12 @@
  * Not silent, whatever it does not answer, is a process
  *
  * - that has a thread which the kernel does not let go: its store hangs. A kill would end nothing before that is over, and
- *   everybody gets his answer then. The service manager is told to be patient as long;
+ *   everybody gets his answer then;
  * - whose threads would run and are not let: the machine is busy;
  * - that is being debugged.
+ *
+ * The service manager is told to be patient as long, and the log why (takeover/excuse.h). One that was stopped (SIGSTOP) is
+ * silent: whoever waits for it does not know that somebody means to let it go on.
  */
 #ifndef TAKEOVER_WATCHDOG_H
 #define TAKEOVER_WATCHDOG_H
@@ -70,6 +73,13 @@ int64_t watchdog_due_ns(const struct watchdog *w);
  * down what its threads were at, for watchdog_tell().
  */
 bool watchdog_look(struct watchdog *w, pid_t pid, bool ready) WARN_UNUSED;
+
+/*
+ * It has died, or ends, and its last thread is waited for: once, and then again and again. The service manager is told to be
+ * patient, and the log, if it is the store that holds a thread.
+ */
+void watchdog_dies(struct watchdog *w);
+void watchdog_await_death(struct watchdog *w, pid_t pid);
 
 /* Tell the log. */
 void watchdog_tell(struct watchdog *w);

@@ -37,13 +37,17 @@ void fault_hang(const char *name)
 {
 	const char *path = getenv("BATONFS_FAULT_HANG");
 	char text[32];
+	int status = -1;
 	FILE *f = path ? fopen(path, "re") : NULL;
-	bool here = f && fscanf(f, "%31s", text) == 1 && strcmp(text, name) == 0;
+	bool here = f && fscanf(f, "%31s %d", text, &status) >= 1 && strcmp(text, name) == 0;
 
 	if (f)
 		(void)fclose(f);
 	while (here && unlink(path) == 0) {
-		for (;;) /* pause(2) is not among the calls that the filter allows: it would not wait */
+		if (status >= 0)
+			_exit(status);
+		/* pause(2) is not among the calls that the filter allows: it would not wait. */
+		for (;;)
 			(void)nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
 	}
 }

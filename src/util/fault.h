@@ -7,7 +7,7 @@
  * of that name, for the Nth time. FAULT_NUMBER() is a number that a test may set by a variable of its own.
  *
  * BATONFS_FAULT_HANG names a file whose first line is NAME. The first thread that comes to the point of that name removes
- * it, and stays there for ever.
+ * it, and stays there for ever; with NAME STATUS the process ends there, with that status.
  *
  * BATONFS_FAULT_CALLS names a file that a test writes while the process runs:
  *

@@ -91,3 +91,50 @@ wait_until 20 probes_again
 kill -STOP "$worker"
 expect_eq hello "$(cat "$MNT/1/f")"
 expect_eq 3 "$(status 'd["hung"]')"
+
+# Both stand still; the guardian first, which would kill the other one.
+stop_both() {
+	local pid
+
+	for pid in $guardian $worker; do
+		kill -STOP "$pid"
+		wait_until 10 stopped "$pid"
+	done
+}
+
+# ---- killed while it waited: its question is not answered for ever, and nobody's fault ----
+
+probing() {
+	prober=$(pgrep -n -P "$guardian" -x batonfs-probe) && grep -q request_wait_answer "/proc/$prober/stack"
+}
+worker=$(status 'd["worker"]')
+stop_both
+wait_until 10 probing
+kill -9 "$prober"
+kill -CONT "$worker" "$guardian"
+wait_until 20 probes_again
+expect_eq "$worker 3" "$(status 'd["worker"], d["hung"]' | tr -d '(),')" "who serves after a prober's death"
+
+# ---- debugged: whoever does that wants it to live; until he lets it go as it is ----
+
+stop_both
+python3 - "$worker" <<'PYTHON' &
+import ctypes, sys, time
+PTRACE_SEIZE = 0x4206
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+if libc.ptrace(PTRACE_SEIZE, int(sys.argv[1]), None, None) != 0:
+    sys.exit(1)
+time.sleep(1000)
+PYTHON
+debugger=$!
+traced() {
+	gone $debugger && fail "cannot trace"
+	grep -q "^TracerPid:[[:space:]]*$debugger\$" "/proc/$worker/status"
+}
+wait_until 10 traced
+kill -CONT "$guardian"
+wait_until 20 said "no request has been answered for 1000 ms pid=$worker: it is being debugged"
+kill -9 $debugger
+expect_eq hello "$(cat "$MNT/1/f")"
+expect_eq 4 "$(status 'd["hung"]')" "hung, after a debugger"
