@@ -62,7 +62,7 @@ static void add_metrics(void *ctx, FILE *out)
 		.seal = d->seal,
 		.reaper = d->reaper,
 		.ttl_ns = exec_default_ttl(d->execs),
-		.takeovers = d->takeovers,
+		.takeovers = daemon_deaths(d),
 		.hung = guardian_hung(d->keep),
 		.takeover_ns = (uint64_t)guardian_waited_ns(d->keep),
 	};

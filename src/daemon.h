@@ -37,8 +37,8 @@ struct daemon {
 	struct keep *keep;	/* what outlives this process */
 	pid_t guardian;		/* 0: this process is alone */
 	char alone_why[96];	/* why no other process can take this one's place; "" if one can */
-	unsigned int takeovers; /* processes that had the mount before this one */
-	unsigned int upgrades;	/* programs that had */
+	unsigned int takeovers; /* processes that had the mount before this one: died or left */
+	unsigned int upgrades;	/* programs that had, and left it to the next one */
 	bool mountpoint_hangs;	/* a batonfs is there that does not answer, to be detached */
 	pthread_t main_thread;	/* gets SIGTERM when the mount has ended */
 };
@@ -83,6 +83,12 @@ void daemon_leave(struct daemon *d);
 
 /* 0; -errno: the connection to the kernel was not ended by us. */
 int daemon_take_down(struct daemon *d);
+
+/* How many processes that served the mount have died; one whose program was taken back counts as well. */
+static inline unsigned int daemon_deaths(const struct daemon *d)
+{
+	return d->takeovers - d->upgrades;
+}
 
 /* In the guardian, when its workers have closed everything. */
 void daemon_let_go(struct daemon *d);

@@ -109,7 +109,7 @@ void status_add(struct daemon *d, json_t *object)
 	(void)json_object_set_new(object, "worker", json_integer(getpid()));
 	(void)json_object_set_new(object, "takeover", json_boolean(!d->alone_why[0]));
 	(void)json_object_set_new(object, "takeover_why", json_string(d->alone_why));
-	(void)json_object_set_new(object, "takeovers", json_integer(d->takeovers));
+	(void)json_object_set_new(object, "takeovers", json_integer(daemon_deaths(d)));
 	(void)json_object_set_new(object, "hung", json_integer(guardian_hung(d->keep)));
 	(void)json_object_set_new(object, "upgrades", json_integer(d->upgrades));
 	(void)json_object_set_new(object, "filesystem", json_string(d->store.filesystem));

@@ -132,7 +132,7 @@ for name in $failed; do
 done
 [ $killer = 0 ] || fail "who kills: exit $killer"
 [ -z "$failed" ] || fail "clients saw errors:$failed"
-expect_eq "$kills" "$(status 'd["takeovers"]')" "takeovers"
+expect_eq "$kills" "$(status 'd["takeovers"] + d["upgrades"]')" "replaced"
 grep -h . "$WORK"/{probe,node,git,locks,release}.out
 echo "steps: $(cat "$WORK"/load*.out | paste -sd+ | bc)"
 python3 "$here/takeover_load.py" stalls "$WORK/probe.log" "$WORK/kills.log"
@@ -169,7 +169,7 @@ forgotten() {
 }
 wait_until 20 forgotten
 kill -9 "$(status 'd["worker"]')"
-expect_eq $((kills + 1)) "$(status 'd["takeovers"]')" "takeovers"
+expect_eq $((kills + 1)) "$(status 'd["takeovers"] + d["upgrades"]')" "replaced"
 registered=$(python3 "$here/takeover_load.py" ids "$guardian")
 left=$(($(ls "/proc/$guardian/fd" | wc -l) - descriptors))
 echo "left: descriptors $left, backing ids ${registered% *} of ${registered#* }; guardian $(grep VmRSS "/proc/$guardian/status")"
