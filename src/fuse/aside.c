@@ -76,7 +76,7 @@ static void move(void *arg)
 		return; /* the kernel has forgotten it */
 	r = getrandom(&secret, sizeof(secret), GRND_NONBLOCK) == sizeof(secret) ? 0 : -EAGAIN;
 	(void)snprintf(a->name, sizeof(a->name), "released-%016" PRIx64, secret);
-	if (r == 0 && fs->refresh)
+	if (r == 0)
 		r = look(a);
 	if (r < 0)
 		log_debug("notify name=%s error=%s, ignoring", a->name, log_errname(r));
@@ -86,7 +86,7 @@ static void move(void *arg)
 
 void aside_move(struct fs *fs, uint64_t nodeid)
 {
-	struct aside *a = calloc(1, sizeof(*a));
+	struct aside *a = fs->refresh ? calloc(1, sizeof(*a)) : NULL;
 
 	if (!a)
 		return;

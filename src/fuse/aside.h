@@ -17,7 +17,8 @@ struct fuse_entry_param;
 
 /*
  * Do so with a directory of the root, by its node id, in the notifier's thread before anything that is queued later. If it
- * cannot be done (there is no such thread, or somebody is making something in the root) all goes on as without it.
+ * cannot be done (without passthrough there is no such thread; or somebody is making something in the root) all goes on as
+ * without it.
  */
 void aside_move(struct fs *fs, uint64_t nodeid);
 
