@@ -47,6 +47,11 @@ enum baton_exit cmd_import(const struct invocation *inv)
 	struct archive_sums sums;
 	int r;
 
+	if (wishes.id && strchr(wishes.id, '/')) {
+		say_error("import %s: not an execution ID: a file to read is named with -i FILE",
+			  wishes.id);
+		return BATON_USAGE;
+	}
 	if (wishes.id && !client_check_id("import", wishes.id))
 		return BATON_USAGE;
 	if (wishes.force && wishes.merge) {

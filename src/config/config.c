@@ -248,6 +248,19 @@ static int parse_source(struct config *c, const char *arg, bool *source, struct 
 	return config_say(c, "source", arg, &command_line, error);
 }
 
+/* It may be one of those that stand behind -o. */
+static int complain_unknown(const char *arg, struct config_error *error)
+{
+	const char *word = arg + strspn(arg, "-");
+	_cleanup_free_ char *name = strndup(word, strcspn(word, "="));
+
+	if (name && option_find(name))
+		return config_fail(error, &command_line,
+				   "unknown option '%s'; it is written: -o %s", arg, word);
+	return config_fail(error, &command_line, "unknown option '%s'; batonfs --help lists them",
+			   arg);
+}
+
 static int parse_argument(int argc, char **argv, int *i, struct config *c, bool *source,
 			  struct config_error *error)
 {
@@ -262,8 +275,7 @@ static int parse_argument(int argc, char **argv, int *i, struct config *c, bool 
 	else if (strcmp(arg, "--config") == 0 || strncmp(arg, "--config=", 9) == 0)
 		return parse_file_name(argc, argv, i, c, error);
 	else if (arg[0] == '-' && arg[1])
-		return config_fail(error, &command_line,
-				   "unknown option '%s'; batonfs --help lists them", arg);
+		return complain_unknown(arg, error);
 	else if (!*source && !c->clear)
 		return parse_source(c, arg, source, error);
 	else if (!c->mountpoint)
@@ -291,6 +303,9 @@ int config_parse(int argc, char **argv, struct config *ret, struct config_error 
 		if (r < 0)
 			return -EINVAL;
 	}
+	if (c.clear && !c.mountpoint)
+		return config_fail(error, &command_line,
+				   "mountpoint missing; usage: batonfs --clear MOUNTPOINT");
 	if (!c.help && !c.version && !c.mountpoint)
 		return config_fail(error, &command_line,
 				   "%s missing; usage: batonfs [-o OPTIONS] SOURCE MOUNTPOINT",

@@ -76,6 +76,10 @@ static int find_directory(const char *source, struct store *st, struct store_err
 	st->path = realpath(source, NULL);
 	if (st->path)
 		return 0;
+	if (errno == ENOENT && strchr(source, ':') && !strchr(source, '/'))
+		return fail(error, -ENOENT,
+			    "store %s does not exist; one in memory is written memory:SIZE",
+			    source);
 	if (errno == ENOENT)
 		return fail(error, -ENOENT,
 			    "store %s does not exist; make it with: mkdir -p -m 0700 %s", source,

@@ -36,6 +36,9 @@ for mode in "" -f; do
 	refuses 2 "unknown option 'colour'" "$BATONFS" $mode -o colour=red "$WORK/empty" "$MNT"
 	refuses 2 'baton config' "$BATONFS" $mode -o remount,ttl=5m "$WORK/empty" "$MNT"
 	refuses 2 "unknown option '--colour'" "$BATONFS" $mode --colour "$WORK/empty" "$MNT"
+	refuses 2 "unknown option '--ttl=5m'; it is written: -o ttl=5m" "$BATONFS" $mode --ttl=5m "$WORK/empty" "$MNT"
+	refuses 2 "usage: batonfs --clear MOUNTPOINT" "$BATONFS" $mode --clear
+	refuses 2 "memori:1G does not exist; .*memory:SIZE" "$BATONFS" $mode memori:1G "$MNT"
 	refuses 2 "unknown option '-x'" "$BATONFS" $mode -x "$WORK/empty" "$MNT"
 	for bad in soon -1 0 1y 1e5 '' ' ' 999999d; do
 		refuses 2 "ttl.*30m" "$BATONFS" $mode -o "ttl=$bad" "$WORK/empty" "$MNT"
