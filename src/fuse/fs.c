@@ -15,22 +15,34 @@
 #include "fuse/node_exec.h"
 #include "fuse/prune.h"
 #include "store/lease.h"
+#include "takeover/keep.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-static int fds_lent(void)
+/* Of directories that are kept open, so many are looked at for each descriptor of a client's when there are many. */
+#define SHRINK_LOOKS 16
+
+static int fds_limit(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return INT_MAX;
-	return (int)(MIN_OF(limit.rlim_cur, (rlim_t)INT_MAX) / 4 * 3);
+	return (int)MIN_OF(limit.rlim_cur, (rlim_t)INT_MAX);
+}
+
+bool fs_may_keep(struct fs *fs, int fd)
+{
+	if (fd >= fs->fds_many)
+		dircache_shrink(fs->dirs, SHRINK_LOOKS);
+	return fd < fs->fds_lent;
 }
 
 int fs_new(const struct fs_config *config, const struct store *store, struct exec_table *execs,
 	   struct ledger *ledger, struct seal *seal, struct fs **ret)
 {
+	static const struct dircache_upcalls idle = { keep_fd_idle, keep_fd_idle_drop };
 	_cleanup_(fs_freep) struct fs *fs = calloc(1, sizeof(*fs));
 	struct stat st;
 	int r;
@@ -43,7 +55,8 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	fs->ledger = ledger;
 	fs->seal = seal;
 	fs->start_real_ns = clock_real_ns();
-	fs->fds_lent = fds_lent();
+	fs->fds_lent = fds_limit() / 4 * 3;
+	fs->fds_many = fds_limit() / 2;
 	lock_init(&fs->claims_lock, LOCK_CLAIMS);
 	lock_init(&fs->moves_lock, LOCK_MOVES);
 	lock_init(&fs->verdict_lock, LOCK_CONTROL);
@@ -53,7 +66,8 @@ int fs_new(const struct fs_config *config, const struct store *store, struct exe
 	fs_set_slow(fs, config->slow_ns);
 	if (fstat(store->tree_fd, &st) < 0)
 		return -errno;
-	r = dircache_new(store->fd, &fs->dirs); /* first: evicting even the root asks it */
+	/* First: evicting even the root asks it. */
+	r = dircache_new(store->fd, (uint64_t)fds_limit() / 2, &idle, &fs->dirs);
 	if (r == 0)
 		r = itable_new(config->keep, &store->tree, st.st_ino, node_evict, fs, &fs->itable);
 	if (r == 0)

@@ -97,6 +97,7 @@ struct fs {
 	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
 	int fds_lent; /* descriptors below this are kept for clients, see fs_may_keep() */
+	int fds_many; /* from this on there are fewer directories, likewise */
 
 	_Atomic bool leaving;	      /* another process gives the answers that are not given yet */
 	_Atomic bool no_prune;	      /* the kernel does not know the notification */
@@ -160,12 +161,10 @@ extern __thread int fs_err_now;
 
 /*
  * Whether a descriptor may be kept for a client, for as long as he likes: with three quarters of all in use, whoever
- * opens and unlinks many files would take the rest from all others. The kernel gives the lowest number that is free.
+ * opens and unlinks many files would take the rest from all others. The kernel gives the lowest number that is free. With half in
+ * use, directories are closed for it.
  */
-static inline bool fs_may_keep(const struct fs *fs, int fd)
-{
-	return fd < fs->fds_lent;
-}
+bool fs_may_keep(struct fs *fs, int fd);
 
 static inline void fs_count(struct fs *fs, enum fs_op op)
 {

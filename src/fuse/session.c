@@ -531,6 +531,7 @@ void session_leave(struct session *s)
 	notify_wait(s->fs->notify, until);
 	if (atomic_load(&s->beside))
 		beside_stop(atomic_load(&s->beside));
+	dircache_end(s->fs->dirs); /* whoever executes another program would be kept */
 	urgent_stop();
 	atomic_store(&s->fs->leaving, true);
 	readers_stop(s->readers);

@@ -10,8 +10,13 @@
 
 #include "store/handle.h"
 
-/* Entries. Source: the directories a busy mount works in at a time; 1 descriptor each. */
-#define DIRCACHE_SLOTS 512
+/*
+ * Entries, powers of two; 1 descriptor each. Source: the directories a busy mount works in at a time; and as many as make
+ * a stat among 10 000 directories cost what it costs among ten, where there are descriptors.
+ */
+#define DIRCACHE_MIN_BITS 9
+#define DIRCACHE_MAX_BITS 14
+#define DIRCACHE_MIN (1 << DIRCACHE_MIN_BITS)
 
 struct dircache;
 
@@ -21,8 +26,22 @@ struct dirref {
 	int slot;
 };
 
-int dircache_new(int mount_fd, struct dircache **ret) WARN_UNUSED;
+/* Told of each descriptor that is kept, with the lock held, and before it is closed. */
+struct dircache_upcalls {
+	void (*opened)(int fd);
+	void (*closes)(int fd);
+};
+
+/* For at most `fds` descriptors, but for DIRCACHE_MIN whatever that is. up NULL: nobody is told. 0 or -ENOMEM. */
+int dircache_new(int mount_fd, uint64_t fds, const struct dircache_upcalls *up,
+		 struct dircache **ret) WARN_UNUSED;
 void dircache_free(struct dircache *dc);
+
+/* Descriptors are wanted for something else: those of the next `looks` entries are closed that nobody uses. */
+void dircache_shrink(struct dircache *dc, size_t looks);
+
+/* None is kept any more: all are closed that nobody uses. */
+void dircache_end(struct dircache *dc);
 
 /* The directory `h`, cached under `nodeid`. 0 or -errno. The fd is O_PATH. */
 int dircache_get(struct dircache *dc, uint64_t nodeid, const struct handle *h, struct dirref *ret)

@@ -47,6 +47,10 @@
  */
 #define COLLECT_NS NS_PER_S
 
+/* Descriptors that are closed at a time, and how often, while the next worker serves. Source: 0.2 ms of each. */
+#define CLOSE_PIECE 128
+#define CLOSE_MS 1
+
 struct guardian {
 	const struct guardian_plan *plan;
 	struct worker_area *area;
@@ -57,6 +61,7 @@ struct guardian {
 	int64_t leave_mono_ns; /* by then it is to have left, or is killed; 0: not */
 	int64_t collect_mono_ns; /* then what is left of the last ones is to be collected; 0: it was */
 	bool hung;		 /* it had fallen silent, and was killed for that */
+	bool closing;		 /* idle descriptors of the one before are still to be closed */
 	bool leaving;		 /* it is to make room for another program */
 	bool stopping;
 	bool was_ready; /* one of them, perhaps of the program before */
@@ -222,6 +227,7 @@ static int start(struct guardian *g)
 	if (g->generation > 0) {
 		log_disconnect(); /* its socket is none that is kept */
 		r = keep_close_others();
+		g->closing = true;
 	}
 
 	if (r < 0)
@@ -460,6 +466,8 @@ static int until_due(const struct guardian *g)
 		left = MIN_OF(left, g->collect_mono_ns - clock_ns(CLOCK_MONOTONIC));
 	if (g->leave_mono_ns)
 		left = MIN_OF(left, g->leave_mono_ns - clock_ns(CLOCK_MONOTONIC));
+	if (g->closing)
+		left = MIN_OF(left, CLOSE_MS * NS_PER_MS);
 	return left == INT64_MAX ? -1 : (int)(MAX_OF(left, INT64_C(0)) / NS_PER_MS) + 1;
 }
 
@@ -484,6 +492,7 @@ static void attend(struct guardian *g)
 			return;
 		urgent_begin();
 		if (!heard) {
+			g->closing = g->closing && keep_close_left(CLOSE_PIECE);
 			collect(g);
 			continue; /* EINTR */
 		}

@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "takeover/format.h"
 #include "util/cleanup.h"
+#include "util/macro.h"
 
 /* Not in the headers of every release; source: asm-generic/mman-common.h of Linux 5.14. */
 #define POPULATE_WRITE 23
@@ -51,7 +53,18 @@ struct keep {
 };
 
 /* The table of descriptors is the process's, so there is one set of bits; NULL: nothing is kept. */
-static _Atomic uint8_t *kept;
+static _Atomic uint64_t *kept;
+
+/* Idle ones: a mapping of its own, shared with the workers, and for them alone. NULL: there is none. */
+static _Atomic uint64_t *idle;
+static void *idle_base; /* owned */
+
+/* What was idle when its worker died: the guardian's. */
+static struct {
+	int *fds; /* owned */
+	size_t count;
+	size_t room;
+} left;
 
 static size_t offset_of(enum keep_area area)
 {
@@ -65,6 +78,14 @@ static size_t offset_of(enum keep_area area)
 static struct head *head(const struct keep *k)
 {
 	return (struct head *)(void *)k->base;
+}
+
+/* Without it all are closed at once. */
+static void map_idle(void)
+{
+	idle_base =
+		mmap(NULL, FDS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	idle = idle_base == MAP_FAILED ? NULL : idle_base;
 }
 
 /* fd -1: of nobody else's. */
@@ -84,7 +105,9 @@ static int map(struct keep *k, int fd)
 	k->base = p;
 	k->fd = fd;
 	if (shared)
-		kept = (_Atomic uint8_t *)k->base + HEAD_BYTES;
+		kept = (_Atomic uint64_t *)(void *)(k->base + HEAD_BYTES);
+	if (shared)
+		map_idle();
 	return 0;
 }
 
@@ -177,8 +200,12 @@ void keep_free(struct keep *k)
 {
 	if (!k)
 		return;
-	if (keep_is_shared(k))
+	if (keep_is_shared(k)) {
 		kept = NULL;
+		if (idle)
+			(void)munmap(TAKE_PTR(idle_base), FDS_BYTES);
+		idle = NULL;
+	}
 	(void)munmap(k->base, k->size);
 	(void)safe_close(k->fd);
 	free(k);
@@ -239,26 +266,47 @@ void keep_discard(const struct keep *k, void *p, size_t size)
 
 /* ---- descriptors ---- */
 
-static bool has_bit(int fd)
+static void set(_Atomic uint64_t *bits, int fd, bool on)
 {
-	return kept && fd >= 0 && (unsigned int)fd < FDS_MAX;
+	uint64_t bit = UINT64_C(1) << ((unsigned int)fd % 64);
+
+	if (!bits || fd < 0 || (unsigned int)fd >= FDS_MAX)
+		return;
+	if (on)
+		atomic_fetch_or(&bits[fd / 64], bit);
+	else
+		atomic_fetch_and(&bits[fd / 64], ~bit);
+}
+
+static bool is_set(const _Atomic uint64_t *bits, int fd)
+{
+	return bits && fd >= 0 && (unsigned int)fd < FDS_MAX &&
+	       atomic_load(&bits[fd / 64]) >> (fd % 64) & 1;
 }
 
 void keep_fd(int fd)
 {
-	if (has_bit(fd))
-		atomic_fetch_or(&kept[fd / 8], (uint8_t)(1U << (fd % 8)));
+	set(kept, fd, true);
 }
 
 void keep_fd_drop(int fd)
 {
-	if (has_bit(fd))
-		atomic_fetch_and(&kept[fd / 8], (uint8_t) ~(1U << (fd % 8)));
+	set(kept, fd, false);
+}
+
+void keep_fd_idle(int fd)
+{
+	set(idle, fd, true);
+}
+
+void keep_fd_idle_drop(int fd)
+{
+	set(idle, fd, false);
 }
 
 static bool is_kept(int fd)
 {
-	return has_bit(fd) && atomic_load(&kept[fd / 8]) & (1U << (fd % 8));
+	return is_set(kept, fd);
 }
 
 static int each_fd(bool (*each)(int fd))
@@ -280,13 +328,6 @@ static int each_fd(bool (*each)(int fd))
 static bool keep_one(int fd)
 {
 	keep_fd(fd);
-	return true;
-}
-
-static bool close_unless_kept(int fd)
-{
-	if (fd > STDERR_FILENO && !is_kept(fd))
-		(void)close(fd);
 	return true;
 }
 
@@ -315,7 +356,87 @@ int keep_all_fds(void)
 	return each_fd(keep_one);
 }
 
+/* To be closed later. */
+static bool leave(int fd)
+{
+	if (left.count == left.room) {
+		size_t room = left.room ? left.room * 2 : 1024;
+		int *fds = realloc(left.fds, room * sizeof(*fds));
+
+		if (!fds)
+			return false;
+		left.fds = fds;
+		left.room = room;
+	}
+	left.fds[left.count++] = fd;
+	return true;
+}
+
+/* What was idle is nobody's from now on: the next worker says anew what is. */
+static bool stays(int fd)
+{
+	bool later = is_set(idle, fd);
+
+	set(idle, fd, false);
+	return is_kept(fd) || (later && leave(fd));
+}
+
+static bool is_word_zero(const _Atomic uint64_t *bits, int fd)
+{
+	return !bits || atomic_load(&bits[fd / 64]) == 0;
+}
+
+/* The next from fd on of which something was said; `end`: there is none. */
+static int next_said(int fd, int end)
+{
+	while (fd < end && !is_kept(fd) && !is_set(idle, fd))
+		fd += fd % 64 == 0 && is_word_zero(kept, fd) && is_word_zero(idle, fd) ? 64 : 1;
+	return MIN_OF(fd, end);
+}
+
+/* No descriptor has this number, or a greater one. */
+static int end_of_table(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return FDS_MAX;
+	return (int)MIN_OF(limit.rlim_cur, (rlim_t)FDS_MAX);
+}
+
+/* [from, to) */
+static int close_all(int from, int to)
+{
+	if (from == to)
+		return 0;
+	return close_range((unsigned int)from, (unsigned int)to - 1, 0) < 0 ? -errno : 0;
+}
+
+/* Not one by one by their names in /proc: with some thousands of them that takes longer than all else. */
 int keep_close_others(void)
 {
-	return each_fd(close_unless_kept);
+	size_t before = left.count;
+	int from = STDERR_FILENO + 1;
+	int end = end_of_table();
+	int r = 0;
+
+	if (!kept)
+		return 0;
+	for (size_t i = 0; i < before; i++) /* of a worker before the last one */
+		set(idle, left.fds[i], true);
+	left.count = 0;
+	for (int fd = next_said(from, end); r == 0 && fd < end; fd = next_said(fd + 1, end)) {
+		if (!stays(fd))
+			continue;
+		r = close_all(from, fd);
+		from = fd + 1;
+	}
+	return r < 0 ? r : close_all(from, end);
+}
+
+bool keep_close_left(size_t n)
+{
+	for (; n > 0 && left.count > 0; n--)
+		(void)close(left.fds[--left.count]);
+	return left.count > 0;
 }

@@ -86,13 +86,26 @@ void keep_discard(const struct keep *k, void *p, size_t size);
 void keep_fd(int fd);
 void keep_fd_drop(int fd);
 
+/*
+ * This descriptor of a worker is not to outlive it, but disturbs nobody if it does, and so may be closed when nobody waits:
+ * keep_close_left(). And not any more, said before it is closed. Not over an upgrade.
+ */
+void keep_fd_idle(int fd);
+void keep_fd_idle_drop(int fd);
+
 /* All that are open now are. 0 or -errno. */
 int keep_all_fds(void) WARN_UNUSED;
 
 /* Whether another program that is executed has what is kept; nothing else ever has. 0 or -errno. */
 int keep_fds_over_exec(bool over) WARN_UNUSED;
 
-/* In a new worker: close all that are not kept, but standard input, output and error. 0 or -errno. */
+/*
+ * In the guardian, before it starts another worker: close all that are not kept, but standard input, output and error, and the idle
+ * ones, which keep_close_left() does. 0 or -errno.
+ */
 int keep_close_others(void) WARN_UNUSED;
+
+/* Close so many of those. Whether some are left. */
+bool keep_close_left(size_t n);
 
 #endif

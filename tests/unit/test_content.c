@@ -4,6 +4,7 @@
  */
 #include "fuse/content.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -64,7 +65,7 @@ static void setup(void)
 	store = (struct store){ .fd = scratch.fd, .blobs_fd = fix.blobs_fd, .blobs = fix.blobs };
 	(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
 	ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
-	fs = (struct fs){ .store = &store, .ledger = ledger };
+	fs = (struct fs){ .store = &store, .ledger = ledger, .fds_many = INT_MAX };
 	lock_init(&fs.claims_lock, LOCK_CLAIMS);
 	lock_init(&fs.moves_lock, LOCK_MOVES);
 	lock_cond_init(&fs.moved);

@@ -14,17 +14,35 @@
 static struct dircache *cache;
 static int fds_before;
 
+/* Descriptors that were told of and not yet to be closed. */
+static _Atomic int told;
+
+static void opened(int fd)
+{
+	(void)fd;
+	told++;
+}
+
+static void closes(int fd)
+{
+	(void)fd;
+	told--;
+}
+
+static const struct dircache_upcalls counting = { opened, closes };
+
 static void setup(void)
 {
 	scratch_setup();
 	fds_before = count_fds();
-	ck_assert_int_eq(dircache_new(scratch.fd, &cache), 0);
+	ck_assert_int_eq(dircache_new(scratch.fd, 0, &counting, &cache), 0);
 }
 
 static void teardown(void)
 {
 	dircache_free(cache);
 	ck_assert_int_eq(count_fds(), fds_before);
+	ck_assert_int_eq(told, 0);
 	scratch_teardown();
 }
 
@@ -57,6 +75,7 @@ START_TEST(same_directory_is_opened_once)
 	dircache_put(cache, &first);
 	dircache_put(cache, &second);
 	ck_assert_int_eq(count_fds(), fds_before + 1); /* kept */
+	ck_assert_int_eq(told, 1);
 }
 END_TEST
 
@@ -111,17 +130,17 @@ START_TEST(descriptors_are_bounded)
 	struct handle h = new_dir("a");
 	struct dirref ref;
 
-	for (uint64_t node = 1; node <= 20 * DIRCACHE_SLOTS; node++) {
+	for (uint64_t node = 1; node <= 20 * DIRCACHE_MIN; node++) {
 		ck_assert_int_eq(dircache_get(cache, node << 32 | node, &h, &ref), 0);
 		dircache_put(cache, &ref);
 	}
-	ck_assert_int_le(count_fds(), fds_before + DIRCACHE_SLOTS);
+	ck_assert_int_le(count_fds(), fds_before + DIRCACHE_MIN);
 }
 END_TEST
 
 START_TEST(more_in_use_than_slots_is_fine)
 {
-	static struct dirref refs[3 * DIRCACHE_SLOTS];
+	static struct dirref refs[3 * DIRCACHE_MIN];
 	struct handle h = new_dir("a");
 
 	for (size_t i = 0; i < ARRAY_SIZE(refs); i++)
@@ -130,7 +149,60 @@ START_TEST(more_in_use_than_slots_is_fine)
 		ck_assert(is_dir(&refs[i], &h));
 		dircache_put(cache, &refs[i]);
 	}
-	ck_assert_int_le(count_fds(), fds_before + DIRCACHE_SLOTS);
+	ck_assert_int_le(count_fds(), fds_before + DIRCACHE_MIN);
+}
+END_TEST
+
+START_TEST(as_many_are_kept_as_there_are_descriptors_for)
+{
+	const uint64_t fds = 2 * DIRCACHE_MIN + 1;
+	struct handle h = new_dir("a");
+	struct dirref ref;
+
+	dircache_free(cache);
+	ck_assert_int_eq(dircache_new(scratch.fd, fds, NULL, &cache), 0);
+	for (uint64_t node = 1; node <= 20 * fds; node++) {
+		ck_assert_int_eq(dircache_get(cache, node << 32 | node, &h, &ref), 0);
+		dircache_put(cache, &ref);
+	}
+	ck_assert_int_le(count_fds(), fds_before + (int)fds);
+	ck_assert_int_gt(count_fds(), fds_before + DIRCACHE_MIN);
+}
+END_TEST
+
+START_TEST(those_in_use_stay_when_descriptors_are_wanted)
+{
+	struct handle h = new_dir("a");
+	struct dirref used;
+	struct dirref ref;
+
+	for (uint64_t node = 1; node <= 8; node++) {
+		ck_assert_int_eq(dircache_get(cache, node, &h, node == 1 ? &used : &ref), 0);
+		if (node > 1)
+			dircache_put(cache, &ref);
+	}
+	dircache_shrink(cache, DIRCACHE_MIN);
+	ck_assert_int_eq(count_fds(), fds_before + 1);
+	ck_assert(is_dir(&used, &h));
+	dircache_put(cache, &used);
+	ck_assert_int_eq(count_fds(), fds_before + 1);
+	dircache_shrink(cache, DIRCACHE_MIN);
+	ck_assert_int_eq(count_fds(), fds_before);
+}
+END_TEST
+
+START_TEST(after_the_end_none_is_kept)
+{
+	struct handle h = new_dir("a");
+	struct dirref ref;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(dircache_get(cache, 1, &h, &ref), 0);
+		ck_assert(is_dir(&ref, &h));
+		dircache_put(cache, &ref);
+		dircache_end(cache);
+		ck_assert_int_eq(count_fds(), fds_before);
+	}
 }
 END_TEST
 
@@ -217,6 +289,9 @@ int main(void)
 		dropped_directory_is_closed_by_its_last_user,
 		descriptors_are_bounded,
 		more_in_use_than_slots_is_fine,
+		as_many_are_kept_as_there_are_descriptors_for,
+		those_in_use_stay_when_descriptors_are_wanted,
+		after_the_end_none_is_kept,
 		directory_that_is_gone_is_stale,
 		file_is_no_directory,
 		putting_nothing_is_allowed,
