@@ -182,11 +182,14 @@ void opc_read(fuse_req_t req, size_t size, off_t off, struct fuse_file_info *fi)
 
 void opc_release(fuse_req_t req, struct fuse_file_info *fi)
 {
+	const struct request_change *before = request_again(CHANGE_CLOSE);
 	int fd = text_of(fi);
 
 	if (is_accesslog(fi))
 		opl_release(fs_of(req), fd);
-	if (fd > 0 && !request_is_again()) { /* else it may be closed, and its number another's */
+	if (fd > 0 && !before) { /* else it may be closed, and its number another's */
+		request_uncounts();
+		request_closes();
 		keep_fd_drop(fd);
 		(void)safe_close(fd);
 	}

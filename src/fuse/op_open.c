@@ -107,20 +107,16 @@ void op_undo_open(struct fs *fs, uint64_t nodeid, uint64_t fh, bool writes)
 static bool close_again(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
 {
 	const struct request_change *before = request_again(CHANGE_CLOSE);
-	bool last_writer;
 
 	if (before) {
 		if (!before->done)
 			opens_close_fh(fi);
 		return opens_writes(fi);
 	}
-	request_changing(&(struct request_change){ .kind = CHANGE_CLOSE, .fd = -1 });
 	if (opens_writes(fi) && drafting_is(inode) && drafting_tell(fs, inode) < 0)
 		log_debug("op=release ino=%llu: the size of its content is not told, later",
 			  (unsigned long long)inode->ino);
-	last_writer = opens_end(fs, inode, fi);
-	request_closed();
-	return last_writer;
+	return opens_end(fs, inode, fi);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)

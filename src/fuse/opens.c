@@ -148,16 +148,19 @@ static void count_open_locked(struct opening *o, _Atomic uint64_t *given)
 {
 	struct inode *inode = o->inode;
 
-	if (inode->nopen++ == 0 && atomic_load(&inode->flags) & INODE_ORPHAN)
+	inode->nopen++;
+	if (opens_writes(o->fi))
+		inode->nopen_write++;
+	/* At once: what is counted and not noted is never uncounted. */
+	request_opened(itable_nodeid(o->fs->itable, inode), o->fi->fh, opens_writes(o->fi));
+	if (inode->nopen == 1 && atomic_load(&inode->flags) & INODE_ORPHAN)
 		exec_account_nameless(inode->exec, node_nameless_bytes_locked(inode));
 	if ((o->fi->flags & O_ACCMODE) != O_WRONLY)
 		fs_add(given, inode->size_accounted);
-	if (opens_writes(o->fi))
-		inode->nopen_write++;
 	if (opens_writes(o->fi) || o->fi->flags & O_TRUNC)
 		node_unseal_locked(o->fs, inode);
 	exec_opened(inode->exec);
-	request_opened(itable_nodeid(o->fs->itable, inode), o->fi->fh, opens_writes(o->fi));
+	FAULT_HANG("counted");
 }
 
 /*
@@ -278,6 +281,7 @@ int opens_begin(fuse_req_t req, struct inode *inode, int fd, struct fuse_file_in
 /* All reads and writes of it were answered before; named in tests/lib/tsan.supp, because nobody sees that. */
 void opens_close_fh(const struct fuse_file_info *fi)
 {
+	request_closes();
 	if (fh_blob(fi)) {
 		keep_fd_drop(fh_blob(fi));
 		(void)safe_close(fh_blob(fi));
@@ -299,13 +303,15 @@ bool opens_end(struct fs *fs, struct inode *inode, const struct fuse_file_info *
 
 	{
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		FAULT_HANG("uncounts");
 		if (inode->nopen == 1 && atomic_load(&inode->flags) & INODE_ORPHAN)
 			exec_account_nameless(inode->exec, -node_nameless_bytes_locked(inode));
+		request_uncounts(); /* nothing in between: what is noted and not done is never done */
 		inode->nopen--;
-		if (opens_writes(fi) && !fi->fh)
-			drafting_count_locked(fs, inode, -1);
 		if (opens_writes(fi))
 			last_writer = --inode->nopen_write == 0 && inode->nwriting == 0;
+		if (opens_writes(fi) && !fi->fh)
+			drafting_count_locked(fs, inode, -1);
 		exec_closed(inode->exec);
 		last_open = inode->nopen == 0 && !fi->fh;
 		if (inode->nopen == 0) {

@@ -40,7 +40,7 @@ struct requests {
 __thread struct request *request_now;
 
 /* What this thread's request may have changed when it was served before. A thread's own, as above. */
-static __thread const struct request_change *before;
+static __thread struct request_change *before;
 static __thread bool is_again;
 
 static struct request *slot(struct requests *r, unsigned int number)
@@ -154,6 +154,21 @@ void request_changed(int r, int fd)
 	rq->change.fd = -1;
 	if (fd >= 0)
 		keep_fd_drop(fd);
+}
+
+void request_uncounts(void)
+{
+	if (request_now && request_now->change.kind == CHANGE_NONE)
+		request_changing(&(struct request_change){ .kind = CHANGE_CLOSE, .fd = -1 });
+}
+
+void request_closes(void)
+{
+	if (request_now)
+		request_now->change.done = 1;
+	if (before)
+		before->done = 1;
+	request_fence();
 }
 
 const struct request_change *request_again(enum request_change_kind kind)
@@ -281,7 +296,7 @@ void requests_forget(struct requests *r, const struct requests_upcalls *up)
 
 void requests_begin_again(struct requests *r, uint64_t unique)
 {
-	const struct left *left = find_left(r, unique & ~REQUEST_RESENT);
+	struct left *left = find_left(r, unique & ~REQUEST_RESENT);
 
 	is_again = true;
 	before = left ? &left->change : NULL;

@@ -57,7 +57,7 @@ enum request_change_kind {
 	CHANGE_REMOVE, /* the name of what fd has open */
 	CHANGE_RENAME, /* `ino` gets the name of `other`, which fd has open if there is one */
 	CHANGE_XATTR,  /* an attribute is made, or goes */
-	CHANGE_CLOSE,  /* an open less; `done`: its descriptors are closed */
+	CHANGE_CLOSE,  /* an open less; `done`: its descriptors are closed, or about to be */
 };
 
 /* A change that cannot be made twice. */
@@ -188,13 +188,14 @@ static inline void request_gives(int fd)
 	request_fence();
 }
 
-/* The descriptors of a CHANGE_CLOSE are closed. */
-static inline void request_closed(void)
-{
-	request_fence();
-	if (request_now)
-		request_now->change.done = 1;
-}
+/* An open is about to be uncounted, which is done once: in a request that changes nothing else (CHANGE_CLOSE). */
+void request_uncounts(void);
+
+/*
+ * The descriptors of a CHANGE_CLOSE are about to be closed. Said before: a worker that is killed meanwhile leaves them open
+ * for nothing; who closes them again would close another's.
+ */
+void request_closes(void);
 
 /* If this request was begun before: the change that may have been made then. NULL: none of this kind. */
 const struct request_change *request_again(enum request_change_kind kind);
