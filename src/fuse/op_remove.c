@@ -16,6 +16,7 @@
 #include "fuse/target.h"
 #include "fuse/victim.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 /* If the last process had done it, or all but what follows from it, it has left what the name stood for. */
 static int remove_name(struct fs *fs, struct target *t, const char *name, int flags,
@@ -32,6 +33,7 @@ static int remove_name(struct fs *fs, struct target *t, const char *name, int fl
 	if (r < 0)
 		return r;
 	request_changing(&(struct request_change){ .kind = CHANGE_REMOVE, .fd = v->fd });
+	FAULT_HANG("removes");
 	r = unlinkat(t->ref.fd, name, flags) < 0 ? -errno : 0;
 	if (r == 0)
 		victim_gone(fs, t, name, v);

@@ -201,23 +201,16 @@ static bool is_among(const uint64_t *uniques, size_t n, uint64_t unique)
 	return false;
 }
 
-static void drop_left(struct left *left)
-{
-	int fd = left->change.fd;
-
-	left->unique = 0;
-	request_fence();
-	if (fd >= 0) {
-		keep_fd_drop(fd);
-		(void)close(fd);
-	}
-}
-
-/* One that was told of before has been begun again since, which changes nothing of what may have been done then. */
-static void leave(struct requests *r, uint64_t unique, const struct request_change *change)
+/*
+ * One that was told of before has been begun again since, which changes nothing of what may have been done then. The
+ * descriptor goes with what is left, and else stays the thread's.
+ */
+static void leave(struct requests *r, uint64_t unique, struct request_change *change)
 {
 	struct left *left = find_left(r, unique);
 
+	if (left && left->change.fd == change->fd)
+		change->fd = -1; /* killed just below */
 	if (left)
 		return;
 	left = find_left(r, 0);
@@ -229,6 +222,28 @@ static void leave(struct requests *r, uint64_t unique, const struct request_chan
 	left->change = *change;
 	request_fence();
 	left->unique = unique;
+	request_fence();
+	change->fd = -1;
+}
+
+/* Of a change that was begun twice, or is over. */
+static void drop_change(struct request_change *change)
+{
+	int fd = change->fd;
+
+	change->fd = -1;
+	request_fence();
+	if (fd >= 0) {
+		keep_fd_drop(fd);
+		(void)close(fd);
+	}
+}
+
+static void drop_left(struct left *left)
+{
+	left->unique = 0;
+	request_fence();
+	drop_change(&left->change);
 }
 
 /* The rest of a message of inodes to be forgotten. */
@@ -271,6 +286,7 @@ static void resume_slot(struct requests *r, unsigned int number, const struct re
 	}
 	in->len = 0;
 	request_fence();
+	drop_change(&rq->change);
 	clear(rq);
 }
 

@@ -33,6 +33,11 @@ is_closed() {
 	[ "$(status 'd["open"]')" = 0 ]
 }
 
+# Descriptors of files that have no name any more, in the table that guardian and workers share.
+nameless() {
+	find "/proc/$(daemon_pid)/fd" -lname "*/tree/*(deleted)" | wc -l
+}
+
 open_and_close() {
 	: <"$1"
 }
@@ -47,3 +52,13 @@ for point in counted uncounts; do
 	expect killed $point open_and_close "$MNT/1/a"
 	(wait_until 10 is_closed) || fail "$point: counted as open for ever"
 done
+
+# What has been removed holds no descriptor once nobody has it, however often that was begun.
+exec 3<"$MNT/1/b"
+expect killed 2removes unlink "$MNT/1/b"
+[ "$(nameless)" -gt 0 ] || fail "nothing keeps what is open without a name"
+exec 3<&-
+none_is_nameless() {
+	[ "$(nameless)" = 0 ]
+}
+(wait_until 10 none_is_nameless) || fail "$(nameless) descriptors are left"
