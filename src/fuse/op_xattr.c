@@ -23,6 +23,7 @@
 #include "store/procfd.h"
 #include "takeover/prober.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 static bool is_baton(const char *name)
 {
@@ -183,15 +184,34 @@ static int drop_setgid(fuse_req_t req, int fd, const char *path)
 	return chmod(path, st.st_mode & 05777) < 0 ? -errno : 0;
 }
 
-/* What the last process has made, or removed, is no error. */
+/* Of ACLs none is in the way, and none is missing. */
+static bool is_missing(const char *path, const char *name)
+{
+	return getxattr(path, name, NULL, 0) < 0 && errno == ENODATA;
+}
+
+static bool is_acl(const char *name)
+{
+	return strncmp(name, XATTR_SYSTEM_PREFIX, XATTR_SYSTEM_PREFIX_LEN) == 0;
+}
+
+/*
+ * What the last process has made, or removed, is no error; but what was there before that began, or was not, is one. It
+ * is the same until the answer, since the kernel has the inode locked.
+ */
 static int set_once(const char *path, const char *name, const char *value, size_t size, int flags)
 {
 	const struct request_change change = { .kind = CHANGE_XATTR, .fd = -1 };
 	int r;
 
+	if (flags & XATTR_CREATE && !request_again(CHANGE_XATTR)) {
+		if (!is_acl(name) && !is_missing(path, name))
+			return -EEXIST;
+		request_changing(&change);
+	}
 	if (request_again(CHANGE_XATTR))
-		flags &= ~(XATTR_CREATE | XATTR_REPLACE);
-	request_changing(&change);
+		flags &= ~XATTR_CREATE;
+	FAULT_HANG("xattr");
 	r = setxattr(path, name, value, size, flags) < 0 ? -errno : 0;
 	if (r < 0)
 		request_changed(r, -1);
@@ -204,7 +224,10 @@ static int remove_once(const char *path, const char *name)
 	bool again = request_again(CHANGE_XATTR);
 	int r;
 
+	if (!again && !is_acl(name) && is_missing(path, name))
+		return -ENODATA;
 	request_changing(&change);
+	FAULT_HANG("xattr");
 	r = removexattr(path, name) < 0 ? -errno : 0;
 	if (r == -ENODATA && again)
 		return 0;

@@ -45,6 +45,7 @@ open_and_close() {
 export BATONFS_FAULT_HANG=$WORK/hang
 mount_batonfs -o takeover=on
 echo x | tee "$MNT/1/a" >"$MNT/1/b"
+setfattr -n user.old -v old "$MNT/1/a"
 wait_until 10 is_closed
 
 # An open is counted as long as somebody has it.
@@ -62,3 +63,43 @@ none_is_nameless() {
 	[ "$(nameless)" = 0 ]
 }
 (wait_until 10 none_is_nameless) || fail "$(nameless) descriptors are left"
+
+# An attribute that was there, or was not, before the request.
+expect killed xattr setfattr -n user.new -v new "$MNT/1/a"
+expect_eq new "$(getfattr --only-values --absolute-names -n user.new "$MNT/1/a")"
+expect killed xattr python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.made", b"made", os.XATTR_CREATE)' "$MNT/1/a"
+expect_eq made "$(getfattr --only-values --absolute-names -n user.made "$MNT/1/a")"
+expect killed xattr setfattr -x user.new "$MNT/1/a"
+expect_fail getfattr -n user.new "$MNT/1/a"
+
+# refused POINT HOW: as killed(), for one that is refused, and need not come that far.
+refused() {
+	local running
+
+	echo xattr >"$WORK/hang"
+	python3 -c 'import os, sys
+path, why = sys.argv[1:]
+try:
+    if why == "EEXIST":
+        os.setxattr(path, "user.old", b"new", os.XATTR_CREATE)
+    elif why == "REPLACE":
+        os.setxattr(path, "user.none", b"new", os.XATTR_REPLACE)
+    else:
+        os.removexattr(path, "user.none")
+except OSError as e:
+    print(e.errno)' "$MNT/1/a" "$1" >"$WORK/errno" &
+	running=$!
+	came_or_ended() {
+		[ ! -e "$WORK/hang" ] || gone "$running"
+	}
+	wait_until 10 came_or_ended
+	[ -e "$WORK/hang" ] || kill -9 "$(worker)"
+	wait $running
+	rm -f "$WORK/hang"
+	cat "$WORK/errno"
+}
+expect_eq 17 "$(refused EEXIST)" "an attribute that was there"
+expect_eq old "$(getfattr --only-values --absolute-names -n user.old "$MNT/1/a")"
+expect_eq 61 "$(refused REPLACE)" "an attribute to be replaced"
+expect_eq 61 "$(refused REMOVE)" "an attribute to be removed"
+expect_fail getfattr -n user.none "$MNT/1/a"
