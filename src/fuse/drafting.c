@@ -108,8 +108,7 @@ int drafting_let_go_locked(struct inode *inode)
 {
 	if (!drafting_is(inode) || atomic_load(&inode->flags) & (INODE_ORPHAN | INODE_SPLIT))
 		return -1; /* it is kept until the kernel forgets it */
-	keep_fd_drop(inode->fd);
-	return TAKE_FD(inode->fd);
+	return inode_take_fd(inode);
 }
 
 uint32_t fs_writers(void *ctx)

@@ -14,6 +14,7 @@
 
 #include "exec/execution.h"
 #include "store/handle.h"
+#include "takeover/keep.h"
 
 /* Known at a time, at most. Source: 2^26 of 128 bytes are 8 GiB, more than a host gives to a daemon. */
 #define INODES_MAX (UINT32_C(1) << 26)
@@ -83,6 +84,20 @@ struct inode {
 
 	_Atomic uint32_t flags; /* enum inode_flag; changes under the inode lock */
 };
+
+/*
+ * Its descriptor is the caller's, to close; not kept any more. In this order: the next process closes what is not kept, and
+ * must not take another one of that number for the inode's.
+ */
+static inline int inode_take_fd(struct inode *inode)
+{
+	int fd = inode->fd;
+
+	inode->fd = -1;
+	atomic_signal_fence(memory_order_seq_cst);
+	keep_fd_drop(fd);
+	return fd;
+}
 
 /* The ID in the handle of an INODE_AUTO. Source: what batonfs makes has an ID of n8n's shape, 16 characters at most. */
 static inline void inode_set_auto_id(struct inode *inode, const char *id)

@@ -279,18 +279,18 @@ void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 
 		if (fd >= 0 && st)
 			content_pin_locked(fs, inode, fd, st); /* before the ledger's row goes */
-		if (!(atomic_load(&inode->flags) & INODE_ORPHAN)) {
-			itable_orphan(fs->itable, inode);
-			if (S_ISREG(inode->mode))
-				exec_account_nameless(inode->exec,
-						      node_nameless_bytes_locked(inode));
-		}
 		/* Without it, its handle will do as long as somebody has it open; a pin (content.h) is found by it. */
 		if (inode->fd < 0 &&
 		    (fs_may_keep(fs, fd) || atomic_load(&inode->flags) & INODE_PINNED)) {
 			request_gives(fd);
 			keep_fd(fd);
 			inode->fd = TAKE_FD(fd);
+		}
+		if (!(atomic_load(&inode->flags) & INODE_ORPHAN)) {
+			itable_orphan(fs->itable, inode);
+			if (S_ISREG(inode->mode))
+				exec_account_nameless(inode->exec,
+						      node_nameless_bytes_locked(inode));
 		}
 		if (inode->nopen == 0) { /* a registered file would keep its space */
 			drop = inode->backing_id;
@@ -311,8 +311,7 @@ void node_evict(void *ctx, struct inode *inode)
 
 	backing_unregister(fs->backing, inode->backing_id);
 	content_evict(fs, inode);
-	keep_fd_drop(inode->fd);
-	(void)safe_close(inode->fd);
+	(void)safe_close(inode_take_fd(inode));
 	if (S_ISDIR(inode->mode))
 		dircache_drop(fs->dirs, itable_nodeid(fs->itable, inode));
 	exec_unref(fs->execs, inode->exec);

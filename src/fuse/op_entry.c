@@ -176,12 +176,12 @@ static int link_inode(struct fs *fs, struct inode *inode, struct target *t, cons
 	*ret_ttl_ns = node_own_ttl(fs, fd);
 	{ /* the first name of a nameless file */
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
-		if (atomic_load(&inode->flags) & INODE_ORPHAN) {
-			keep_fd_drop(inode->fd);
-			orphan = TAKE_FD(inode->fd);
-		}
+		bool nameless = atomic_load(&inode->flags) & INODE_ORPHAN;
+
 		node_named_locked(inode);
 		itable_adopt(fs->itable, inode);
+		if (nameless)
+			orphan = inode_take_fd(inode);
 	}
 	(void)safe_close(orphan);
 	return 0;

@@ -94,10 +94,8 @@ int split_rejoin_locked(struct fs *fs, struct inode *inode)
 		if (st.st_nlink > 0 && !itable_rejoin(fs->itable, inode))
 			return -ESTALE;
 		inode->size_accounted = (uint64_t)st.st_size; /* by the other one since */
-		if (st.st_nlink > 0) {
-			keep_fd_drop(inode->fd);
-			inode->fd = safe_close(inode->fd);
-		}
+		if (st.st_nlink > 0)
+			(void)safe_close(inode_take_fd(inode));
 	}
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_SPLIT);
 	return 0;
