@@ -234,6 +234,7 @@ static int build_front(struct daemon *d)
 		.ctx = d->fs, .going = fs_exec_going, .gone = fs_exec_gone, .stays = fs_exec_stays
 	};
 	exec_table_set_upcalls(d->execs, &exec_up);
+	trash_set_left(d->trash, fs_name_gone, d->fs);
 	seal_up = (struct seal_upcalls){
 		.ctx = d->fs,
 		.traffic = fs_traffic,
@@ -462,6 +463,8 @@ int daemon_take_down(struct daemon *d)
 	session_free(d->session);
 	reaper_free(d->reaper);
 	seal_free(d->seal);
+	if (d->trash)
+		trash_set_left(d->trash, NULL, NULL);
 	fs_free(d->fs);
 	control_free(d->control);
 	exec_table_free(d->execs);

@@ -87,6 +87,8 @@ void fs_settled(void *ctx);
 uint32_t fs_writers(void *ctx);
 int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h);
 void fs_exec_vanish(void *ctx, struct execution *e);
+/* A name of the file has gone without a client's doing, and others are left (store/trash.h). Waits for nobody. */
+void fs_name_gone(void *ctx, uint64_t ino, const struct handle *h);
 void fs_status(void *ctx, json_t *object);
 void fs_metrics(struct fs *fs, FILE *out);
 void fs_root_changed(void *ctx);

@@ -208,6 +208,36 @@ void fs_exec_vanish(void *ctx, struct execution *e)
 	node_vanish(ctx, e);
 }
 
+struct changed {
+	struct fs *fs; /* borrowed */
+	uint64_t ino;
+	struct handle handle;
+};
+
+static bool tell_changed(void *arg, struct fuse_session *session)
+{
+	_cleanup_free_ struct changed *c = arg;
+	struct inode *inode = session ? itable_peek(c->fs->itable, c->ino, &c->handle) : NULL;
+
+	if (inode) {
+		fs_attributes_changed(c->fs, itable_nodeid(c->fs->itable, inode));
+		itable_unref(c->fs->itable, inode);
+	}
+	return false;
+}
+
+void fs_name_gone(void *ctx, uint64_t ino, const struct handle *h)
+{
+	struct fs *fs = ctx;
+	struct changed *c = malloc(sizeof(*c));
+
+	if (!c)
+		return; /* the kernel shows one link too many until it asks again */
+	*c = (struct changed){ .fs = fs, .ino = ino, .handle = *h };
+	if (notify_slowly(fs->notify, tell_changed, c) < 0)
+		free(c);
+}
+
 /*
  * Attributes and cached listing of the root. This takes no lock in the kernel that a waiting client could
  * hold, so any thread may send it, and before its reply.

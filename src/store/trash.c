@@ -43,6 +43,8 @@ struct trash {
 	pthread_cond_t wake; /* trash.lock */
 	bool work;	     /* trash.lock: something was taken since the thread last looked */
 	bool stop;	     /* trash.lock */
+	trash_left_fn *left; /* trash.lock */
+	void *left_ctx;	     /* trash.lock; borrowed */
 
 	_Atomic uint64_t serial;
 	_Atomic uint64_t pending;
@@ -139,8 +141,7 @@ int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino)
 	return put_back ? -ESTALE : 0;
 }
 
-/* Delete a non-directory. 0, -EISDIR, -errno. */
-static int delete_file(int dirfd, const char *name)
+static int unlink_file(int dirfd, const char *name)
 {
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -148,6 +149,23 @@ static int delete_file(int dirfd, const char *name)
 		return -errno;
 	clear_flags(dirfd, name);
 	return unlinkat(dirfd, name, 0) == 0 ? 0 : -errno;
+}
+
+/* Delete a non-directory. 0, -EISDIR, -errno. */
+static int delete_file(struct trash *t, int dirfd, const char *name)
+{
+	struct handle h;
+	struct stat st;
+	bool shared = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		      !S_ISDIR(st.st_mode) && st.st_nlink > 1 && handle_at(dirfd, name, &h) == 0;
+	int r = unlink_file(dirfd, name);
+
+	if (r == 0 && shared) {
+		LOCK_SCOPE(&t->lock);
+		if (t->left)
+			t->left(t->left_ctx, st.st_ino, &h);
+	}
+	return r;
 }
 
 /* An empty directory is removed, any other moves to the top of the trash to be emptied in its turn. */
@@ -167,7 +185,7 @@ static int delete_subdirectory(struct trash *t, int dirfd, const char *name)
 
 static int delete_entry(struct trash *t, int dirfd, const struct dirent *d)
 {
-	int r = d->d_type == DT_DIR ? -EISDIR : delete_file(dirfd, d->d_name);
+	int r = d->d_type == DT_DIR ? -EISDIR : delete_file(t, dirfd, d->d_name);
 
 	return r == -EISDIR ? delete_subdirectory(t, dirfd, d->d_name) : r;
 }
@@ -225,7 +243,7 @@ static int empty_once(struct trash *t, int *ret_failed)
 	while ((errno = 0, d = readdir(dir)) && !atomic_load(&t->stopping)) {
 		if (is_held(t, d->d_name))
 			continue;
-		r = d->d_type == DT_DIR ? -EISDIR : delete_file(t->fd, d->d_name);
+		r = d->d_type == DT_DIR ? -EISDIR : delete_file(t, t->fd, d->d_name);
 		if (r == -EISDIR)
 			r = delete_directory(t, d->d_name);
 		if (r < 0) {
@@ -298,6 +316,13 @@ void trash_stop(struct trash *t)
 	t->stop = true;
 	atomic_store(&t->stopping, true);
 	(void)pthread_cond_signal(&t->wake);
+}
+
+void trash_set_left(struct trash *t, trash_left_fn *fn, void *ctx)
+{
+	LOCK_SCOPE(&t->lock);
+	t->left = fn;
+	t->left_ctx = ctx;
 }
 
 void trash_free(struct trash *t)

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "store/handle.h"
 #include "util/macro.h"
 
 struct trash;
@@ -17,6 +18,13 @@ struct trash;
  * what an earlier process left.
  */
 int trash_new(int trash_fd, struct trash **ret) WARN_UNUSED;
+
+/*
+ * What is called when a file has been deleted that has other names, which are in nobody's trash perhaps: its attributes
+ * have changed. From any thread, with any lock of up to LOCK_TRASH held. fn NULL: no more; it is not running then.
+ */
+typedef void trash_left_fn(void *ctx, uint64_t ino, const struct handle *h);
+void trash_set_left(struct trash *t, trash_left_fn *fn, void *ctx);
 
 /* The thread stops after the entry it is at, which is not waited for; the rest waits for the next start. */
 void trash_stop(struct trash *t);

@@ -26,7 +26,7 @@ enum lock_rank {
 	LOCK_EXEC = 50,		 /* one execution's names, policy, state */
 	LOCK_DIRCACHE = 60,	 /* cached directory descriptors */
 	LOCK_BLOBS = 65,	 /* which blobs are pinned or doomed */
-	LOCK_TRASH = 70,	 /* the trash worker's wake-up */
+	LOCK_TRASH = 70,	 /* the trash worker's wake-up, its upcall */
 	LOCK_REFRESH = 74,	 /* files whose attributes are to be refreshed */
 	LOCK_SEAL = 75,		 /* closed files on their way to the seal's workers */
 	LOCK_NOTIFY = 80,	 /* notifications on their way to the kernel */

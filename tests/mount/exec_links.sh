@@ -84,6 +84,15 @@ expect_sums 3 1 2
 eval "exec ${holder[1]}>&-"
 wait "$pid" || fail "the holder"
 
+# A name less, of which no client's request tells the kernel.
+links() {
+	[ "$(stat -c %h "$MNT/$1")" = "$2" ]
+}
+echo four >"$MNT/1/four" && expect ln "$MNT/1/four" "$MNT/4/four" && expect ln "$MNT/1/four" "$MNT/4_flat"
+links 1/four 3 || fail "1/four: three links"
+release 4
+wait_until 10 links 1/four 1
+
 # The execution that is left ends like any other.
 release 1
 release 3
