@@ -77,20 +77,27 @@ static void give_back(struct fs *fs, struct inode *inode, const struct growth *g
 	node_charge_locked(inode, g->before);
 }
 
+bool growth_wait(int round)
+{
+	struct timespec ts = { .tv_nsec = CLOSE_WAIT_NS };
+
+	if (round >= CLOSE_WAIT_ROUNDS)
+		return false;
+	(void)nanosleep(&ts, NULL);
+	return true;
+}
+
 /*
  * Who has closed and unlinked a file may write the next one before the word of the close is here. False: there is no
  * such file, or it is really open.
  */
 static bool wait_for_closes(struct fs *fs, struct inode *inode, int round)
 {
-	struct timespec ts = { .tv_nsec = CLOSE_WAIT_NS };
 	struct execution *e = node_exec(fs, inode);
-	bool may = atomic_load(&e->nameless_bytes) > 0 && round < CLOSE_WAIT_ROUNDS;
+	bool may = atomic_load(&e->nameless_bytes) > 0;
 
 	exec_unref(fs->execs, e);
-	if (may)
-		(void)nanosleep(&ts, NULL);
-	return may;
+	return may && growth_wait(round);
 }
 
 /* One that was split off joins its file again, or is not the one that is charged for it. */

@@ -58,6 +58,9 @@ void growth_end(struct fs *fs, struct inode *inode, const struct growth *g, uint
 void growth_account(struct fs *fs, struct inode *inode, uint64_t size_bytes);
 void growth_closed(struct fs *fs, struct inode *inode, uint64_t size_bytes);
 
+/* The word of a close may be on its way: wait a little. False: that was long enough, `round` being counted from 0. */
+bool growth_wait(int round);
+
 /* The end of `len` bytes from `offset` on, cut to what growth_begin() has got. */
 static inline uint64_t growth_fits(const struct growth *g, uint64_t offset, uint64_t len)
 {

@@ -373,6 +373,7 @@ static int do_rename(struct fs *fs, fuse_req_t req, struct side *from, struct si
 struct sum {
 	uint64_t files;
 	uint64_t bytes;
+	bool open; /* whoever has it open keeps the bytes of what is replaced */
 };
 
 static int sum_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
@@ -387,17 +388,39 @@ static int sum_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	return 0;
 }
 
-/* What goes with a name; of what is replaced, what is given back. */
-static int sum_side(struct fs *fs, const struct side *s, bool replaced, struct sum *ret)
+/* What goes with a name. */
+static int sum_moved(struct fs *fs, const struct side *s, struct sum *ret)
 {
 	*ret = (struct sum){ 0 };
 	if (s->was.fd < 0)
 		return 0;
 	if (S_ISDIR(s->was.st.st_mode))
-		return replaced ? 0 : walk(fs->store->fd, &s->was.handle, 0, sum_entry, ret);
-	if (S_ISREG(s->was.st.st_mode) && (!replaced || s->was.st.st_nlink == 1))
+		return walk(fs->store->fd, &s->was.handle, 0, sum_entry, ret);
+	if (S_ISREG(s->was.st.st_mode))
 		*ret = (struct sum){ .files = 1, .bytes = (uint64_t)s->was.st.st_size };
 	return 0;
+}
+
+/* What its execution is given back of what is replaced: nothing if another one accounts for it, or a name is left. */
+static void sum_replaced(struct fs *fs, const struct side *s, struct sum *ret)
+{
+	struct inode *inode;
+
+	*ret = (struct sum){ 0 };
+	if (s->was.fd < 0 || !S_ISREG(s->was.st.st_mode) || s->was.st.st_nlink > 1)
+		return;
+	*ret = (struct sum){ .files = 1, .bytes = (uint64_t)s->was.st.st_size };
+	inode = itable_peek(fs->itable, s->was.st.st_ino, &s->was.handle);
+	if (!inode)
+		return;
+	{
+		LOCK_SCOPE(itable_lock(fs->itable, inode));
+		ret->open = growth_is_watched(fs) && inode->nopen > 0;
+		ret->bytes = ret->open ? 0 : inode->size_accounted;
+		if (inode->exec != s->t.exec)
+			*ret = (struct sum){ 0 };
+	}
+	itable_unref(fs->itable, inode);
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -422,13 +445,20 @@ static int take_rename(struct fs *fs, const struct side *from, const struct side
 
 	if (from->t.exec == to->t.exec || (limits.bytes == 0 && limits.files == 0))
 		return 0;
-	r = sum_side(fs, from, false, &comes);
-	if (r == 0)
-		r = sum_side(fs, to, !(flags & RENAME_EXCHANGE), &goes);
-	if (r == 0)
+	r = sum_moved(fs, from, &comes);
+	if (r == 0 && flags & RENAME_EXCHANGE) {
+		r = sum_moved(fs, to, &goes);
+		if (r == 0)
+			r = take_sum(fs, to->t.exec, &comes, &goes, &ret[0]);
+		return r < 0 ? r : take_sum(fs, from->t.exec, &goes, &comes, &ret[1]);
+	}
+	for (int i = 0; r == 0; i++) { /* the word of a close may be on its way */
+		sum_replaced(fs, to, &goes);
 		r = take_sum(fs, to->t.exec, &comes, &goes, &ret[0]);
-	if (r == 0 && flags & RENAME_EXCHANGE)
-		r = take_sum(fs, from->t.exec, &goes, &comes, &ret[1]);
+		if (r != -EDQUOT || !goes.open || !growth_wait(i))
+			return r;
+		r = 0;
+	}
 	return r;
 }
 

@@ -25,6 +25,12 @@ expect_eq "1 600000" "$(sums 2)"
 expect_eq "1 600000" "$(sums 3)"
 expect mv "$MNT/2/a" "$MNT/3/b" # in its place
 expect_sums 3 1 600000
+head -c 600000 /dev/zero >"$MNT/2/a"
+exec 5<"$MNT/3/b" # what is open counts for as long as that
+expect_errno EDQUOT mv "$MNT/2/a" "$MNT/3/b"
+exec 5<&-
+expect mv "$MNT/2/a" "$MNT/3/b"
+expect_sums 3 1 600000
 head -c 300000 /dev/zero >"$MNT/4/c"
 mkdir "$MNT/dir"
 expect mv "$MNT/4/c" "$MNT/dir"
