@@ -239,8 +239,11 @@ void exec_deactivate_locked(struct exec_table *t, struct execution *e, enum ledg
 	e->number = 0;
 	e->ttl_ns = LEDGER_TTL_DEFAULT;
 	e->pinned = false;
-	atomic_store(&e->bytes, 0);
-	atomic_store(&e->files, 0);
+	/* What has a name elsewhere, or is just being made, is accounted for here until that ends. */
+	if ((int64_t)atomic_load(&e->files) <= 0) {
+		atomic_store(&e->bytes, 0);
+		atomic_store(&e->files, 0);
+	}
 	atomic_store(&e->state, EXEC_VIRTUAL);
 	atomic_fetch_sub(&t->active, 1);
 }

@@ -107,6 +107,18 @@ static bool is_wanted(void *arg, struct execution *e)
 }
 
 /*
+ * Whether the rows tell of all that the sums have. An operation tells of what it counts before it ends; with
+ * limit=strict who writes is counted at once, and told of when he closes.
+ */
+static bool is_told(struct reaper *r, struct execution *e)
+{
+	struct exec_limits limits = exec_default_limits(r->table);
+
+	return atomic_load(&e->busy) == 0 &&
+	       !(limits.strict && limits.bytes > 0 && atomic_load(&e->open) > 0);
+}
+
+/*
  * Files that were created while the directory above them changed hands may be counted on the wrong side. The
  * rows know better, once everything is in them.
  */
@@ -118,8 +130,9 @@ static void recount(struct reaper *r, struct execution *e)
 	uint64_t files;
 	uint64_t bytes;
 
-	if (r->ledger_refuses || !number || !atomic_exchange(&e->recount, false))
+	if (r->ledger_refuses || !number || !atomic_load(&e->recount) || !is_told(r, e))
 		return;
+	atomic_store(&e->recount, false);
 	files_before = atomic_load(&e->files);
 	bytes_before = atomic_load(&e->bytes);
 	if (ledger_sync(r->ledger) < 0 || ledger_usage(r->ledger, number, &files, &bytes) < 0 ||

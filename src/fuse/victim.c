@@ -73,18 +73,45 @@ static void file_gone(struct fs *fs, struct target *t, struct inode *inode, cons
 	ledger_file_gone(fs->ledger, v->st.st_ino);
 }
 
+/*
+ * The kernel forgets an inode, and with it which of the executions that it has names in accounts for it: then the name
+ * by which it is found next decides, but the sums and the row are as they were. Now the row follows the inode, and the
+ * sums, of which one of the two may be wrong, follow the rows.
+ */
+static void agree(struct fs *fs, struct target *t, struct inode *inode, bool last)
+{
+	struct execution *e = node_exec(fs, inode);
+	uint64_t number;
+
+	if (e != t->exec && !exec_is_none(e)) {
+		if (!last && exec_enter_nested(e) == 0) {
+			number = exec_number(e);
+			if (number)
+				ledger_file_move(fs->ledger, inode->ino, number);
+			exec_leave(e);
+		}
+		atomic_store(&e->recount, true);
+		atomic_store(&t->exec->recount, true);
+	}
+	exec_unref(fs->execs, e);
+}
+
 void victim_gone(struct fs *fs, struct target *t, const char *name, struct victim *v)
 {
 	bool last = S_ISDIR(v->st.st_mode) || v->st.st_nlink <= 1;
-	struct inode *inode = last ? peek(fs, t, v) : NULL;
+	struct inode *inode = last || S_ISREG(v->st.st_mode) ? peek(fs, t, v) : NULL;
 
 	/* First: the size of an orphan is not accounted any more, and a RELEASE may be on its way. */
-	if (inode && !(atomic_load(&inode->flags) & INODE_AUTO))
+	if (!last)
+		;
+	else if (inode && !(atomic_load(&inode->flags) & INODE_AUTO))
 		node_orphan(fs, inode, TAKE_FD(v->fd), &v->st);
 	else if (inode) /* comes back, but not as this one, which is dead to the kernel */
 		itable_orphan(fs->itable, inode);
 	if (last && S_ISREG(v->st.st_mode))
 		file_gone(fs, t, inode, v);
+	if (inode && S_ISREG(v->st.st_mode))
+		agree(fs, t, inode, last);
 	if (S_ISDIR(v->st.st_mode) && t->own_exec && t->exec->lifetime == LIFETIME_EXTERNAL) {
 		exec_dir_drop(fs->execs, t->exec, LEDGER_REMOVED); /* n8n has pruned it */
 	} else if (t->dir->place == PLACE_ROOT && t->exec->lifetime == LIFETIME_TTL) {

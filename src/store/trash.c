@@ -156,8 +156,8 @@ static int delete_file(struct trash *t, int dirfd, const char *name)
 {
 	struct handle h;
 	struct stat st;
-	bool shared = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		      !S_ISDIR(st.st_mode) && st.st_nlink > 1 && handle_at(dirfd, name, &h) == 0;
+	bool shared = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
+		      st.st_nlink > 1 && handle_at(dirfd, name, &h) == 0;
 	int r = unlink_file(dirfd, name);
 
 	if (r == 0 && shared) {

@@ -84,6 +84,27 @@ expect_sums 3 1 2
 eval "exec ${holder[1]}>&-"
 wait "$pid" || fail "the holder"
 
+# The name that made it another execution's is gone, and that execution with it; then the one that was left, too.
+expect_eq "" "$(ls "$MNT/6")" # it is known, and comes back as the same
+echo five >"$MNT/1/five" && expect ln "$MNT/1/five" "$MNT/6_five" && expect rm "$MNT/6_five" "$MNT/1/five"
+echo six >"$MNT/6_six"
+expect_sums 6 1 4
+
+# The kernel has forgotten whose it was.
+echo 7 >"$MNT/7/seven" && echo 7 >"$MNT/7/stays" && echo 8 >"$MNT/8/stays" && expect ln "$MNT/7/seven" "$MNT/8/eight"
+expect_sums 7 1 2
+expect_sums 8 2 4
+sync
+echo 2 >/proc/sys/vm/drop_caches
+expect stat -c "" "$MNT/7/seven" "$MNT/8/eight"
+expect rm "$MNT/7/seven"
+expect rm "$MNT/8/eight"
+expect_sums 7 1 2
+expect_sums 8 1 2
+release 6
+release 7
+release 8
+
 # A name less, of which no client's request tells the kernel.
 links() {
 	[ "$(stat -c %h "$MNT/$1")" = "$2" ]

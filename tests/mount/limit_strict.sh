@@ -38,6 +38,25 @@ expect mv -T "$MNT/dir" "$MNT/3/dir"
 expect_sums 3 2 900000
 expect_errno EDQUOT truncate -s 700004 "$MNT/3/b"
 
+# Who writes while the directory above changes hands is counted on the other side, however often the reaper looks.
+passes() {
+	sed -n 's/^batonfs_reaper_passes_total //p' "$MNT/.baton/metrics"
+}
+passed() {
+	[ "$(passes)" -ge "$1" ]
+}
+mkdir "$MNT/4/dir"
+exec 5>"$MNT/4/dir/w"
+head -c 600000 /dev/zero >&5
+expect mv -T "$MNT/4/dir" "$MNT/8/dir"
+wait_until 10 passed $(($(passes) + 3))
+expect_eq "1 600000" "$(sums 8)"
+head -c 600000 /dev/zero >&5 2>/dev/null && fail "more than the limit was written"
+exec 5>&-
+expect_eq $bytes "$(stat -c %s "$MNT/8/dir/w")"
+expect rm "$MNT/8/dir/w"
+expect_sums 8 0 0
+
 # Those who name no execution share nothing.
 head -c 2000000 /dev/zero >"$MNT/big.bin" || fail "_ has a limit"
 expect_errno EDQUOT mv "$MNT/big.bin" "$MNT/5/big.bin"
