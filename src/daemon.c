@@ -94,9 +94,9 @@ static int upgrade(void *ctx, struct control_reason *why)
 	return -EOPNOTSUPP;
 }
 
-static void root_changed(void *ctx)
+static void root_changed(void *ctx, const char *id)
 {
-	fs_root_changed(((struct daemon *)ctx)->fs);
+	fs_exec_dir_changed(((struct daemon *)ctx)->fs, id);
 }
 
 static void mount_ended(void *ctx)

@@ -250,7 +250,7 @@ static int change(struct control *c, const struct attr *a, const struct attr_tar
 	int r = attr_set(a, t, ch);
 
 	if (ch->root_changed && c->view.up.root_changed)
-		c->view.up.root_changed(c->view.up.ctx);
+		c->view.up.root_changed(c->view.up.ctx, t->info.id);
 	return r;
 }
 

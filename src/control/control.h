@@ -70,10 +70,10 @@ struct control_upcalls {
 	/* Somebody may, and wants to, upgrade. -EINPROGRESS: the layer above answers when it is known; -errno and *why. */
 	int (*upgrade)(void *ctx, struct control_reason *why);
 	/*
-	 * The root's listing changed behind the kernel's back (a directory was made for a mark);
+	 * The root's listing changed behind the kernel's back (the directory `id` was made for a mark);
 	 * before the call that did it returns, also if that fails.
 	 */
-	void (*root_changed)(void *ctx);
+	void (*root_changed)(void *ctx, const char *id);
 };
 
 /*

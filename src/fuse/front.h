@@ -92,6 +92,8 @@ void fs_name_gone(void *ctx, uint64_t ino, const struct handle *h);
 void fs_status(void *ctx, json_t *object);
 void fs_metrics(struct fs *fs, FILE *out);
 void fs_root_changed(void *ctx);
+/* An execution's directory of batonfs's making has come, or gone, without a request for it. */
+void fs_exec_dir_changed(void *ctx, const char *id);
 
 /* The guardian has decided for an upgrade (0), or against: who waits for it is answered. */
 void fs_upgrade_decided(struct fs *fs, int err, const struct control_reason *why);

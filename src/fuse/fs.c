@@ -252,6 +252,16 @@ void fs_root_changed(void *ctx)
 						       0); /* -ENOENT: not cached */
 }
 
+void fs_exec_dir_changed(void *ctx, const char *id)
+{
+	struct fs *fs = ctx;
+	uint64_t nodeid = node_auto_dir(fs, id);
+
+	fs_root_changed(fs);
+	if (nodeid)
+		fs_attributes_changed(fs, nodeid);
+}
+
 void fs_attributes_changed(struct fs *fs, uint64_t nodeid)
 {
 	lock_assert_none();

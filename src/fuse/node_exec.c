@@ -191,7 +191,19 @@ void node_vanish(struct fs *fs, struct execution *e)
 		known_ids_vanished(fs, inode);
 		itable_unref(fs->itable, inode);
 	}
-	fs_root_changed(fs);
+	fs_exec_dir_changed(fs, e->id);
+}
+
+uint64_t node_auto_dir(struct fs *fs, const char *id)
+{
+	struct inode *inode = peek_auto(fs, id);
+	uint64_t nodeid;
+
+	if (!inode)
+		return 0;
+	nodeid = itable_nodeid(fs->itable, inode);
+	itable_unref(fs->itable, inode);
+	return nodeid;
 }
 
 void node_detach(struct fs *fs, const char *id)

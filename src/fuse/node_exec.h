@@ -35,6 +35,9 @@ void node_rebind(struct fs *fs, struct inode *inode);
  */
 void node_detach(struct fs *fs, const char *id);
 
+/* The node id of the directory `id` of batonfs's making, virtual or not; 0: the kernel does not know it. */
+uint64_t node_auto_dir(struct fs *fs, const char *id);
+
 /* The node id of the directory that a released execution had; 0: the kernel does not know it. */
 uint64_t node_released_dir(struct fs *fs, struct execution *e);
 

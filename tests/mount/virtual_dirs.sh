@@ -105,3 +105,16 @@ expect rmdir "$MNT/40"
 (cd "$MNT/40" && rmdir "$MNT/40" && touch "$MNT/40/x") || fail "not usable after rmdir"
 expect_eq x "$(ls "$MNT/40")"
 expect_errno ENOTEMPTY rmdir "$MNT/40"
+
+# Whose it is, is seen at once when it is made for a mark, and when it has gone: no request for it tells the kernel.
+owner_is() {
+	[ "$(stat -c %u "$MNT/$1")" = "$2" ]
+}
+owner_is 41 0 || fail "41 is somebody's"
+expect run_as 1000 touch "$MNT/41_flat"
+expect run_as 1000 sh -c "echo 1 >'$MNT/.baton/executions/41/pinned'"
+owner_is 41 1000 || fail "41 is not its owner's"
+expect run_as 1000 touch "$MNT/42/x"
+owner_is 42 1000 || fail "42 is not its owner's"
+expect run_as 1000 rm "$MNT/42/x"
+wait_until 20 owner_is 42 0

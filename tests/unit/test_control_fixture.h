@@ -57,8 +57,9 @@ static void on_metrics(void *ctx, FILE *out)
 	fputs("above 1\n", out);
 }
 
-static void on_root_changed(void *ctx)
+static void on_root_changed(void *ctx, const char *id)
 {
+	ck_assert_ptr_nonnull(id);
 	((struct fixture *)ctx)->root_changes++;
 	lock_assert_none();
 }
