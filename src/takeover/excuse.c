@@ -43,7 +43,7 @@ static const char *excuse_one(const struct thread_state *before, const struct th
 	return NULL;
 }
 
-const char *excuse_find(const struct sight *before, const struct sight *now,
+const char *excuse_find(const struct sight *before, const struct sight *now, pid_t self,
 			const struct excuse_upcalls *up)
 {
 	const char *why = NULL;
@@ -55,7 +55,7 @@ const char *excuse_find(const struct sight *before, const struct sight *now,
 
 		if (t->traced)
 			return debugged;
-		if (was && was->state == t->state)
+		if (was && was->state == t->state && t->tid != self)
 			one = excuse_one(was, t, now->mono_ns - before->mono_ns, up);
 		why = one ? one : why;
 	}

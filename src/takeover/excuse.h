@@ -34,8 +34,11 @@ struct excuse_upcalls {
 	bool (*may_hang)(void *ctx, pid_t tid);
 };
 
-/* In words, for the log and the service manager, the same pointer for the same; NULL: there is none. */
-const char *excuse_find(const struct sight *before, const struct sight *now,
+/*
+ * In words, for the log and the service manager, the same pointer for the same; NULL: there is none. `self` has looked: that it
+ * runs is none.
+ */
+const char *excuse_find(const struct sight *before, const struct sight *now, pid_t self,
 			const struct excuse_upcalls *up);
 
 /* A thread that the kernel does not let go: nothing else is asked. NULL: none. */

@@ -182,13 +182,13 @@ static bool may_hang(void *ctx, pid_t tid)
 	return worker_area_may_hang(worker_area(w->plan.keep), tid);
 }
 
-/* Since `before`. */
+/* Since `before`. The calling thread, if it is one of them, runs just because it looks. */
 static const char *excuse(struct watchdog *w, pid_t pid)
 {
 	const struct excuse_upcalls up = { w, serves, may_hang };
 
 	look_at(&w->now, pid);
-	return excuse_find(&w->before, &w->now, &up);
+	return excuse_find(&w->before, &w->now, gettid(), &up);
 }
 
 /* ---- looks ---- */
@@ -350,13 +350,14 @@ void watchdog_dies(struct watchdog *w)
 void watchdog_await_death(struct watchdog *w, pid_t pid)
 {
 	const struct excuse_upcalls up = { w, serves, may_hang };
-	const char *why;
+	const char *why = NULL;
 
 	if (watchdog_due_ns(w) > 0)
 		return;
 	schedule(w, w->limit_ns / 2);
 	look_at(&w->now, pid);
-	why = excuse_of_dying(&w->now, &up);
+	if (!atomic_load(&worker_area(w->plan.keep)->signal)) /* else its core is being written */
+		why = excuse_of_dying(&w->now, &up);
 	ask_patience(w, excused_ns(w), why ? why : "a worker ends");
 	if (!why || !w->dies)
 		return;

@@ -11,6 +11,7 @@ static struct sight before;
 static struct sight now;
 static pid_t serving;
 static pid_t hanging;
+static pid_t looking;
 
 static bool serves(void *ctx, pid_t tid)
 {
@@ -36,7 +37,7 @@ static void setup_in(char state)
 	};
 	now = before;
 	now.mono_ns += 10 * NS_PER_S;
-	serving = hanging = 0;
+	serving = hanging = looking = 0;
 }
 
 static void setup(void)
@@ -50,7 +51,7 @@ static void teardown(void)
 
 static const char *find(void)
 {
-	return excuse_find(&before, &now, &up);
+	return excuse_find(&before, &now, looking, &up);
 }
 
 START_TEST(who_waits_for_a_lock_has_none)
@@ -85,6 +86,9 @@ START_TEST(a_thread_without_a_cpu_is_one_and_a_loop_is_not)
 	now.threads[1].cpu_ticks = 49; /* half a second of ten */
 	ck_assert_ptr_nonnull(find());
 	now.threads[1].cpu_ticks = 51;
+	ck_assert_ptr_null(find());
+	setup_in('R');
+	looking = 2;
 	ck_assert_ptr_null(find());
 }
 END_TEST
