@@ -47,6 +47,7 @@ void watched_begin(struct daemon *d, bool single, struct watchdog **ret)
 			    .become_nobody = confine_to_nobody },
 		.ctx = d,
 		.answered = answered,
+		.reader_name = FS_READER_NAME,
 		.request = request,
 	};
 	_cleanup_free_ char *directory = NULL;

@@ -20,6 +20,9 @@
 
 struct fs;
 
+/* Of the threads that read and answer requests. */
+#define FS_READER_NAME "reader"
+
 /* Whose shared files may be copied by sharing them once more. */
 enum fs_clone {
 	FS_CLONE_NONE,

@@ -385,7 +385,7 @@ static void *serve(void *arg)
 	struct fuse_buf buf = { .mem = requests_buffer(s->requests, t->number) };
 	int r = 0;
 
-	(void)pthread_setname_np(pthread_self(), "reader");
+	(void)pthread_setname_np(pthread_self(), FS_READER_NAME);
 	urgent_uninterrupted(); /* a client's fallocate(2) would end with EINTR */
 	buf.mem_size = buf.mem ? REQUEST_BUFFER_BYTES : 0;
 	while (r == 0 && readers_turn(s->readers, t->number) && !fuse_session_exited(s->se)) {

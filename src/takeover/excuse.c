@@ -38,7 +38,7 @@ static const char *excuse_one(const struct thread_state *before, const struct th
 	if (now->state == 'D' && !up->may_hang(up->ctx, now->tid) &&
 	    (is_held(before, now) || up->serves(up->ctx, now->tid)))
 		return no_store;
-	if (now->state == 'R' && cpu_ns * EXCUSE_CPU_PART < ns)
+	if (now->state == 'R' && up->is_reader(up->ctx, now) && cpu_ns * EXCUSE_CPU_PART < ns)
 		return no_cpu;
 	return NULL;
 }

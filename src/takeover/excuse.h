@@ -30,6 +30,8 @@ struct excuse_upcalls {
 	void *ctx;
 	/* It is at a request. */
 	bool (*serves)(void *ctx, pid_t tid);
+	/* It is one of those that read and answer requests; others may be without a CPU for ever while these hang. */
+	bool (*is_reader)(void *ctx, const struct thread_state *thread);
 	/* It may wait for answers of the same process. */
 	bool (*may_hang)(void *ctx, pid_t tid);
 };

@@ -175,6 +175,13 @@ static bool serves(void *ctx, pid_t tid)
 	return request[0] != '\0';
 }
 
+static bool is_reader(void *ctx, const struct thread_state *thread)
+{
+	const struct watchdog *w = ctx;
+
+	return strcmp(thread->name, w->plan.reader_name) == 0;
+}
+
 static bool may_hang(void *ctx, pid_t tid)
 {
 	const struct watchdog *w = ctx;
@@ -185,7 +192,7 @@ static bool may_hang(void *ctx, pid_t tid)
 /* Since `before`. The calling thread, if it is one of them, runs just because it looks. */
 static const char *excuse(struct watchdog *w, pid_t pid)
 {
-	const struct excuse_upcalls up = { w, serves, may_hang };
+	const struct excuse_upcalls up = { w, serves, is_reader, may_hang };
 
 	look_at(&w->now, pid);
 	return excuse_find(&w->before, &w->now, gettid(), &up);
@@ -349,7 +356,7 @@ void watchdog_dies(struct watchdog *w)
 
 void watchdog_await_death(struct watchdog *w, pid_t pid)
 {
-	const struct excuse_upcalls up = { w, serves, may_hang };
+	const struct excuse_upcalls up = { w, serves, is_reader, may_hang };
 	const char *why = NULL;
 
 	if (watchdog_due_ns(w) > 0)

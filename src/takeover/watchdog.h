@@ -43,6 +43,7 @@ struct watchdog_plan {
 	void *ctx;
 	/* Changes whenever a request was answered. */
 	uint64_t (*answered)(void *ctx);
+	const char *reader_name; /* of the threads that read and answer requests */
 	/* What this thread serves, in words; "" if nothing. */
 	void (*request)(void *ctx, pid_t tid, char *buf, size_t len);
 };

@@ -19,13 +19,21 @@ static bool serves(void *ctx, pid_t tid)
 	return tid == serving;
 }
 
+static bool is_reader(void *ctx, const struct thread_state *thread)
+{
+	(void)ctx;
+	return strcmp(thread->name, "reader") == 0;
+}
+
 static bool may_hang(void *ctx, pid_t tid)
 {
 	(void)ctx;
 	return tid == hanging;
 }
 
-static const struct excuse_upcalls up = { .serves = serves, .may_hang = may_hang };
+static const struct excuse_upcalls up = { .serves = serves,
+					  .is_reader = is_reader,
+					  .may_hang = may_hang };
 
 /* One thread that waits for a lock, and one in `state` both times. */
 static void setup_in(char state)
@@ -33,7 +41,8 @@ static void setup_in(char state)
 	before = (struct sight){
 		.mono_ns = NS_PER_S,
 		.count = 2,
-		.threads = { { .tid = 1, .state = 'S' }, { .tid = 2, .state = state } },
+		.threads = { { .tid = 1, .name = "reader", .state = 'S' },
+			     { .tid = 2, .name = "reader", .state = state } },
 	};
 	now = before;
 	now.mono_ns += 10 * NS_PER_S;
@@ -89,6 +98,9 @@ START_TEST(a_thread_without_a_cpu_is_one_and_a_loop_is_not)
 	ck_assert_ptr_null(find());
 	setup_in('R');
 	looking = 2;
+	ck_assert_ptr_null(find());
+	setup_in('R');
+	now.threads[1].name[0] = 's'; /* "seal" has time while nothing is answered */
 	ck_assert_ptr_null(find());
 }
 END_TEST
