@@ -32,6 +32,7 @@
 #include "takeover/urgent.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/fault.h"
 #include "util/lock.h"
 #include "util/log.h"
 
@@ -371,6 +372,7 @@ static bool serve_again(struct session *s, struct thread *t, struct fuse_buf *bu
 		return false;
 	if (unique & REQUEST_RESENT)
 		requests_begin_again(s->requests, unique);
+	FAULT_WAIT("again");
 	process(s, t, buf, clock_mono_ns());
 	requests_done(s->requests, t->number);
 	if (unique & REQUEST_RESENT)

@@ -52,6 +52,25 @@ void fault_hang(const char *name)
 	}
 }
 
+static bool is_named(const char *path, const char *name)
+{
+	FILE *f = path ? fopen(path, "re") : NULL;
+	char text[32];
+	bool is = f && fscanf(f, "%31s", text) == 1 && strcmp(text, name) == 0;
+
+	if (f)
+		(void)fclose(f);
+	return is;
+}
+
+void fault_wait(const char *name)
+{
+	const char *path = getenv("BATONFS_FAULT_WAIT");
+
+	while (is_named(path, name))
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
 /* ---- calls that fail ---- */
 
 #define ORDER_MAX 128
