@@ -5,11 +5,14 @@
 #include "fuse/growth.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "exec/limit.h"
 #include "fuse/content.h"
 #include "fuse/node_exec.h"
+#include "fuse/request.h"
 #include "util/clock.h"
 
 /* How long a close is waited for. Source: a busy machine runs whoever takes notice of it within that. */
@@ -32,11 +35,18 @@ int growth_open(struct fs *fs, struct execution *e)
 	return exec_is_spent(fs->execs, e) ? -EDQUOT : 0;
 }
 
-int growth_create(struct fs *fs, struct target *t)
+/* By the last process, which did not answer: it had been granted, and is in the sums perhaps. */
+static bool was_created(const struct target *t, const char *name)
+{
+	return request_again(CHANGE_MAKE) &&
+	       faccessat(t->ref.fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int growth_create(struct fs *fs, struct target *t, const char *name)
 {
 	int r;
 
-	if (!has_limits(fs))
+	if (!has_limits(fs) || was_created(t, name))
 		return 0;
 	r = growth_open(fs, t->exec);
 	if (r == 0)

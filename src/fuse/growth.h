@@ -26,10 +26,10 @@ static inline bool growth_is_watched(const struct fs *fs)
 int growth_open(struct fs *fs, struct execution *e) WARN_UNUSED;
 
 /*
- * A regular file is about to be created: it is charged, which target_created() knows, or growth_not_created() undoes.
+ * A regular file of this name is about to be created: it is charged, which target_created() knows, or growth_not_created() undoes.
  * 0, -EDQUOT.
  */
-int growth_create(struct fs *fs, struct target *t) WARN_UNUSED;
+int growth_create(struct fs *fs, struct target *t, const char *name) WARN_UNUSED;
 void growth_not_created(struct target *t);
 
 /* A change under way. */

@@ -19,6 +19,7 @@
 #include "fuse/target.h"
 #include "store/procfd.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 /* ---- open at once ---- */
 
@@ -50,6 +51,7 @@ static int create_file(struct fs *fs, fuse_req_t req, struct target *t, const ch
 	}
 	request_changing(&(struct request_change){ .kind = CHANGE_MAKE, .fd = -1 });
 	fd = openat(t->ref.fd, name, how | O_CREAT | O_EXCL, mode);
+	FAULT_HANG("created");
 	r = fd < 0 ? -errno : fd;
 	if (r < 0)
 		request_changed(r, -1);
@@ -95,7 +97,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 	r = target_enter(fs, req, parent, name, TARGET_MAKE, &t);
 	if (r == 0) {
-		r = growth_create(fs, &t);
+		r = growth_create(fs, &t, name);
 		fd = r < 0 ? r : create_file(fs, req, &t, name, mode, fi->flags);
 		r = fd < 0 ? fd : enter_created(fs, req, &t, name, fd, &inode, &e);
 		if (r == 0) {
@@ -224,7 +226,7 @@ static void create_name(fuse_req_t req, fuse_ino_t parent, const char *name, boo
 	if (r == 0) {
 		r = fs_assume(fs, req, is_dir);
 		if (r == 0 && S_ISREG(m->mode))
-			r = growth_create(fs, &t);
+			r = growth_create(fs, &t, name);
 		if (r == 0)
 			r = make_once(t.ref.fd, name, make, m);
 		if (r == 0) {

@@ -23,6 +23,7 @@
 #include "fuse/split.h"
 #include "fuse/target.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -112,6 +113,15 @@ static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *n
 	exec_unref(fs->execs, old);
 }
 
+/* By the last process, which did not answer. */
+static bool was_linked(const struct inode *inode, int dirfd, const char *name)
+{
+	struct stat st;
+
+	return request_again(CHANGE_LINK) && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ino == inode->ino;
+}
+
 /*
  * A stub with several names would lose its blob when the execution is released that accounts for it, and keep a
  * name: so it is its own first. -ESTALE: the kernel looks the old name up again.
@@ -119,7 +129,6 @@ static void adopt(struct fs *fs, struct target *t, fuse_req_t req, const char *n
 static int link_own(struct fs *fs, struct inode *inode, int fd, int dirfd, const char *name)
 {
 	_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
-	struct stat st;
 	int r = S_ISREG(inode->mode) ? content_learn_locked(fs, inode, fd) : 0;
 
 	if (r == 0)
@@ -128,25 +137,27 @@ static int link_own(struct fs *fs, struct inode *inode, int fd, int dirfd, const
 		return r == 1 ? -ESTALE : r;
 	request_changing(
 		&(struct request_change){ .kind = CHANGE_LINK, .ino = inode->ino, .fd = -1 });
-	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) == 0)
+	r = linkat(fd, "", dirfd, name, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	FAULT_HANG("linked");
+	if (r == 0)
 		return 0;
-	r = -errno;
-	if (r == -EEXIST && request_again(CHANGE_LINK) &&
-	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == inode->ino)
+	if (r == -EEXIST && was_linked(inode, dirfd, name))
 		return 0;
 	request_changed(r, -1);
 	return r;
 }
 
 /* The execution that the new name is in will account for the file, unless it does so already. */
-static int take_link(struct fs *fs, struct inode *inode, struct target *t, struct growth_take *ret)
+static int take_link(struct fs *fs, struct inode *inode, struct target *t, const char *name,
+		     struct growth_take *ret)
 {
 	struct execution *old = node_exec(fs, inode);
 	bool nameless = node_is_nameless(inode);
 	struct stat st;
 	int r = 0;
 
-	if (S_ISREG(inode->mode) && (nameless || old != t->exec)) {
+	if (!was_linked(inode, t->ref.fd, name) && S_ISREG(inode->mode) &&
+	    (nameless || old != t->exec)) {
 		r = node_stat(fs, inode, &st);
 		if (r == 0) /* its bytes are counted already if it is this one's without a name */
 			r = growth_take(fs, t->exec, 1, old == t->exec ? 0 : (uint64_t)st.st_size,
@@ -205,7 +216,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 	}
 	r = inode ? target_enter(fs, req, newparent, newname, TARGET_MAKE, &t) : -ESTALE;
 	if (r == 0) {
-		r = take_link(fs, inode, &t, &take);
+		r = take_link(fs, inode, &t, newname, &take);
 		recover_name_begin(fs->execs);
 		if (r == 0)
 			r = link_inode(fs, inode, &t, newname, &e, &ttl_ns);

@@ -35,6 +35,7 @@ static int remove_name(struct fs *fs, struct target *t, const char *name, int fl
 	request_changing(&(struct request_change){ .kind = CHANGE_REMOVE, .fd = v->fd });
 	FAULT_HANG("removes");
 	r = unlinkat(t->ref.fd, name, flags) < 0 ? -errno : 0;
+	FAULT_HANG("removed");
 	if (r == 0)
 		victim_gone(fs, t, name, v);
 	request_changed(r, v->fd);

@@ -23,6 +23,7 @@
 #include "store/mark.h"
 #include "store/walk.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 #include "util/log.h"
 
 /* One side of a rename: where, and what is there before it. */
@@ -296,75 +297,10 @@ static int move_name(struct fs *fs, fuse_req_t req, struct side *from, struct si
 
 	request_changing(&change);
 	r = renameat2(from->t.ref.fd, from->name, to->t.ref.fd, to->name, flags) < 0 ? -errno : 0;
+	FAULT_HANG("renamed");
 	if (r == 0)
 		moved(fs, req, from, to, flags, ret_missed);
 	request_changed(r, to->was.fd);
-	return r;
-}
-
-/* ---- again ---- */
-
-static bool is_ino(const struct victim *v, uint64_t ino)
-{
-	return v->fd >= 0 && v->st.st_ino == ino;
-}
-
-/* The mark tells it of a directory that has another name by now. */
-static void tell_auto(struct side *s)
-{
-	int64_t ino;
-
-	if (S_ISDIR(s->was.st.st_mode) && s->t.dir->place == PLACE_ROOT &&
-	    mark_get(s->was.fd, MARK_AUTO, &ino) == 0) {
-		s->is_auto = true;
-		s->ino = exec_auto_ino(s->name);
-	}
-}
-
-/*
- * The last process had done it, or all but what follows from it: let the sides be as they were before. False: it
- * had not.
- */
-static bool was_moved(const struct request_change *before, struct side *from, struct side *to,
-		      unsigned int flags)
-{
-	struct victim v = from->was;
-
-	if (!is_ino(&to->was, before->ino))
-		return false;
-	if (flags & RENAME_EXCHANGE && !is_ino(&from->was, before->other))
-		return false;
-	if (!(flags & RENAME_EXCHANGE) && from->was.fd >= 0)
-		return false;
-	from->was = to->was;
-	to->was = v;
-	if (!(flags & RENAME_EXCHANGE) && victim_was(before->fd, &to->was) < 0)
-		to->was = VICTIM_NONE;
-	tell_auto(from);
-	return true;
-}
-
-static int do_rename(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
-		     unsigned int flags)
-{
-	const struct request_change *before = request_again(CHANGE_RENAME);
-	bool missed = false;
-	int r;
-
-	if (before && was_moved(before, from, to, flags)) {
-		recover_name_begin(fs->execs);
-		moved(fs, req, from, to, flags, &missed);
-		recover_name_end(fs->execs, missed);
-		return 0;
-	}
-	r = check(from, to, flags);
-	if (r == 0 && flags & RENAME_WHITEOUT)
-		r = fs_assume(fs, req, false);
-	if (r < 0)
-		return r;
-	recover_name_begin(fs->execs);
-	r = move_name(fs, req, from, to, flags, &missed);
-	recover_name_end(fs->execs, missed);
 	return r;
 }
 
@@ -462,6 +398,74 @@ static int take_rename(struct fs *fs, const struct side *from, const struct side
 	return r;
 }
 
+/* ---- again ---- */
+
+static bool is_ino(const struct victim *v, uint64_t ino)
+{
+	return v->fd >= 0 && v->st.st_ino == ino;
+}
+
+/* The mark tells it of a directory that has another name by now. */
+static void tell_auto(struct side *s)
+{
+	int64_t ino;
+
+	if (S_ISDIR(s->was.st.st_mode) && s->t.dir->place == PLACE_ROOT &&
+	    mark_get(s->was.fd, MARK_AUTO, &ino) == 0) {
+		s->is_auto = true;
+		s->ino = exec_auto_ino(s->name);
+	}
+}
+
+/*
+ * The last process had done it, or all but what follows from it: let the sides be as they were before. False: it
+ * had not.
+ */
+static bool was_moved(const struct request_change *before, struct side *from, struct side *to,
+		      unsigned int flags)
+{
+	struct victim v = from->was;
+
+	if (!is_ino(&to->was, before->ino))
+		return false;
+	if (flags & RENAME_EXCHANGE && !is_ino(&from->was, before->other))
+		return false;
+	if (!(flags & RENAME_EXCHANGE) && from->was.fd >= 0)
+		return false;
+	from->was = to->was;
+	to->was = v;
+	if (!(flags & RENAME_EXCHANGE) && victim_was(before->fd, &to->was) < 0)
+		to->was = VICTIM_NONE;
+	tell_auto(from);
+	return true;
+}
+
+static int do_rename(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
+		     unsigned int flags, struct growth_take taken[2])
+{
+	const struct request_change *before = request_again(CHANGE_RENAME);
+	bool missed = false;
+	int r;
+
+	if (before && was_moved(before, from, to, flags)) {
+		recover_name_begin(fs->execs);
+		moved(fs, req, from, to, flags, &missed);
+		recover_name_end(fs->execs, missed);
+		return 0;
+	}
+	r = check(from, to, flags);
+	if (r == 0 && flags & RENAME_WHITEOUT)
+		r = fs_assume(fs, req, false);
+	if (r == 0)
+		r = take_rename(fs, from, to, flags, taken);
+	if (r < 0)
+		return r;
+	recover_name_begin(fs->execs);
+	r = move_name(fs, req, from, to, flags, &missed);
+	recover_name_end(fs->execs, missed);
+	return r;
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 	       const char *newname, unsigned int flags)
 {
@@ -490,9 +494,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		r = side_enter(fs, req, newparent, newname, to_kind | TARGET_MAKE | TARGET_NESTED,
 			       &to);
 		if (r == 0) {
-			r = take_rename(fs, &from, &to, flags, taken);
-			if (r == 0)
-				r = do_rename(fs, req, &from, &to, flags);
+			r = do_rename(fs, req, &from, &to, flags, taken);
 			growth_taken(&taken[0]);
 			growth_taken(&taken[1]);
 			side_leave(fs, &to);

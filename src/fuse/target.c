@@ -15,6 +15,7 @@
 #include "fuse/node_exec.h"
 #include "fuse/notify.h"
 #include "fuse/private.h"
+#include "fuse/request.h"
 #include "store/mark.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -103,6 +104,9 @@ int target_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 
 void target_leave(struct fs *fs, struct target *t)
 {
+	if (t->exec &&
+	    request_is_again()) /* whoever counted the files may have seen what was done before */
+		atomic_store(&t->exec->recount, true);
 	node_put(fs, &t->ref);
 	if (t->own_exec && t->exec) {
 		exec_leave(t->exec);
