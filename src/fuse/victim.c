@@ -69,6 +69,9 @@ static void file_gone(struct fs *fs, struct target *t, struct inode *inode, cons
 		size = inode->size_accounted;
 	}
 	exec_account(e, -1, -(int64_t)size);
+	/* It was charged to one that is over, and forgotten meanwhile. Or the sums are not known yet: no harm. */
+	if ((int64_t)atomic_load(&e->files) < 0 || (int64_t)atomic_load(&e->bytes) < 0)
+		atomic_store(&e->recount, true);
 	exec_unref(fs->execs, e);
 	ledger_file_gone(fs->ledger, v->st.st_ino);
 }

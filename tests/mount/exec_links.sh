@@ -103,7 +103,16 @@ expect_sums 7 1 2
 expect_sums 8 1 2
 release 6
 release 7
+
+# The same, and that one is over.
+mkdir "$MNT/7/stays"
+echo 7 >"$MNT/7/seven" && expect ln "$MNT/7/seven" "$MNT/8/seven"
+sync
+echo 2 >/proc/sys/vm/drop_caches
 release 8
+expect rm "$MNT/7/seven"
+expect_sums 7 0 0
+release 7
 
 # A name less, of which no client's request tells the kernel.
 links() {
