@@ -35,7 +35,23 @@ struct side {
 	uint64_t ino; /* as shown, if is_auto */
 };
 
-/* Directories count as such in the rules; so it must be known what it is before its place is. */
+/* Whether the execution of what is in a directory depends on its name. */
+static bool is_naming(enum place place)
+{
+	return place == PLACE_ROOT || place == PLACE_N8N || place == PLACE_N8N_EXECUTIONS;
+}
+
+/*
+ * Directories count as such in the rules; so it must be known what it is before its place is, unless the rules do not
+ * look at names where it is nor where it goes.
+ */
+static bool is_named_by_rules(struct fs *fs, fuse_ino_t parent)
+{
+	struct inode *dir = node_find(fs, parent);
+
+	return dir && is_naming(dir->place);
+}
+
 static bool is_directory(struct fs *fs, fuse_ino_t parent, const char *name)
 {
 	struct inode *dir = node_find(fs, parent);
@@ -43,7 +59,7 @@ static bool is_directory(struct fs *fs, fuse_ino_t parent, const char *name)
 	bool yes = false;
 	struct stat st;
 
-	if (dir && dir->place != PLACE_TREE && node_get(fs, dir, &ref) == 0) {
+	if (dir && node_get(fs, dir, &ref) == 0) {
 		yes = fstatat(ref.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 		node_put(fs, &ref);
 	}
@@ -252,7 +268,7 @@ static int check(const struct side *from, const struct side *to, unsigned int fl
 	/* A file and a directory of the same name may belong to different executions. */
 	if (flags & RENAME_EXCHANGE &&
 	    S_ISDIR(from->was.st.st_mode) != S_ISDIR(to->was.st.st_mode) &&
-	    (from->t.dir->place == PLACE_ROOT || to->t.dir->place == PLACE_ROOT))
+	    (is_naming(from->t.dir->place) || is_naming(to->t.dir->place)))
 		return -EXDEV;
 	return from->was.fd < 0 ? -ENOENT : 0;
 }
@@ -472,6 +488,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	struct fs *fs = fs_of(req);
 	unsigned int from_kind;
 	unsigned int to_kind;
+	bool named;
 	struct growth_take taken[2] = { { 0 } };
 	struct side from;
 	struct side to;
@@ -482,13 +499,15 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		reply_err(req, -EPERM);
 		return;
 	}
-	from_kind = is_directory(fs, parent, name) || (request_again(CHANGE_RENAME) &&
-						       is_directory(fs, newparent, newname))
-			    ? TARGET_DIR
-			    : 0;
+	named = is_named_by_rules(fs, parent) || is_named_by_rules(fs, newparent);
+	from_kind =
+		named && (is_directory(fs, parent, name) ||
+			  (request_again(CHANGE_RENAME) && is_directory(fs, newparent, newname)))
+			? TARGET_DIR
+			: 0;
 	to_kind = from_kind;
 	if (flags & RENAME_EXCHANGE)
-		to_kind = is_directory(fs, newparent, newname) ? TARGET_DIR : 0;
+		to_kind = named && is_directory(fs, newparent, newname) ? TARGET_DIR : 0;
 	r = side_enter(fs, req, parent, name, from_kind, &from);
 	if (r == 0) {
 		r = side_enter(fs, req, newparent, newname, to_kind | TARGET_MAKE | TARGET_NESTED,

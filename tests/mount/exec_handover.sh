@@ -127,6 +127,20 @@ for id in job-a job-b 7 8; do
 done
 for name in job-a job-b 7_x 8_x; do [ ! -e "$MNT/$name" ] || fail "$name is there after its release"; done
 
+# What was a part of one becomes one by itself, and n8n's.
+mkdir -p "$MNT/9/part" "$MNT/9/data" "$MNT/n8n/w/executions" && data 10 >"$MNT/9/part/x" && data 20 >"$MNT/9/data/x"
+pin 9
+expect mv -T "$MNT/9/part" "$MNT/job-c"
+pin job-c
+expect_sums job-c 1 10
+expect_eq job-c "$(exec_of "$MNT/job-c/x")"
+expect mv -T "$MNT/9/data" "$MNT/n8n/w/executions/77"
+expect_sums 77 1 20
+expect_eq 77 "$(exec_of "$MNT/n8n/w/executions/77/x")"
+expect_sums 9 0 0
+release job-c
+[ ! -e "$MNT/job-c" ] || fail "job-c is there after its release"
+
 # In and out of `_`, where files live one by one.
 mkdir "$MNT/two words" && data 10 >"$MNT/two words/x" && data 10 >"$MNT/9/y" && mkdir "$MNT/9/d" && data 10 >"$MNT/9/d/z"
 pin 9
