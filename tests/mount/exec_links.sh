@@ -63,6 +63,11 @@ release 2
 expect_eq "" "$(cat "$MNT/1/a")"
 expect_eq 3600 "$(about "$MNT/1/a" ttl)"
 
+# links NAME NUMBER: as many names it has; of one that goes with an execution no client's request tells the kernel.
+links() {
+	[ "$(stat -c %h "$MNT/$1")" = "$2" ]
+}
+
 # It is charged to the execution that is left; if the kernel has forgotten it, only at the next mount. So it is
 # held, but not open, meanwhile.
 echo three >"$MNT/3/a" && echo x >"$MNT/3/x"
@@ -79,6 +84,7 @@ expect_sums 2 1 6
 release 2
 expect_owned 3/a 3
 expect_sums 3 2 8
+wait_until 10 links 3/a 1 # its other name is in the trash
 expect rm "$MNT/3/a"
 expect_sums 3 1 2
 eval "exec ${holder[1]}>&-"
@@ -114,10 +120,7 @@ expect rm "$MNT/7/seven"
 expect_sums 7 0 0
 release 7
 
-# A name less, of which no client's request tells the kernel.
-links() {
-	[ "$(stat -c %h "$MNT/$1")" = "$2" ]
-}
+# A name less in a released execution.
 echo four >"$MNT/1/four" && expect ln "$MNT/1/four" "$MNT/4/four" && expect ln "$MNT/1/four" "$MNT/4_flat"
 links 1/four 3 || fail "1/four: three links"
 release 4
