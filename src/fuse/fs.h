@@ -18,7 +18,7 @@
  *     private.c    whom a name is for             drafting.c  content that begins on a disk
  *     latency.c    how long requests take         fs_metrics.c   what is counted, for Prometheus
  *     access.c     what they were, in words       accesslog.c    who reads that
- *     caller.c     who sends a request
+ *     caller.c     who sends a request             hand_over.c    directories that change hands
  */
 #ifndef FUSE_FS_H
 #define FUSE_FS_H

@@ -15,6 +15,7 @@
 #include "exec/recover.h"
 #include "fuse/caller.h"
 #include "fuse/growth.h"
+#include "fuse/hand_over.h"
 #include "fuse/node_exec.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
@@ -93,82 +94,6 @@ static int side_enter(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const ch
 
 /* ---- changing hands ---- */
 
-struct handover {
-	struct fs *fs;
-	struct execution *from;
-	struct execution *to;
-	enum place place;
-	uint64_t number;
-	bool own_lifetimes; /* files begin or cease to expire one by one */
-};
-
-/* The inode of a file or directory below, if the kernel knows it: with its opens, and the size it was charged. */
-static bool hand_over_inode(const struct handover *h, struct inode *inode)
-{
-	if (h->place == PLACE_N8N || h->place == PLACE_N8N_EXECUTIONS)
-		return false; /* there it depends on its name: node_exec() finds out */
-	node_set_exec(h->fs, inode, exec_ref(h->to), h->place);
-	return true;
-}
-
-static void hand_over_row(const struct handover *h, const struct walk_entry *w, struct inode *inode)
-{
-	struct ledger_file row;
-
-	if (!h->own_lifetimes) {
-		ledger_file_move(h->fs->ledger, w->st->st_ino, h->number);
-		return;
-	}
-	recover_describe_file(w, h->number, h->place, &row);
-	ledger_file_put(h->fs->ledger, &row);
-	if (inode && row.own_lifetime)
-		atomic_fetch_or(&inode->flags, INODE_TIMED);
-	else if (inode)
-		atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_TIMED);
-}
-
-static int hand_over_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
-{
-	struct handover *h = arg;
-	struct inode *inode = itable_peek(h->fs->itable, w->st->st_ino, w->handle);
-
-	(void)ret_tag;
-	if (!(inode && hand_over_inode(h, inode)) && S_ISREG(w->st->st_mode)) {
-		exec_account(h->from, -1, -(int64_t)w->st->st_size);
-		exec_account(h->to, 1, (int64_t)w->st->st_size);
-	}
-	if (S_ISREG(w->st->st_mode))
-		hand_over_row(h, w, inode);
-	if (inode)
-		itable_unref(h->fs->itable, inode);
-	return 0;
-}
-
-/*
- * Everything below a directory that moved to another execution: sums, rows, and the inodes that the kernel knows.
- * What is looked up at this very moment finds out by itself (node_exec()).
- */
-static void hand_over_directory(struct fs *fs, const struct side *from, const struct side *to)
-{
-	struct handover h = {
-		.fs = fs,
-		.from = from->t.exec,
-		.to = to->t.exec,
-		.place = to->t.place,
-		.number = exec_number(to->t.exec),
-		.own_lifetimes = (from->t.place == PLACE_OTHER) != (to->t.place == PLACE_OTHER),
-	};
-	int r;
-
-	atomic_fetch_add(&fs->exec_epoch, 1);
-	r = walk(fs->store->fd, &from->was.handle, 0, hand_over_entry, &h);
-	if (r < 0)
-		log_warning("op=rename execution=%s error=%s; its sums are not exact, ignoring",
-			    h.to->id, log_errname(r));
-	atomic_store(&h.from->recount, true);
-	atomic_store(&h.to->recount, true);
-}
-
 /*
  * The execution's directory has another name: what was set on it by hand goes with it. From now on it is the
  * client's, not one that batonfs made and numbered by its name.
@@ -222,7 +147,7 @@ static void arrived(struct fs *fs, fuse_req_t req, struct side *from, struct sid
 		if (inode)
 			node_set_exec(fs, inode, exec_ref(to->t.exec), to->t.place);
 		if (is_dir)
-			hand_over_directory(fs, from, to);
+			hand_over_directory(fs, &from->was.handle, &from->t, &to->t);
 		else if (inode && S_ISREG(inode->mode))
 			node_record(fs, inode, to->t.exec, (uint64_t)from->was.st.st_size,
 				    node_own_ttl(fs, from->was.fd));
