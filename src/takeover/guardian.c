@@ -47,7 +47,7 @@
  */
 #define COLLECT_NS NS_PER_S
 
-/* Descriptors that are closed at a time, and how often, while the next worker serves. Source: 0.2 ms of each. */
+/* Descriptors that are closed at a time, and how often, while the next worker serves. Source: 0.2 ms of each, in real time. */
 #define CLOSE_PIECE 128
 #define CLOSE_MS 1
 
@@ -251,7 +251,7 @@ static int start(struct guardian *g)
 		return -errno;
 	if (pid == 0)
 		become_worker(g, self);
-	urgent_begin();
+	urgent_wait(); /* it may die at once */
 	g->pid = pid;
 	g->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
 	g->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -413,6 +413,13 @@ static void collect(struct guardian *g)
 	} while (waitpid(info.si_pid, NULL, WNOHANG) > 0);
 }
 
+/* Whether what it has said takes time, in which its death would not be seen. */
+static bool has_said_much(const struct guardian *g)
+{
+	return (!g->told_ready && atomic_load(&g->area->ready)) || atomic_load(&g->area->ending) ||
+	       atomic_load(&g->area->asked) != atomic_load(&g->area->answered);
+}
+
 /* What the worker has said. */
 static void take_word(struct guardian *g)
 {
@@ -471,7 +478,10 @@ static int until_due(const struct guardian *g)
 	return left == INT64_MAX ? -1 : (int)(MAX_OF(left, INT64_C(0)) / NS_PER_MS) + 1;
 }
 
-/* Until it is gone, or its thread: then still in real time, if it can be had, for everybody waits from then on. */
+/*
+ * Until it is gone, or its thread: then still in real time, if it can be had, for everybody waits from then on; and meanwhile, unless
+ * there is something to be done that takes time.
+ */
 static void attend(struct guardian *g)
 {
 	struct pollfd fds[] = {
@@ -485,14 +495,19 @@ static void attend(struct guardian *g)
 		bool heard;
 
 		fds[1].fd = g->thread;
-		look_after(g);
+		if (!g->closing)
+			look_after(g);
 		urgent_wait();
 		heard = poll(fds, ARRAY_SIZE(fds), until_due(g)) > 0;
 		if (heard && !fds[2].revents && !fds[3].revents)
 			return;
-		urgent_begin();
+		if (!heard && g->closing) {
+			g->closing = keep_close_left(CLOSE_PIECE);
+			continue;
+		}
+		if (!heard || fds[2].revents || has_said_much(g))
+			urgent_begin();
 		if (!heard) {
-			g->closing = g->closing && keep_close_left(CLOSE_PIECE);
 			collect(g);
 			continue; /* EINTR */
 		}

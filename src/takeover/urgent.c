@@ -240,7 +240,7 @@ void urgent_wait(void)
 {
 	struct attributes now = { .size = sizeof(now) };
 
-	if (!get(0, &now) || !is_plain(&now))
+	if (!get(0, &now) || !(is_plain(&now) || waits(&now)) || now.flags & RESET_ON_FORK)
 		return;
 	(void)setrlimit(RLIMIT_RTTIME, &no_limit); /* a program that is executed has no handler */
 	if (set_real_time(0, RESET_ON_FORK) < 0)
