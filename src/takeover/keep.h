@@ -22,7 +22,7 @@
 #include "util/macro.h"
 
 enum keep_area {
-	KEEP_WORKER,   /* takeover/guardian.c */
+	KEEP_WORKER,   /* takeover/area.h */
 	KEEP_CONFIG,   /* tuning.c: the options as they were changed */
 	KEEP_HANDOVER, /* src/upgrade.c: what another program must know */
 	KEEP_SESSION,  /* fuse/session.c: the connection */

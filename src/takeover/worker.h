@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker's own side of guardian.h. For src/takeover alone; what all others call in a worker is declared in guardian.h.
+ */
+#ifndef TAKEOVER_WORKER_H
+#define TAKEOVER_WORKER_H
+
+#include <sys/types.h>
+
+#include "takeover/guardian.h"
+#include "util/macro.h"
+
+/*
+ * The calling process, forked by `guardian`, is its worker number `generation` from now on: it does what the plan says, in a thread
+ * of its own, and exits with the status that comes of that.
+ */
+NORETURN void worker_begin(const struct guardian_plan *plan, unsigned int generation,
+			   pid_t guardian);
+
+#endif
