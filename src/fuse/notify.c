@@ -243,6 +243,12 @@ bool notify_resume(struct notify *n, void (*fn)(void *arg, uint64_t nodeid, cons
 	return !untold_overflowed(n->untold);
 }
 
+void notify_doubted(struct notify *n)
+{
+	LOCK_SCOPE(&n->lock);
+	untold_doubted(n->untold);
+}
+
 int notify_slowly(struct notify *n, notify_step_fn *step, void *arg)
 {
 	struct item *item = new_item(ITEM_STEPS, 0, "");

@@ -54,6 +54,8 @@ void notify_stays(struct notify *n, uint32_t note);
  */
 bool notify_resume(struct notify *n, void (*fn)(void *arg, uint64_t nodeid, const char *name),
 		   void *arg) WARN_UNUSED;
+/* And that the kernel asks for all names since. */
+void notify_doubted(struct notify *n);
 
 /*
  * Call step(arg, session) in the notifier's thread until it returns false, whenever nothing quick is left to do,

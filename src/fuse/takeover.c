@@ -148,7 +148,9 @@ int fs_take_over(struct fs *fs, struct requests *requests, struct fuse_session *
 		return r;
 	guardian_step(fs->config.keep, "backlog");
 	requests_resume(requests, &up, backlog_uniques(*ret), backlog_count(*ret));
-	if (!notify_resume(fs->notify, detach_gone, fs))
+	if (!notify_resume(fs->notify, detach_gone, fs)) {
 		resume_doubt_names(se);
+		notify_doubted(fs->notify); /* not earlier: the next worker would have to */
+	}
 	return 0;
 }

@@ -25,6 +25,7 @@ struct untold_area {
 
 struct untold {
 	struct untold_area *area; /* borrowed; NULL: nothing is written down */
+	uint64_t nover;		  /* names that there was no room for, of this worker's */
 	uint32_t nfree;
 	uint32_t free[UNTOLD_MAX]; /* below area->used */
 };
@@ -78,7 +79,8 @@ uint32_t untold_add(struct untold *u, uint64_t nodeid, const char *name)
 	to = take(u);
 	if (!to) {
 		atomic_store(&u->area->overflowed, true);
-		return 0;
+		u->nover++;
+		return UNTOLD_OVER;
 	}
 	to->nodeid = nodeid;
 	memcpy(to->name, name, strnlen(name, NAME_MAX) + 1);
@@ -91,6 +93,11 @@ void untold_told(struct untold *u, uint32_t note)
 {
 	if (note == 0)
 		return;
+	if (note == UNTOLD_OVER) {
+		if (--u->nover == 0)
+			atomic_store(&u->area->overflowed, false);
+		return;
+	}
 	atomic_store(&u->area->names[note - 1].noted, false);
 	u->free[u->nfree++] = note - 1;
 }
@@ -111,7 +118,13 @@ bool untold_next(const struct untold *u, uint32_t *note, uint64_t *ret_nodeid,
 	return false;
 }
 
-bool untold_overflowed(struct untold *u)
+bool untold_overflowed(const struct untold *u)
 {
-	return u->area && atomic_exchange(&u->area->overflowed, false);
+	return u->area && atomic_load(&u->area->overflowed);
+}
+
+void untold_doubted(struct untold *u)
+{
+	if (u->area)
+		atomic_store(&u->area->overflowed, false);
 }

@@ -24,7 +24,13 @@ uint64_t untold_layout(void);
 int untold_new(struct keep *keep, struct untold **ret) WARN_UNUSED;
 void untold_free(struct untold *u);
 
-/* Write a name down, before it goes. 0: there is no room, which is remembered; or what untold_told() takes. */
+/* What untold_add() says of one that there is no room for. */
+#define UNTOLD_OVER UINT32_MAX
+
+/*
+ * Write a name down, before it goes. What untold_told() takes: if there is no room UNTOLD_OVER, which is remembered
+ * until that is told; 0: nothing is written down.
+ */
 uint32_t untold_add(struct untold *u, uint64_t nodeid, const char *name);
 /* The kernel knows; or the name has not gone. 0: nothing. */
 void untold_told(struct untold *u, uint32_t note);
@@ -32,7 +38,9 @@ void untold_told(struct untold *u, uint32_t note);
 /* What the last worker has left, one after the other from *note = 0 on. False: that was all. The name is borrowed. */
 bool untold_next(const struct untold *u, uint32_t *note, uint64_t *ret_nodeid,
 		 const char **ret_name);
-/* Whether there were more names than room since this was last asked: then nobody knows all of them. */
-bool untold_overflowed(struct untold *u);
+/* Whether the last worker has left more names than there was room for: then nobody knows all of them. */
+bool untold_overflowed(const struct untold *u);
+/* And the kernel asks for all names that it has. */
+void untold_doubted(struct untold *u);
 
 #endif

@@ -80,14 +80,31 @@ START_TEST(no_room)
 		ck_assert_uint_ne(untold_add(u, i + 2, "x"), 0);
 	untold_told(u, 5);
 	ck_assert_uint_eq(untold_add(u, 1, "y"), 5); /* places are used again */
-	ck_assert_uint_eq(untold_add(u, 1, "z"), 0);
+	ck_assert_uint_eq(untold_add(u, 1, "z"), UNTOLD_OVER);
 	next_worker();
 	ck_assert_uint_eq(count(), UNTOLD_MAX);
 	ck_assert(untold_overflowed(u));
+	next_worker(); /* it was killed before it had the kernel ask */
+	ck_assert(untold_overflowed(u));
+	untold_doubted(u);
 	ck_assert(!untold_overflowed(u));
 	untold_told(u, 7);
 	next_worker();
 	ck_assert_uint_eq(untold_add(u, 1, "y"), 7);
+}
+END_TEST
+
+START_TEST(what_had_no_room_and_is_told_is_over)
+{
+	for (unsigned int i = 0; i < UNTOLD_MAX; i++)
+		ck_assert_uint_ne(untold_add(u, i + 2, "x"), UNTOLD_OVER);
+	ck_assert_uint_eq(untold_add(u, 1, "y"), UNTOLD_OVER);
+	ck_assert_uint_eq(untold_add(u, 1, "z"), UNTOLD_OVER);
+	untold_told(u, UNTOLD_OVER);
+	ck_assert(untold_overflowed(u));
+	untold_told(u, UNTOLD_OVER);
+	next_worker();
+	ck_assert(!untold_overflowed(u));
 }
 END_TEST
 
@@ -111,6 +128,7 @@ int main(void)
 	const TTest *const tests[] = {
 		what_is_left_is_found,
 		no_room,
+		what_had_no_room_and_is_told_is_over,
 		without_a_next_worker_nothing_is_written,
 	};
 
