@@ -48,7 +48,8 @@ reconciled() {
 total=0
 for ((round = 1; round <= rounds; round++)); do
 	mount_batonfs
-	load "$MNT" 3 >"$WORK/record" 2>"$WORK/load.err" &
+	: >"$WORK/record" # not by the other shell, which may come late: the last round's would be enough
+	load "$MNT" 3 >>"$WORK/record" 2>"$WORK/load.err" &
 	pid=$!
 	# Some steps at least, then any moment within the time that as many take again.
 	steps=$((RANDOM % 2000 + 1))

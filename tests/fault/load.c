@@ -24,6 +24,8 @@
 
 #define SIZE_MAX_BYTES 300000
 
+static const char *failed_step; /* which call failed, for who reads of it */
+
 static uint32_t mix(uint32_t x)
 {
 	x ^= x >> 16;
@@ -49,6 +51,8 @@ static bool write_file(const char *path, uint32_t number, char *buf)
 	size_t size = make_content(number, buf);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	bool ok = fd >= 0;
+
+	failed_step = ok ? "write" : "open";
 
 	for (size_t done = 0; ok && done < size;) {
 		ssize_t n = write(fd, buf + done, size - done < 65536 ? size - done : 65536);
@@ -76,8 +80,10 @@ static void say(const char *verb, const char *a, const char *b)
 static bool do_rename(const char *from, const char *to)
 {
 	say("renaming", from, to);
-	if (rename(from, to) < 0)
+	if (rename(from, to) < 0) {
+		failed_step = "rename";
 		return false;
+	}
 	say("renamed", from, to);
 	return true;
 }
@@ -85,8 +91,10 @@ static bool do_rename(const char *from, const char *to)
 static bool do_remove(const char *path)
 {
 	say("removing", path, NULL);
-	if (unlink(path) < 0)
+	if (unlink(path) < 0) {
+		failed_step = "unlink";
 		return false;
+	}
 	say("removed", path, NULL);
 	return true;
 }
@@ -137,7 +145,8 @@ static int work(const char *directory, uint32_t worker)
 		if (errno == ENOTCONN || errno == ECONNABORTED || errno == EINTR || errno == EIO ||
 		    errno == ENODEV)
 			return 0; /* the daemon is dead */
-		fprintf(stderr, "load: worker %u file %u: %s\n", worker, n, strerror(errno));
+		fprintf(stderr, "load: worker %u file %u, %s: %s\n", worker, n, failed_step,
+			strerror(errno));
 		return 1;
 	}
 }
