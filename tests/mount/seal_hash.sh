@@ -181,8 +181,12 @@ printf x | dd of="$MNT/4711/old" conv=notrunc status=none || fail "dd"
 hash_is "$MNT/4711/old"
 expect_eq $((before + 1)) "$(hashed)" "files hashed"
 
-# After a crash nothing is taken for granted.
+# After a crash nothing is taken for granted. The walk has each file open for writing for a moment, to settle it.
 kill_batonfs
 mount_batonfs -o hash=asked
+is_reconciled() {
+	grep -q "reconciled the ledger" "$WORK/daemon.log"
+}
+wait_until 60 is_reconciled
 hash_is "$MNT/4711/old"
 expect_eq 1 "$(hashed)" "files hashed after a crash"
