@@ -194,9 +194,9 @@ void node_vanish(struct fs *fs, struct execution *e)
 	fs_exec_dir_changed(fs, e->id);
 }
 
-uint64_t node_auto_dir(struct fs *fs, const char *id)
+/* Gives the reference back; 0 for none. */
+static uint64_t nodeid_of(struct fs *fs, struct inode *inode)
 {
-	struct inode *inode = peek_auto(fs, id);
 	uint64_t nodeid;
 
 	if (!inode)
@@ -204,6 +204,11 @@ uint64_t node_auto_dir(struct fs *fs, const char *id)
 	nodeid = itable_nodeid(fs->itable, inode);
 	itable_unref(fs->itable, inode);
 	return nodeid;
+}
+
+uint64_t node_auto_dir(struct fs *fs, const char *id)
+{
+	return nodeid_of(fs, peek_auto(fs, id));
 }
 
 void node_detach(struct fs *fs, const char *id)
@@ -218,18 +223,11 @@ void node_detach(struct fs *fs, const char *id)
 
 uint64_t node_released_dir(struct fs *fs, struct execution *e)
 {
-	struct inode *inode;
 	struct handle h;
-	uint64_t nodeid;
 	uint64_t ino;
 
 	exec_dir_had(e, &h, &ino);
-	inode = itable_peek(fs->itable, ino, &h);
-	if (!inode)
-		return 0;
-	nodeid = itable_nodeid(fs->itable, inode);
-	itable_unref(fs->itable, inode);
-	return nodeid;
+	return nodeid_of(fs, itable_peek(fs->itable, ino, &h));
 }
 
 bool node_is_exec_dir(struct inode *inode, struct execution *e)

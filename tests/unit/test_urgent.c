@@ -98,6 +98,25 @@ static void *help(void *arg)
 	return NULL;
 }
 
+/* It has set its niceness. */
+static pthread_t start_helper(struct helper *h)
+{
+	pthread_t thread;
+
+	(void)sem_init(&h->changed, 0, 0);
+	(void)sem_init(&h->go, 0, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, help, h), 0);
+	while (sem_wait(&h->changed) < 0)
+		;
+	return thread;
+}
+
+static void finish_helper(struct helper *h, pthread_t thread)
+{
+	(void)sem_post(&h->go);
+	(void)pthread_join(thread, NULL);
+}
+
 START_TEST(threads_of_a_start_have_what_they_asked_for_when_it_is_over)
 {
 	struct helper h;
@@ -105,16 +124,11 @@ START_TEST(threads_of_a_start_have_what_they_asked_for_when_it_is_over)
 
 	if (!begin_plain())
 		return;
-	(void)sem_init(&h.changed, 0, 0);
-	(void)sem_init(&h.go, 0, 0);
 	urgent_start();
 	ck_assert_int_eq(sched_getscheduler(0), SCHED_FIFO);
-	ck_assert_int_eq(pthread_create(&thread, NULL, help, &h), 0);
-	while (sem_wait(&h.changed) < 0)
-		;
+	thread = start_helper(&h);
 	urgent_end();
-	(void)sem_post(&h.go);
-	(void)pthread_join(thread, NULL);
+	finish_helper(&h, thread);
 	ck_assert_int_eq(h.policy, SCHED_OTHER);
 	ck_assert_int_eq(h.niceness, 15);
 	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
@@ -129,14 +143,9 @@ START_TEST(threads_that_are_to_stop_are_in_real_time_whatever_they_were)
 
 	if (!begin_plain())
 		return;
-	(void)sem_init(&h.changed, 0, 0);
-	(void)sem_init(&h.go, 0, 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, help, &h), 0);
-	while (sem_wait(&h.changed) < 0)
-		;
+	thread = start_helper(&h);
 	urgent_stop();
-	(void)sem_post(&h.go);
-	(void)pthread_join(thread, NULL);
+	finish_helper(&h, thread);
 	ck_assert_int_eq(h.policy, SCHED_FIFO);
 	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
 }
