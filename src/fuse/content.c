@@ -270,6 +270,7 @@ static int look_at(struct fs *fs, struct inode *inode, int fd, struct stat *ret)
 	if (fstat(fd, ret) < 0)
 		return -errno;
 	content_show(fs, inode, fd, ret);
+	split_show(inode, ret);
 	return 0;
 }
 

@@ -137,10 +137,16 @@ static bool is_passed_locked(const struct inode *inode)
 	return inode->nopen > 0 && !(atomic_load(&inode->flags) & INODE_CACHED);
 }
 
-/* What was cut is not charged any more; once it is split nobody would know how much it was. */
-static void account_cut_locked(struct fs *fs, struct inode *inode)
+/*
+ * What was cut is not charged any more; once it is split nobody would know how much it was. Whose readers go on with the
+ * blob keeps its size, for them.
+ */
+static void account_cut_locked(struct fs *fs, struct inode *inode, bool passed)
 {
-	node_charge_locked(inode, 0);
+	if (passed)
+		exec_account(inode->exec, 0, -(int64_t)inode->size_accounted);
+	else
+		node_charge_locked(inode, 0);
 	if (!(atomic_load(&inode->flags) & INODE_ORPHAN))
 		ledger_file_size(fs->ledger, inode->ino, 0);
 }
@@ -157,9 +163,9 @@ static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted,
 	bool is_draft = draft->text[0] && !passed;
 
 	if (!wanted)
-		account_cut_locked(fs, inode);
+		account_cut_locked(fs, inode, passed);
 	if (passed)
-		split_inode_locked(fs, inode);
+		split_from_stub_locked(fs, inode);
 	if (is_draft)
 		atomic_fetch_or(&inode->flags, INODE_DRAFT);
 	atomic_fetch_and(&inode->flags,

@@ -54,6 +54,8 @@ enum inode_flag {
 	/* A virtual directory that is in the ring of known_ids.c; the kernel may remember names as missing in it. */
 	INODE_LISTED = 1u << 20,
 	INODE_ASKED = 1u << 21,
+	/* Split off a stub: what is read of it is as long as that was, which is size_accounted. */
+	INODE_PAST = 1u << 22,
 };
 
 struct inode {

@@ -19,7 +19,7 @@
 #define EXPECTED_NS NS_PER_S
 
 /* This one needs a descriptor, since it may lose its name unheard. */
-void split_inode_locked(struct fs *fs, struct inode *inode)
+static void split_inode_locked(struct fs *fs, struct inode *inode)
 {
 	if (inode->fd < 0) { /* a draft has one while it is open */
 		int fd = node_open_locked(fs, inode, O_PATH | O_NOFOLLOW);
@@ -31,6 +31,12 @@ void split_inode_locked(struct fs *fs, struct inode *inode)
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_LEARNED);
 	atomic_fetch_or(&inode->flags, INODE_SPLIT);
 	itable_orphan(fs->itable, inode);
+}
+
+void split_from_stub_locked(struct fs *fs, struct inode *inode)
+{
+	atomic_fetch_or(&inode->flags, INODE_PAST);
+	split_inode_locked(fs, inode);
 }
 
 int split_readers_locked(struct fs *fs, struct inode *inode)
@@ -97,7 +103,7 @@ int split_rejoin_locked(struct fs *fs, struct inode *inode)
 		if (st.st_nlink > 0)
 			(void)safe_close(inode_take_fd(inode));
 	}
-	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_SPLIT);
+	atomic_fetch_and(&inode->flags, ~(uint32_t)(INODE_SPLIT | INODE_PAST));
 	return 0;
 }
 
@@ -112,6 +118,12 @@ void split_tell_twin(struct fs *fs, struct inode *inode)
 		return;
 	fs_attributes_changed(fs, itable_nodeid(fs->itable, twin));
 	itable_unref(fs->itable, twin);
+}
+
+void split_show(struct inode *inode, struct stat *st)
+{
+	if (atomic_load(&inode->flags) & INODE_PAST)
+		st->st_size = (off_t)inode->size_accounted; /* which does not change */
 }
 
 void split_tell(struct fs *fs, struct inode *inode)

@@ -17,8 +17,8 @@
 
 #include "fuse/fs.h"
 
-/* The file gets another inode with the next lookup; this one is left to those who have it open. */
-void split_inode_locked(struct fs *fs, struct inode *inode);
+/* The file gets another inode with the next lookup; this one, a stub, is left to those who have its blob open. */
+void split_from_stub_locked(struct fs *fs, struct inode *inode);
 
 /*
  * An open that the daemon is to serve cannot stand beside readers in passthrough, of whatever file: the inode is left to
@@ -46,6 +46,13 @@ void split_make_way(struct fs *fs, struct inode *inode);
  * now: only one may be open for writing, or become a stub. Without a name it becomes no stub. 0, or -ESTALE.
  */
 int split_rejoin_locked(struct fs *fs, struct inode *inode) WARN_UNUSED;
+
+/*
+ * The size of what its readers have, for one that was split off a stub: they would read less than they were told, or fault
+ * where the blob ends. No name leads to it once that has changed: a stub has one name only, by which whoever came to
+ * change it has looked the file up again.
+ */
+void split_show(struct inode *inode, struct stat *st);
 
 /* It may have been split just now: the kernel keeps no attributes of it. No lock may be held. */
 void split_tell(struct fs *fs, struct inode *inode);

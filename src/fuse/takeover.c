@@ -63,7 +63,7 @@ static void adopt_stub(struct fs *fs, struct inode *inode, uint32_t before)
 	r = content_learn_locked(fs, inode, -1);
 	if (r == 0 && (atomic_load(&inode->flags) & kind) == (before & kind))
 		return;
-	split_inode_locked(fs, inode);
+	split_from_stub_locked(fs, inode);
 	atomic_fetch_and(&inode->flags, ~kind);
 }
 
