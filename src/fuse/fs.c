@@ -18,6 +18,7 @@
 #include "takeover/keep.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/fault.h"
 #include "util/log.h"
 
 /* Of directories that are kept open, so many are looked at for each descriptor of a client's when there are many. */
@@ -219,6 +220,7 @@ static bool tell_changed(void *arg, struct fuse_session *session)
 	_cleanup_free_ struct changed *c = arg;
 	struct inode *inode = session ? itable_peek(c->fs->itable, c->ino, &c->handle) : NULL;
 
+	FAULT_HANG("links-told");
 	if (inode) {
 		fs_attributes_changed(c->fs, itable_nodeid(c->fs->itable, inode));
 		itable_unref(c->fs->itable, inode);

@@ -51,6 +51,11 @@
  * our own is announced, so: a day. Source: any value that makes refreshing negligible.
  */
 #define CACHE_SECONDS 86400.0
+/*
+ * Attributes of a file with several names: one that goes with its execution changes the link count, of which the kernel may
+ * stay untold if the process dies just then. Source: short enough for whoever compares, and such files are rare.
+ */
+#define CACHE_LINKED_SECONDS 1.0
 
 /* FUSE operations that are counted; the order of the protocol's opcodes does not matter. */
 /* clang-format off */

@@ -164,10 +164,12 @@ int node_stat(struct fs *fs, struct inode *inode, struct stat *ret)
 	return r;
 }
 
-double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask)
+double node_attr_seconds(struct fs *fs, struct inode *inode, const struct stat *st, bool ask)
 {
 	if (atomic_load(&inode->flags) & INODE_SPLIT) /* changed through another inode */
 		return 0;
+	if (S_ISREG(st->st_mode) && st->st_nlink > 1)
+		return CACHE_LINKED_SECONDS;
 	if (!(atomic_load(&inode->flags) & INODE_DIRTY_MAP))
 		return CACHE_SECONDS;
 	if (!ask)

@@ -32,8 +32,8 @@ int node_stat(struct fs *fs, struct inode *inode, struct stat *ret) WARN_UNUSED;
 /* Turn the backing file's attributes into the mount's, and remember what they tell. */
 void node_show(struct inode *inode, struct stat *st);
 
-/* How long the kernel may keep the attributes, seconds. `ask`: find out whether a mapping is left. */
-double node_attr_seconds(struct fs *fs, struct inode *inode, bool ask);
+/* How long the kernel may keep these attributes, seconds. `ask`: find out whether a mapping is left. */
+double node_attr_seconds(struct fs *fs, struct inode *inode, const struct stat *st, bool ask);
 
 /* Charge the execution with the file's size as it is now; an orphan's is charged apart, see below. */
 void node_account_size(struct fs *fs, struct inode *inode, uint64_t size_bytes);

@@ -42,7 +42,7 @@ static void reply_stat(fuse_req_t req, struct fs *fs, struct inode *inode)
 	if (r < 0)
 		reply_err(req, r);
 	else
-		reply_attr(req, &st, node_attr_seconds(fs, inode, true));
+		reply_attr(req, &st, node_attr_seconds(fs, inode, &st, true));
 }
 
 void op_getattr(fuse_req_t req, fuse_ino_t nodeid, struct fuse_file_info *fi)
@@ -124,7 +124,7 @@ void op_statx(fuse_req_t req, fuse_ino_t nodeid, int flags, int mask, struct fus
 {
 	struct fs *fs = fs_of(req);
 	struct inode *inode = is_control(nodeid) ? NULL : node_find(fs, nodeid);
-	struct statx stx;
+	struct statx stx = { 0 };
 	struct stat st;
 	int r;
 
@@ -136,13 +136,14 @@ void op_statx(fuse_req_t req, fuse_ino_t nodeid, int flags, int mask, struct fus
 			statx_from_stat(&st, &stx);
 	} else {
 		r = inode ? statx_inode(fs, inode, flags, mask, &stx) : -ESTALE;
+		st = (struct stat){ .st_mode = stx.stx_mode, .st_nlink = stx.stx_nlink };
 	}
 	if (r < 0) {
 		reply_err(req, r);
 		return;
 	}
 	lock_assert_none();
-	(void)fuse_reply_statx(req, 0, &stx, inode ? node_attr_seconds(fs, inode, true) : 0);
+	(void)fuse_reply_statx(req, 0, &stx, inode ? node_attr_seconds(fs, inode, &st, true) : 0);
 }
 #endif
 

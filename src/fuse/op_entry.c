@@ -225,7 +225,7 @@ void op_link(fuse_req_t req, fuse_ino_t nodeid, fuse_ino_t newparent, const char
 			node_show(inode, &e.attr);
 			e.ino = nodeid;
 			e.entry_timeout = private_name_seconds(fs, t.dir, t.place);
-			e.attr_timeout = node_attr_seconds(fs, inode, false);
+			e.attr_timeout = node_attr_seconds(fs, inode, &e.attr, false);
 			itable_again(fs->itable, inode); /* the entry counts as a lookup */
 		}
 		missed = recover_is_walking(fs->execs) &&

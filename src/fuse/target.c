@@ -137,7 +137,7 @@ static void fill_entry(struct fs *fs, const struct inode *dir, struct inode *ino
 		.entry_timeout = private_name_seconds(fs, dir, (enum place)inode->place),
 	};
 	node_show(inode, &ret->attr);
-	ret->attr_timeout = node_attr_seconds(fs, inode, false);
+	ret->attr_timeout = node_attr_seconds(fs, inode, &ret->attr, false);
 }
 
 /* Regular files carry a lifetime of their own in a mark; seen when the inode becomes known. */

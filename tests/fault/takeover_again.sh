@@ -103,3 +103,12 @@ expect_eq old "$(getfattr --only-values --absolute-names -n user.old "$MNT/1/a")
 expect_eq 61 "$(refused REPLACE)" "an attribute to be replaced"
 expect_eq 61 "$(refused REMOVE)" "an attribute to be removed"
 expect_fail getfattr -n user.none "$MNT/1/a"
+
+# A name that goes with its execution, of a file that has another one, when the worker dies before the kernel is told.
+ln "$MNT/1/a" "$MNT/2/a" || fail "link"
+expect_eq 2 "$(stat -c %h "$MNT/1/a")"
+expect killed links-told release 2
+has_one_name() {
+	[ "$(stat -c %h "$MNT/1/a")" = 1 ]
+}
+(wait_until 10 has_one_name) || fail "$(stat -c %h "$MNT/1/a") names, in place of 1"
