@@ -364,7 +364,7 @@ void upgrade_go_back(struct upgrade *u, unsigned int generation, struct handover
 	(void)fcntl(u->before_fd, F_SETFD, FD_CLOEXEC);
 	log_warning("going back to the program before version=%s", u->before);
 	u->back = true;
-	execute(u, u->before_fd, generation, why);
+	execute(u, u->before_fd, generation - 1, why); /* its own, that had left, has not */
 	u->before_fd = safe_close(u->before_fd);
 }
 

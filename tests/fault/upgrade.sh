@@ -140,10 +140,16 @@ expect_fail "$BATONFS" --takeover=0
 
 exec 3<>"$MNT/1/open"
 upgrades=$(status 'd["upgrades"]')
+takeovers=$(status 'd["takeovers"]')
+died() {
+	grep -c "worker died" "$WORK/daemon.log"
+}
+before=$(died)
 install_program 's/worker_begins/xorker_begins/'
 said=$(upgrade 2>&1) && fail "upgraded to a program whose workers die"
 expect_match "the new program's workers died" "$said"
 expect_eq "$other $upgrades" "$(status '" ".join(str(d[k]) for k in ("version", "upgrades"))')" "after going back"
+expect_eq $(($(died) - before)) $(($(status 'd["takeovers"]') - takeovers)) "takeovers"
 expect_eq two "$(cat <&3)"
 exec 3>&-
 grep -q "going back to the program before version=$other" "$WORK/daemon.log" || fail "the log does not tell of going back"
