@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The session. Threads of our own instead of libfuse's loop: a fixed number, each with its buffer and its
+ * Threads of our own instead of libfuse's loop: a fixed number, each with its buffer and its
  * identity (store/cred.h) for life, woken by a signal when the session ends.
  */
 #include "fuse/session.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "fuse/access.h"
 #include "fuse/beside.h"
+#include "fuse/connection.h"
 #include "fuse/fs.h"
-#include "fuse/mount_id.h"
 #include "fuse/readers.h"
 #include "fuse/refresh.h"
 #include "fuse/spin.h"
@@ -48,12 +41,6 @@
  */
 #define SETTLE_NS NS_PER_S
 
-/*
- * Read ahead of whoever reads a file through the daemon, KiB. Source: two requests of the largest size, so that one
- * is answered while the other is read.
- */
-#define READ_AHEAD_KB "2048"
-
 struct thread {
 	struct session *session; /* borrowed */
 	unsigned int number;
@@ -65,31 +52,17 @@ struct thread {
 #define FORCED_TRIES 50
 #define FORCED_POLL_NS (20 * NS_PER_MS)
 
-/* What the next process must know of the connection: KEEP_SESSION. */
-struct kept {
-	uint32_t init_len; /* bytes of `init`; written last, 0: there is no connection */
-	int32_t device_fd;
-	int32_t read_ahead_fd;
-	struct mount_id mount_id;
-	char mountpoint[PATH_MAX];
-	uint8_t init[4096]; /* the kernel's first message. Source: 104 bytes in Linux 6.18 */
-};
-
 struct session {
-	struct kept *kept;	   /* the keep's */
+	struct connection connection;
 	struct requests *requests; /* owned */
 	struct backlog *backlog;   /* owned; what is sent again. NULL: nothing was taken over */
 	bool attached;
-	int read_ahead_fd;		 /* owned; the mount's read_ahead_kb in sysfs, or -1 */
 	struct fs *fs;			 /* borrowed */
-	struct fuse_session *se;	 /* owned */
-	char *mountpoint;		 /* owned */
 	struct readers *readers;	 /* owned */
 	_Atomic(struct beside *) beside; /* owned; NULL: it may not be, or not yet */
 	struct thread *threads;		 /* owned */
 	unsigned int nthreads;		 /* wanted */
 	unsigned int started;
-	struct mount_id mount_id;
 	bool mounted;
 	void (*on_end)(void *arg);
 	void *arg;
@@ -103,73 +76,6 @@ static void nothing(int signo)
 	(void)signo;
 }
 
-/* libfuse speaks of what it cannot do; the result says it, too. */
-PRINTF(2, 0) static void log_libfuse(enum fuse_log_level level, const char *fmt, va_list args)
-{
-	char line[512];
-
-	(void)level;
-	if (!log_enabled(LOG_LEVEL_DEBUG))
-		return;
-	(void)vsnprintf(line, sizeof(line), fmt, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("libfuse: %s", line);
-}
-
-/* Commas and backslashes would end the option. */
-static void escape(const char *from, char *to, size_t len)
-{
-	size_t at = 0;
-
-	for (; *from && at + 2 < len; from++) {
-		if (*from == ',' || *from == '\\')
-			to[at++] = '\\';
-		to[at++] = *from;
-	}
-	to[at] = '\0';
-}
-
-static int make_session(struct session *s, const struct session_config *c)
-{
-	const struct fuse_lowlevel_ops ops = fs_ops(s->fs);
-	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-	char source[512];
-	char options[1024];
-	int n;
-
-	escape(c->source, source, sizeof(source));
-	n = snprintf(options, sizeof(options),
-		     "allow_other,default_permissions,subtype=batonfs,fsname=%s%s%s", source,
-		     c->options[0] ? "," : "", c->options);
-
-	if (n < 0 || (size_t)n >= sizeof(options))
-		return -EINVAL;
-	if (fuse_opt_add_arg(&args, "batonfs") || fuse_opt_add_arg(&args, "-o") ||
-	    fuse_opt_add_arg(&args, options) || (c->debug && fuse_opt_add_arg(&args, "-d"))) {
-		fuse_opt_free_args(&args);
-		return -ENOMEM;
-	}
-	s->se = fuse_session_new(&args, &ops, sizeof(ops), s->fs);
-	fuse_opt_free_args(&args);
-	return s->se ? 0 : -EINVAL;
-}
-
-/*
- * How far the kernel reads ahead is not for INIT to raise, only to lower, so it is said in sysfs. Opened where the
- * mount is, as the daemon may not see /sys from where it is later; written after INIT.
- */
-static int open_read_ahead(const char *mountpoint)
-{
-	char path[64];
-	struct statx stx;
-
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
-		return -1; /* without it reading is slower */
-	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", stx.stx_dev_major,
-		       stx.stx_dev_minor);
-	return open(path, O_WRONLY | O_CLOEXEC);
-}
-
 static int new_session(const struct session_config *c, struct fs *fs, struct session **ret)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
@@ -178,20 +84,16 @@ static int new_session(const struct session_config *c, struct fs *fs, struct ses
 	if (!s)
 		return -ENOMEM;
 	s->fs = fs;
-	s->kept = keep_area(c->keep, KEEP_SESSION);
-	s->read_ahead_fd = -1;
 	s->nthreads = c->threads;
-	s->mountpoint = strdup(c->mountpoint);
+	r = connection_new(c, fs, &s->connection);
+	if (r < 0)
+		return r;
 	s->threads = calloc(c->threads, sizeof(*s->threads));
-	if (!s->mountpoint || !s->threads)
+	if (!s->threads)
 		return -ENOMEM;
 	r = readers_new(c->threads, &s->readers);
 	if (r == 0)
 		r = requests_new(c->keep, &s->requests);
-	if (r < 0)
-		return r;
-	fuse_set_log_func(log_libfuse);
-	r = make_session(s, c);
 	if (r == 0)
 		*ret = TAKE_PTR(s);
 	return r;
@@ -200,9 +102,9 @@ static int new_session(const struct session_config *c, struct fs *fs, struct ses
 static void connected(struct session *s)
 {
 	s->mounted = true;
-	s->fs->session = s->se;
-	notify_set_session(s->fs->notify, s->se);
-	backing_set_device(s->fs->backing, fuse_session_fd(s->se));
+	s->fs->session = s->connection.se;
+	notify_set_session(s->fs->notify, s->connection.se);
+	backing_set_device(s->fs->backing, fuse_session_fd(s->connection.se));
 }
 
 int session_mount(const struct session_config *c, struct fs *fs, struct session **ret)
@@ -210,17 +112,10 @@ int session_mount(const struct session_config *c, struct fs *fs, struct session 
 	_cleanup_(session_freep) struct session *s = NULL;
 	int r = new_session(c, fs, &s);
 
+	if (r == 0)
+		r = connection_mount(&s->connection);
 	if (r < 0)
 		return r;
-	errno = 0;
-	if (fuse_session_mount(s->se, c->mountpoint) != 0)
-		return errno ? -errno : -EIO;
-	r = mount_id_read(s->mountpoint, &s->mount_id);
-	if (r < 0) {
-		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
-		return r;
-	}
-	s->read_ahead_fd = open_read_ahead(s->mountpoint);
 	connected(s);
 	*ret = TAKE_PTR(s);
 	return 0;
@@ -230,54 +125,25 @@ int session_attach(const struct session_config *c, struct fs *fs, struct session
 {
 	_cleanup_(session_freep) struct session *s = NULL;
 	int r = new_session(c, fs, &s);
-	char device[32];
 
+	if (r == 0)
+		r = connection_attach(&s->connection);
 	if (r < 0)
 		return r;
-	if (!s->kept->init_len)
-		return -ENODATA;
-	(void)snprintf(device, sizeof(device), "/dev/fd/%d", s->kept->device_fd);
-	if (fuse_session_mount(s->se, device) != 0)
-		return -EIO;
-	s->mount_id = s->kept->mount_id;
-	s->read_ahead_fd = s->kept->read_ahead_fd;
 	s->attached = true;
 	connected(s);
 	*ret = TAKE_PTR(s);
 	return 0;
 }
 
-/* The connection's first message, for the next process. */
-static void keep_connection(struct session *s, const struct fuse_buf *buf)
-{
-	struct kept *k = s->kept;
-
-	if (buf->size > sizeof(k->init) || strlen(s->mountpoint) >= sizeof(k->mountpoint))
-		return; /* it can then not be taken over, which is said later */
-	k->device_fd = fuse_session_fd(s->se);
-	k->read_ahead_fd = s->read_ahead_fd;
-	k->mount_id = s->mount_id;
-	memcpy(k->init, buf->mem, buf->size);
-	memcpy(k->mountpoint, s->mountpoint, strlen(s->mountpoint) + 1);
-	keep_fd(k->device_fd);
-	keep_fd(k->read_ahead_fd);
-	request_fence();
-	k->init_len = (uint32_t)buf->size;
-}
-
 bool session_can_be_attached(const struct session *s)
 {
-	return s->kept->init_len > 0 && resume_is_possible(s->kept->init, s->kept->init_len);
+	return connection_can_be_attached(&s->connection);
 }
 
 void session_abandon(struct keep *keep)
 {
-	const struct kept *k = keep_area(keep, KEEP_SESSION);
-	struct mount_id now;
-
-	if (!k->init_len || mount_id_read(k->mountpoint, &now) < 0 || now.id != k->mount_id.id)
-		return;
-	(void)umount2(k->mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
+	connection_abandon(keep);
 }
 
 static void end(struct session *s)
@@ -289,7 +155,7 @@ static void end(struct session *s)
 /* 0, 1 at the end, -errno. */
 static int receive(struct session *s, struct fuse_buf *buf)
 {
-	int n = fuse_session_receive_buf(s->se, buf);
+	int n = fuse_session_receive_buf(s->connection.se, buf);
 
 	if (n > 0)
 		return 0;
@@ -308,7 +174,7 @@ static void process(struct session *s, struct thread *t, const struct fuse_buf *
 	access_begin(s->fs, buf->mem, buf->size);
 	readers_begin(s->readers, t->number, asked);
 	fs_op_now = FS_OP_MAX_; /* what libfuse answers itself is none */
-	fuse_session_process_buf(s->se, buf);
+	fuse_session_process_buf(s->connection.se, buf);
 	took = readers_end(s->readers, t->number);
 	if (fs_op_now == FS_OP_MAX_)
 		return;
@@ -350,7 +216,7 @@ static int serve_one(struct session *s, struct thread *t, struct fuse_buf *buf)
 	requests_ready(s->requests, t->number);
 	guardian_settled(s->fs->config.keep);
 	if (readers_wanted(s->readers) == 1 && !is_beside(s, t))
-		spin_wait(&t->spin, fuse_session_fd(s->se));
+		spin_wait(&t->spin, fuse_session_fd(s->connection.se));
 	r = receive(s, buf);
 	if (r == -EINTR || r == -EAGAIN)
 		return 0;
@@ -390,7 +256,8 @@ static void *serve(void *arg)
 	(void)pthread_setname_np(pthread_self(), FS_READER_NAME);
 	urgent_uninterrupted(); /* a client's fallocate(2) would end with EINTR */
 	buf.mem_size = buf.mem ? REQUEST_BUFFER_BYTES : 0;
-	while (r == 0 && readers_turn(s->readers, t->number) && !fuse_session_exited(s->se)) {
+	while (r == 0 && readers_turn(s->readers, t->number) &&
+	       !fuse_session_exited(s->connection.se)) {
 		if (!serve_again(s, t, &buf))
 			r = serve_one(s, t, &buf);
 	}
@@ -410,24 +277,16 @@ static int begin(struct session *s)
 	struct fuse_buf buf = { 0 };
 	int r = receive(s, &buf);
 
-	if (r == 0) {
-		keep_connection(s, &buf);
-		fuse_session_process_buf(s->se, &buf);
-	}
+	if (r == 0)
+		connection_begin(&s->connection, &buf);
 	free(buf.mem);
 	return r;
 }
 
-/*
- * The same from what was kept. libfuse's answer to a message that was answered long ago goes nowhere: the kernel does
- * not know it any more (-ENOENT).
- */
 static int begin_again(struct session *s)
 {
-	struct fuse_buf init = { .mem = s->kept->init, .size = s->kept->init_len };
-
-	fuse_session_process_buf(s->se, &init);
-	return fs_take_over(s->fs, s->requests, s->se, &s->backlog);
+	connection_begin_again(&s->connection);
+	return fs_take_over(s->fs, s->requests, s->connection.se, &s->backlog);
 }
 
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
@@ -447,10 +306,11 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 	}
 	if (r != 0)
 		return r < 0 ? r : -ENODEV;
-	(void)!write(s->read_ahead_fd, READ_AHEAD_KB, strlen(READ_AHEAD_KB));
+	connection_read_ahead(&s->connection);
 	fs_probe_passthrough(s->fs);
 	if (s->fs->config.passthrough)
-		r = refresh_new(s->fs, s->mountpoint, s->mount_id.device, &s->fs->refresh);
+		r = refresh_new(s->fs, s->connection.mountpoint, s->connection.mount_id.device,
+				&s->fs->refresh);
 	if (r < 0)
 		log_warning("attributes are not refreshed after a close: error=%s, ignoring",
 			    log_errname(r));
@@ -468,14 +328,14 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 		}
 	}
 	/* Not earlier: whether it can be is found out at idle policy. Without, it is slower. */
-	if (beside_new(fuse_session_fd(s->se), &beside) == 0)
+	if (beside_new(fuse_session_fd(s->connection.se), &beside) == 0)
 		atomic_store(&s->beside, beside);
 	return 0;
 }
 
 static bool is_there(const struct session *s)
 {
-	return mount_id_is_there(&s->mount_id, s->mountpoint, atomic_load(&s->gone));
+	return connection_is_there(&s->connection, atomic_load(&s->gone));
 }
 
 int session_unmount(struct session *s)
@@ -488,15 +348,14 @@ int session_unmount(struct session *s)
 	s->mounted = false;
 	accesslog_stop(s->fs->accesslog); /* who reads it keeps the mount busy */
 	if (broken && is_there(s))	  /* end the connection: whoever waits gets an error */
-		(void)umount2(s->mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
+		connection_unmount(&s->connection, true);
 	if (s->fs->refresh)
 		refresh_stop(s->fs->refresh); /* it may be a client just now */
 	for (int i = 0; failed && i < FORCED_TRIES && is_there(s); i++)
 		(void)nanosleep(&(struct timespec){ .tv_nsec = FORCED_POLL_NS }, NULL);
 	if (!is_there(s))
 		return broken ? -ECONNABORTED : 0;
-	if (umount2(s->mountpoint, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY)
-		(void)umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
+	connection_unmount(&s->connection, false);
 	return failed ? -ECONNABORTED : 0;
 }
 
@@ -546,18 +405,18 @@ void session_leave(struct session *s)
 
 uint64_t session_layout(void)
 {
-	return layout_add(layout_add(requests_layout(), untold_layout()), sizeof(struct kept));
+	return layout_add(layout_add(requests_layout(), untold_layout()), connection_layout());
 }
 
 void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	if (s->se) {
+	if (s->connection.se) {
 		(void)session_unmount(s);
 		/* It may wait in the kernel for who waits for one of the threads: so they still serve. */
 		notify_set_session(s->fs->notify, NULL);
-		fuse_session_exit(s->se);
+		fuse_session_exit(s->connection.se);
 	}
 	if (s->readers)
 		readers_stop(s->readers);
@@ -577,10 +436,7 @@ void session_free(struct session *s)
 				   NULL); /* the references that the refresher has given back */
 		backing_set_device(s->fs->backing, -1);
 	}
-	if (s->se)
-		fuse_session_destroy(s->se);
-	(void)safe_close(s->read_ahead_fd);
+	connection_done(&s->connection);
 	free(s->threads);
-	free(s->mountpoint);
 	free(s);
 }

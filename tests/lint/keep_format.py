@@ -23,7 +23,7 @@ DEFINITIONS = (
     ("src/takeover/area.h", "struct worker_area {"),
     ("src/takeover/handover.h", "struct handover_reason {"),
     ("src/fuse/mount_id.h", "struct mount_id {"),
-    ("src/fuse/session.c", "struct kept {"),
+    ("src/fuse/connection.c", "struct connection_kept {"),
     ("src/fuse/request.h", "enum request_change_kind {"),
     ("src/fuse/request.h", "struct request_change {"),
     ("src/fuse/request.h", "struct request {"),
