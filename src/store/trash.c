@@ -65,40 +65,68 @@ static void wake(struct trash *t)
 	(void)pthread_cond_signal(&t->wake);
 }
 
+/* What was cleared, for as long as it takes. */
+struct cleared {
+	int fd; /* owned; -1: nothing */
+	int flags;
+};
+
+#define NOT_CLEARED                                                                                \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
 /* What somebody made immutable or append-only goes like any other. */
-static void clear_flags(int dirfd, const char *name)
+static struct cleared clear_flags(int dirfd, const char *name)
 {
-	_cleanup_close_ int fd =
-		openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	struct cleared c = {
+		.fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC),
+	};
 	int flags;
 
-	if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
-		flags &= ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
-		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags); /* what remains impossible fails then */
+	if (c.fd >= 0 && ioctl(c.fd, FS_IOC_GETFLAGS, &c.flags) == 0) {
+		flags = c.flags & ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
+		if (ioctl(c.fd, FS_IOC_SETFLAGS, &flags) == 0)
+			return c;
 	}
+	(void)safe_close(c.fd); /* what remains impossible fails then */
+	return (struct cleared)NOT_CLEARED;
 }
 
-/* Move an entry to the top of the trash, under another name. */
-static int move(struct trash *t, int dirfd, const char *name, const char *fresh)
+/* The names that a file has elsewhere are not ours: what they lead to stays as it was. */
+static void cleared_done(struct cleared *c)
+{
+	struct stat st;
+
+	if (c->fd >= 0 && fstat(c->fd, &st) == 0 && !S_ISDIR(st.st_mode) && st.st_nlink > 0)
+		(void)ioctl(c->fd, FS_IOC_SETFLAGS, &c->flags);
+	(void)safe_close(c->fd);
+}
+
+/* Move an entry to the top of the trash, under another name. What it has elsewhere is set back by the caller. */
+static int move(struct trash *t, int dirfd, const char *name, const char *fresh,
+		struct cleared *cleared)
 {
 	if (renameat(dirfd, name, t->fd, fresh) == 0)
 		return 0;
 	if (errno != EPERM)
 		return -errno;
-	clear_flags(dirfd, name);
+	cleared_done(cleared);
+	*cleared = clear_flags(dirfd, name);
 	return renameat(dirfd, name, t->fd, fresh) < 0 ? -errno : 0;
 }
 
 int trash_take(struct trash *t, int dirfd, const char *name)
 {
+	_cleanup_(cleared_done) struct cleared cleared = NOT_CLEARED;
 	char fresh[NAME_SIZE];
 	int r;
 
 	fresh_name(t, fresh, sizeof(fresh));
-	r = move(t, dirfd, name, fresh);
+	r = move(t, dirfd, name, fresh, &cleared);
 	if (r == -ENOSPC) { /* not even for a name: what is here already gives some */
 		(void)!trash_empty(t);
-		r = move(t, dirfd, name, fresh);
+		r = move(t, dirfd, name, fresh, &cleared);
 	}
 	if (r == 0)
 		wake(t);
@@ -118,6 +146,7 @@ static bool is_inode(int dirfd, const char *name, uint64_t ino)
  */
 int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino)
 {
+	_cleanup_(cleared_done) struct cleared cleared = NOT_CLEARED;
 	char held[NAME_SIZE + 1] = ".";
 	struct stat st;
 	bool put_back;
@@ -128,7 +157,7 @@ int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino)
 	if (st.st_ino != ino)
 		return -ESTALE;
 	fresh_name(t, held + 1, NAME_SIZE);
-	r = move(t, dirfd, name, held);
+	r = move(t, dirfd, name, held, &cleared);
 	if (r < 0)
 		return r;
 	put_back = !is_inode(t->fd, held, ino);
@@ -143,11 +172,13 @@ int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino)
 
 static int unlink_file(int dirfd, const char *name)
 {
+	_cleanup_(cleared_done) struct cleared cleared = NOT_CLEARED;
+
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EPERM)
 		return -errno;
-	clear_flags(dirfd, name);
+	cleared = clear_flags(dirfd, name);
 	return unlinkat(dirfd, name, 0) == 0 ? 0 : -errno;
 }
 
@@ -171,13 +202,14 @@ static int delete_file(struct trash *t, int dirfd, const char *name)
 /* An empty directory is removed, any other moves to the top of the trash to be emptied in its turn. */
 static int delete_subdirectory(struct trash *t, int dirfd, const char *name)
 {
+	_cleanup_(cleared_done) struct cleared cleared = NOT_CLEARED;
 	char fresh[NAME_SIZE];
 	int r;
 
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
 		return 0;
 	fresh_name(t, fresh, sizeof(fresh));
-	r = move(t, dirfd, name, fresh);
+	r = move(t, dirfd, name, fresh, &cleared);
 	if (r == 0)
 		atomic_fetch_add(&t->pending, 1); /* what is in it is not deleted yet */
 	return r == -ENOENT ? 0 : r;
@@ -188,6 +220,13 @@ static int delete_entry(struct trash *t, int dirfd, const struct dirent *d)
 	int r = d->d_type == DT_DIR ? -EISDIR : delete_file(t, dirfd, d->d_name);
 
 	return r == -EISDIR ? delete_subdirectory(t, dirfd, d->d_name) : r;
+}
+
+static void clear_directory(struct trash *t, const char *name)
+{
+	struct cleared c = clear_flags(t->fd, name);
+
+	cleared_done(&c);
 }
 
 /* A directory at the top. Gone already is gone: there may be two that delete. */
@@ -204,7 +243,7 @@ static int delete_directory(struct trash *t, const char *name)
 			continue;
 		r = delete_entry(t, dirfd(dir), d);
 		if (r == -EPERM) { /* the directory itself is immutable or append-only */
-			clear_flags(t->fd, name);
+			clear_directory(t, name);
 			r = delete_entry(t, dirfd(dir), d);
 		}
 		if (r < 0)
@@ -215,7 +254,7 @@ static int delete_directory(struct trash *t, const char *name)
 	if (unlinkat(t->fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
 	if (errno == EPERM)
-		clear_flags(t->fd, name);
+		clear_directory(t, name);
 	return unlinkat(t->fd, name, AT_REMOVEDIR) == 0 ? 0 : -errno;
 }
 

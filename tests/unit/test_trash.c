@@ -203,6 +203,47 @@ START_TEST(immutable_top_is_taken)
 }
 END_TEST
 
+static int flags_of(int dirfd, const char *name)
+{
+	_cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	int flags;
+
+	ck_assert_int_ge(fd, 0);
+	return ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 ? 0
+						      : flags & (FS_IMMUTABLE_FL | FS_APPEND_FL);
+}
+
+START_TEST(flags_stay_on_what_has_another_name)
+{
+	static const char *const names[] = { "flat", "d/deep", "inode" };
+	int dir = make_dir(tree, "d");
+	int other = make_dir(tree, "other");
+	int flags[3];
+
+	for (int i = 0; i < 3; i++) {
+		const char *left = names[i][1] == '/' ? names[i] + 2 : names[i];
+
+		add_file(tree, names[i], "x");
+		ck_assert_int_eq(linkat(tree, names[i], other, left, 0), 0);
+		(void)set_flag(other, left, i == 2 ? FS_APPEND_FL : FS_IMMUTABLE_FL);
+		flags[i] = flags_of(other, left);
+	}
+	ck_assert_int_eq(trash_take(trash, tree, "flat"), 0);
+	ck_assert_int_eq(trash_take(trash, tree, "d"), 0);
+	ck_assert_int_eq(trash_take_inode(trash, tree, "inode", ino_of(tree, "inode")), 0);
+	assert_emptied();
+	ck_assert_int_eq(flags_of(other, "flat"), flags[0]);
+	ck_assert_int_eq(flags_of(other, "deep"), flags[1]);
+	ck_assert_int_eq(flags_of(other, "inode"), flags[2]);
+	(void)close(dir);
+
+	/* And go with the last one. */
+	(void)close(other);
+	ck_assert_int_eq(trash_take(trash, tree, "other"), 0);
+	assert_emptied();
+}
+END_TEST
+
 START_TEST(leftovers_of_an_earlier_process_are_deleted)
 {
 	trash_free(trash);
@@ -364,6 +405,7 @@ int main(void)
 		immutable_and_append_only_files_are_deleted,
 		immutable_directory_of_directories_is_deleted,
 		immutable_top_is_taken,
+		flags_stay_on_what_has_another_name,
 		leftovers_of_an_earlier_process_are_deleted,
 		inode_is_taken_only_if_it_is_the_one,
 		inode_is_never_taken_for_another,
