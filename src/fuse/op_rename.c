@@ -159,14 +159,14 @@ static void arrived(struct fs *fs, fuse_req_t req, struct side *from, struct sid
 		itable_unref(fs->itable, inode);
 }
 
-/* The name of `from` is free. */
-static void departed(struct fs *fs, struct side *from, struct side *to)
+/* The name of `from` is free, or a whiteout's. */
+static void departed(struct fs *fs, struct side *from, struct side *to, unsigned int flags)
 {
 	bool is_dir = S_ISDIR(from->was.st.st_mode);
 
 	if (at_top(from) && is_dir && from->t.exec != to->t.exec)
 		exec_dir_drop(fs->execs, from->t.exec, LEDGER_REMOVED);
-	else if (at_top(from) && !is_dir)
+	else if (at_top(from) && !is_dir && !(flags & RENAME_WHITEOUT))
 		exec_flat_drop(fs->execs, from->t.exec, from->name);
 	if (is_dir && at_top(to))
 		node_detach(fs, to->name); /* virtual so far, dead to the kernel now */
@@ -222,7 +222,7 @@ static void moved(struct fs *fs, fuse_req_t req, struct side *from, struct side 
 		victim_gone(fs, &to->t, to->name, &to->was);
 	arrived(fs, req, from, to, flags);
 	*ret_missed = report(fs, from, to);
-	departed(fs, from, to);
+	departed(fs, from, to, flags);
 }
 
 static int move_name(struct fs *fs, fuse_req_t req, struct side *from, struct side *to,
@@ -358,6 +358,11 @@ static void tell_auto(struct side *s)
 	}
 }
 
+static bool is_whiteout(const struct victim *v)
+{
+	return v->fd >= 0 && S_ISCHR(v->st.st_mode) && v->st.st_rdev == 0;
+}
+
 /*
  * The last process had done it, or all but what follows from it: let the sides be as they were before. False: it
  * had not.
@@ -371,10 +376,13 @@ static bool was_moved(const struct request_change *before, struct side *from, st
 		return false;
 	if (flags & RENAME_EXCHANGE && !is_ino(&from->was, before->other))
 		return false;
-	if (!(flags & RENAME_EXCHANGE) && from->was.fd >= 0)
+	if (!(flags & RENAME_EXCHANGE) && from->was.fd >= 0 &&
+	    !(flags & RENAME_WHITEOUT && is_whiteout(&from->was)))
 		return false;
 	from->was = to->was;
 	to->was = v;
+	if (!(flags & RENAME_EXCHANGE))
+		victim_done(&to->was);
 	if (!(flags & RENAME_EXCHANGE) && victim_was(before->fd, &to->was) < 0)
 		to->was = VICTIM_NONE;
 	tell_auto(from);
