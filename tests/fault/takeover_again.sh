@@ -72,6 +72,18 @@ expect_eq made "$(getfattr --only-values --absolute-names -n user.made "$MNT/1/a
 expect killed xattr setfattr -x user.new "$MNT/1/a"
 expect_fail getfattr -n user.new "$MNT/1/a"
 
+# What a rename leaves in its place is not what is to be renamed.
+echo moved >"$MNT/1/c"
+whiteout() {
+	python3 -c 'import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+at, whiteout = -100, 4
+sys.exit(libc.renameat2(at, os.fsencode(sys.argv[1]), at, os.fsencode(sys.argv[2]), whiteout))' "$@"
+}
+expect killed renamed whiteout "$MNT/1/c" "$MNT/1/d"
+expect_eq moved "$(cat "$MNT/1/d")"
+expect_eq "character special file" "$(stat -c %F "$MNT/1/c")"
+
 # refused POINT HOW: as killed(), for one that is refused, and need not come that far.
 refused() {
 	local running

@@ -106,12 +106,15 @@ expect_eq x "$(ls -A "$MNT/6")"
 mkdir "$MNT/job-a" "$MNT/job-b"
 data 10 >"$MNT/job-a/x" && data 20 >"$MNT/job-b/y" && data 30 >"$MNT/7_x" && data 40 >"$MNT/8_x"
 for id in job-a job-b 7 8; do pin $id; done
-exchange() {
+rename_with() {
 	python3 -c '
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
-r = libc.renameat2(-100, os.fsencode(sys.argv[1]), -100, os.fsencode(sys.argv[2]), 2)
-sys.exit(os.strerror(ctypes.get_errno()) if r else 0)' "$1" "$2" || fail "exchange $1 $2"
+r = libc.renameat2(-100, os.fsencode(sys.argv[2]), -100, os.fsencode(sys.argv[3]), int(sys.argv[1]))
+sys.exit(os.strerror(ctypes.get_errno()) if r else 0)' "$@" || fail "rename_with $*"
+}
+exchange() {
+	rename_with 2 "$1" "$2"
 }
 exchange "$MNT/job-a" "$MNT/job-b"
 expect_sums job-a 1 20
@@ -126,6 +129,15 @@ for id in job-a job-b 7 8; do
 	expect_eq 1 "$(why $id 'r["files"]')"
 done
 for name in job-a job-b 7_x 8_x; do [ ! -e "$MNT/$name" ] || fail "$name is there after its release"; done
+
+# What a rename leaves in its place (RENAME_WHITEOUT) is the execution's that had the name.
+data 10 >"$MNT/7_x"
+rename_with 4 "$MNT/7_x" "$MNT/8/x"
+expect_sums 7 0 0
+expect_sums 8 1 10
+release 7
+release 8
+[ ! -e "$MNT/7_x" ] || fail "7_x is there after its release"
 
 # What was a part of one becomes one by itself, and n8n's.
 mkdir -p "$MNT/9/part" "$MNT/9/data" "$MNT/n8n/w/executions" && data 10 >"$MNT/9/part/x" && data 20 >"$MNT/9/data/x"
