@@ -14,6 +14,7 @@
 #include "exec/execution.h"
 #include "store/mark.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 int exec_dir(struct execution *e, struct handle *ret)
 {
@@ -56,7 +57,7 @@ int exec_dir_add(struct exec_table *t, struct execution *e, const struct handle 
 	return 0;
 }
 
-/* Make the directory on disk, marked as ours. What a crash may leave is a directory without the mark. */
+/* Make the directory on disk, marked as ours. What a crash leaves without the mark the next start finishes (restore.c). */
 static int make_dir(struct exec_table *t, struct execution *e, struct handle *ret)
 {
 	bool made = mkdirat(t->store->tree_fd, e->id, t->config.dir_mode) == 0;
@@ -68,10 +69,12 @@ static int make_dir(struct exec_table *t, struct execution *e, struct handle *re
 	fd = openat(t->store->tree_fd, e->id, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = mark_set(fd, MARK_AUTO, (int64_t)exec_auto_ino(e->id));
-	if (r == 0 &&
-	    fchmodat(t->store->tree_fd, e->id, t->config.dir_mode, 0) < 0) /* whatever the umask */
-		r = -errno;
+	FAULT_HANG("dir-made");
+	/* Whatever the umask; and before the mark, which says that it is finished. */
+	r = fchmodat(t->store->tree_fd, e->id, t->config.dir_mode, 0) < 0 ? -errno : 0;
+	FAULT_HANG("dir-moded");
+	if (r == 0)
+		r = mark_set(fd, MARK_AUTO, (int64_t)exec_auto_ino(e->id));
 	if (r == 0)
 		r = handle_at(fd, "", ret);
 	if (r < 0 && made)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "exec/exec_table.h"
+#include "store/dirprobe.h"
 #include "store/mark.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -113,9 +114,44 @@ static const struct ledger_execution *restore_from_row(struct exec_table *t, str
 	return row;
 }
 
+static bool same_time(const struct statx_timestamp *a, const struct statx_timestamp *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* As make_dir() leaves it before it has the mark: nothing was ever in it, and nobody has renamed or changed it. */
+static bool is_unfinished(const struct exec_table *t, const struct statx *stx)
+{
+	return stx->stx_mask & STATX_BTIME && same_time(&stx->stx_btime, &stx->stx_mtime) &&
+	       (same_time(&stx->stx_btime, &stx->stx_ctime) ||
+		(stx->stx_mode & 07777) == t->config.dir_mode);
+}
+
+/* Who was killed while he made an execution's directory did not come to mark it. */
+static void finish_directory(struct exec_table *t, const char *name, struct marks *marks)
+{
+	int64_t ino = (int64_t)exec_auto_ino(name);
+	_cleanup_close_ int fd = -1;
+	struct statx stx;
+
+	if (marks->has[MARK_AUTO] || !t->config.autodir || !rule_is_n8n_id(name) ||
+	    statx(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &stx) < 0 ||
+	    !is_unfinished(t, &stx))
+		return;
+	fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || dirprobe_empty(fd) <= 0)
+		return;
+	/* If it cannot be, it is taken for a client's, and stays until its time is over. */
+	if (fchmod(fd, t->config.dir_mode) < 0 || mark_set(fd, MARK_AUTO, ino) < 0)
+		return;
+	marks->has[MARK_AUTO] = true;
+	marks->value[MARK_AUTO] = ino;
+}
+
 /* The working directory is the tree. */
 static int restore_directory(struct exec_table *t, struct execution *e, const struct name *name,
-			     const struct ledger_owner *by, const struct ledger_execution *row)
+			     const struct ledger_owner *by, const struct ledger_execution *row,
+			     bool clean)
 {
 	struct marks marks;
 	int64_t ttl = LEDGER_TTL_DEFAULT;
@@ -127,6 +163,8 @@ static int restore_directory(struct exec_table *t, struct execution *e, const st
 		r = marks_read(name->text, &marks);
 	if (r < 0)
 		return r;
+	if (!clean)
+		finish_directory(t, name->text, &marks);
 	r = exec_dir_add(t, e, &h,
 			 marks.has[MARK_AUTO] ? (uint64_t)marks.value[MARK_AUTO] : name->ino,
 			 marks.has[MARK_AUTO], by);
@@ -151,7 +189,8 @@ static int read_owner(const char *name, struct ledger_owner *ret)
 	return 0;
 }
 
-static int restore_name(struct exec_table *t, const struct name *name, struct rows *rows)
+static int restore_name(struct exec_table *t, const struct name *name, struct rows *rows,
+			bool clean)
 {
 	const struct ledger_execution *row;
 	struct ledger_owner by = { 0 };
@@ -171,7 +210,7 @@ static int restore_name(struct exec_table *t, const struct name *name, struct ro
 	else if (m.lifetime != LIFETIME_TTL)
 		exec_activate(t, e, &by);
 	else if (name->is_dir)
-		r = restore_directory(t, e, name, &by, row);
+		r = restore_directory(t, e, name, &by, row, clean);
 	else
 		r = exec_flat_add(t, e, name->text, &by);
 	exec_unref(t, e);
@@ -337,7 +376,7 @@ static void *look_at_names(void *arg)
 	while (atomic_load(&rs->error) == 0 &&
 	       (at = atomic_fetch_add(&rs->next, NAMES_AT_ONCE)) < rs->names.n) {
 		for (size_t i = at; i < MIN_OF(at + NAMES_AT_ONCE, rs->names.n); i++) {
-			int r = restore_name(rs->table, rs->names.items[i], &rs->rows);
+			int r = restore_name(rs->table, rs->names.items[i], &rs->rows, rs->clean);
 
 			if (r < 0)
 				failed(rs, r);
