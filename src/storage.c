@@ -13,6 +13,7 @@
 #include "baton/interface.h"
 #include "store/atime.h"
 #include "store/blob_away.h"
+#include "store/boot.h"
 #include "store/reserve.h"
 #include "store/trash.h"
 #include "tuning.h"
@@ -162,7 +163,7 @@ int storage_open(struct daemon *d)
 	return r;
 }
 
-static int open_ledger(struct daemon *d)
+static int open_ledger(struct daemon *d, const struct boot_time *boot)
 {
 	static const char *const texts[] = {
 		[LEDGER_UNCLEAN] =
@@ -170,13 +171,18 @@ static int open_ledger(struct daemon *d)
 		[LEDGER_REPLACED] =
 			"the ledger was damaged and is set aside; building it anew from the tree",
 	};
+	const struct ledger_time time = {
+		.base_ns = boot->base_ns,
+		.goes_on = boot->goes_on,
+		.last_ns = boot->last_ns,
+	};
 	_cleanup_free_ char *path = NULL;
 	int r;
 
 	if (asprintf(&path, "%s/ledger.db", d->store.path) < 0)
 		return -ENOMEM;
-	r = d->takeovers > 0 ? ledger_reopen(path, &d->ledger, &d->ledger_state)
-			     : ledger_open(path, &d->ledger, &d->ledger_state);
+	r = d->takeovers > 0 ? ledger_reopen(path, &time, &d->ledger, &d->ledger_state)
+			     : ledger_open(path, &time, &d->ledger, &d->ledger_state);
 	if (r == -EPROTONOSUPPORT)
 		log_error("store %s: its ledger was written by a newer batonfs; use that one",
 			  d->store.path);
@@ -193,6 +199,7 @@ static int open_ledger(struct daemon *d)
 int storage_open_ledger(struct daemon *d)
 {
 	int r = trash_new(d->store.trash_fd, &d->trash);
+	struct boot_time boot;
 
 	if (d->spill.blobs_fd >= 0)
 		blobs_set_away(d->store.blobs, d->spill.blobs_fd);
@@ -200,13 +207,14 @@ int storage_open_ledger(struct daemon *d)
 		log_error("cannot start: %s", strerror(-r));
 		return r;
 	}
-	r = open_ledger(d);
+	boot_time(d->store.fd, &boot);
+	r = open_ledger(d, &boot);
 	if (r == -ENOSPC) { /* not before: a store that is refused is not changed */
 		reserve_release(&d->store);
-		r = open_ledger(d);
+		r = open_ledger(d, &boot);
 	}
 	if (r == -ENOSPC && trash_empty(d->trash) == 0)
-		r = open_ledger(d);
+		r = open_ledger(d, &boot);
 	if (r == -ENOSPC)
 		log_error(
 			"store %s: no room for its ledger; make some on that filesystem, or remove what is "

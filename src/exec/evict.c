@@ -86,7 +86,7 @@ struct evict {
 
 /* Something that may go: an execution, or a file of `_`. */
 struct candidate {
-	int64_t activity_real_ns;
+	int64_t activity_ns;	/* the ledger's time */
 	struct execution *exec; /* a reference; NULL: a file */
 	struct ledger_file file;
 };
@@ -94,7 +94,7 @@ struct candidate {
 struct pass {
 	struct evict *ev;
 	const struct reaper_upcalls *up;
-	int64_t idle_since_real_ns; /* who was active later stays */
+	int64_t idle_since_ns; /* who was active later stays */
 	struct room_excess need;
 	struct candidate *items; /* owned, with the references */
 	size_t n;
@@ -140,7 +140,7 @@ static bool may_go(void *arg, struct execution *e)
 static int add_execution(void *arg, struct execution *e)
 {
 	struct pass *p = arg;
-	int64_t activity = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns));
+	int64_t activity = exec_activity_ns(p->ev->table, e);
 	struct candidate *c;
 	bool pinned;
 
@@ -150,14 +150,14 @@ static int add_execution(void *arg, struct execution *e)
 	}
 	if (pinned)
 		return 0;
-	if (activity > p->idle_since_real_ns) {
+	if (activity > p->idle_since_ns) {
 		p->young++;
 		return 0;
 	}
 	c = pass_add(p);
 	if (!c)
 		return -ENOMEM;
-	*c = (struct candidate){ .activity_real_ns = activity, .exec = exec_ref(e) };
+	*c = (struct candidate){ .activity_ns = activity, .exec = exec_ref(e) };
 	return 0;
 }
 
@@ -169,21 +169,21 @@ static int add_file(void *arg, const struct ledger_file *f)
 
 	if (f->execution != p->others || f->size_bytes == 0)
 		return 0;
-	if (f->activity_real_ns > p->idle_since_real_ns) {
+	if (f->activity_ns > p->idle_since_ns) {
 		p->young++;
 		return 0;
 	}
 	c = pass_add(p);
 	if (!c)
 		return -ENOMEM;
-	*c = (struct candidate){ .activity_real_ns = f->activity_real_ns, .file = *f };
+	*c = (struct candidate){ .activity_ns = f->activity_ns, .file = *f };
 	return 0;
 }
 
 static int by_activity(const void *a, const void *b)
 {
-	int64_t x = ((const struct candidate *)a)->activity_real_ns;
-	int64_t y = ((const struct candidate *)b)->activity_real_ns;
+	int64_t x = ((const struct candidate *)a)->activity_ns;
+	int64_t y = ((const struct candidate *)b)->activity_ns;
 
 	return (x > y) - (x < y);
 }
@@ -207,10 +207,11 @@ static int collect(struct pass *p)
 
 /* ---- its end ---- */
 
-static void say_gone(const struct candidate *c, const char *what, const struct in_use_room *freed)
+static void say_gone(const struct evict *ev, const struct candidate *c, const char *what,
+		     const struct in_use_room *freed)
 {
 	log_info("evicted %s idle=%.1fs freed=%llu inodes=%llu: room was needed", what,
-		 (double)(clock_real_ns() - c->activity_real_ns) / NS_PER_S,
+		 (double)(ledger_now_ns(ev->ledger) - c->activity_ns) / NS_PER_S,
 		 (unsigned long long)(freed->bytes + freed->away_bytes),
 		 (unsigned long long)freed->inodes);
 }
@@ -253,7 +254,7 @@ static int take_execution(struct pass *p, const struct candidate *c, struct in_u
 	int r;
 
 	args.events = atomic_load(&e->events);
-	if (exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)) > p->idle_since_real_ns)
+	if (exec_activity_ns(p->ev->table, e) > p->idle_since_ns)
 		return -EBUSY;
 	{
 		LOCK_SCOPE(&e->lock);
@@ -269,7 +270,7 @@ static int take_execution(struct pass *p, const struct candidate *c, struct in_u
 		return r;
 	atomic_fetch_add(&p->ev->executions, 1);
 	(void)snprintf(what, sizeof(what), "execution=%s", e->id);
-	say_gone(c, what, freed);
+	say_gone(p->ev, c, what, freed);
 	return 0;
 }
 
@@ -279,7 +280,7 @@ static int take_file(struct pass *p, const struct candidate *c, struct in_use_ro
 		.ino = c->file.ino,
 		.handle = { .type = c->file.handle_type, .len = c->file.handle_len },
 		.execution = c->file.execution,
-		.activity_real_ns = c->file.activity_real_ns,
+		.activity_ns = c->file.activity_ns,
 		.ttl_ns = c->file.ttl_ns,
 		.reason = LEDGER_EVICTED,
 	};
@@ -293,7 +294,7 @@ static int take_file(struct pass *p, const struct candidate *c, struct in_use_ro
 		return r;
 	atomic_fetch_add(&p->ev->files, 1);
 	(void)snprintf(what, sizeof(what), "file ino=%llu", (unsigned long long)c->file.ino);
-	say_gone(c, what, freed);
+	say_gone(p->ev, c, what, freed);
 	return 0;
 }
 
@@ -340,7 +341,7 @@ static bool make_room(struct evict *ev, const struct reaper_upcalls *up,
 	int r;
 
 	p.away = ev->spills && spilling_is_full(ev->spilling);
-	p.idle_since_real_ns = clock_real_ns() - IDLE_MIN_NS;
+	p.idle_since_ns = ledger_now_ns(ev->ledger) - IDLE_MIN_NS;
 	r = collect(&p);
 	if (r < 0)
 		log_debug("evict: not all that may go is known error=%s", log_errname(r));

@@ -63,8 +63,11 @@ void exec_table_remove(struct exec_table *t, struct execution *e);
 /* A hash of IDs and names that spreads alike ones over all bits. */
 uint64_t exec_hash(const char *text);
 
-/* The coarse monotonic clock that activity is counted in, and its distance to the real one. */
+/* The coarse monotonic clock that activity is counted in. */
 int64_t exec_now_mono_ns(void);
+/* For who reads it: what the wall clock would have said then. */
 int64_t exec_mono_to_real_ns(int64_t mono_ns);
+/* The last activity in the ledger's time. */
+int64_t exec_activity_ns(struct exec_table *t, struct execution *e);
 
 #endif

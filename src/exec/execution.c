@@ -23,6 +23,11 @@ int64_t exec_mono_to_real_ns(int64_t mono_ns)
 	return mono_ns + clock_real_ns() - exec_now_mono_ns();
 }
 
+int64_t exec_activity_ns(struct exec_table *t, struct execution *e)
+{
+	return ledger_base_ns(t->ledger) + atomic_load(&e->activity_mono_ns);
+}
+
 uint64_t exec_auto_ino(const char *id)
 {
 	return EXEC_INO_BASE |
@@ -143,7 +148,7 @@ void exec_save_locked(struct exec_table *t, struct execution *e)
 		.number = e->number,
 		.owner = e->owner,
 		.created_real_ns = e->created_real_ns,
-		.activity_real_ns = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)),
+		.activity_ns = exec_activity_ns(t, e),
 		.ttl_ns = e->ttl_ns,
 		.pinned = e->pinned,
 	};
@@ -186,11 +191,11 @@ void exec_restore(struct exec_table *t, struct execution *e, const struct ledger
 	LOCK_SCOPE(&e->lock);
 	if (atomic_load(&e->state) != EXEC_VIRTUAL)
 		return;
-	mono = exec_now_mono_ns() - (clock_real_ns() - row->activity_real_ns);
+	mono = row->activity_ns - ledger_base_ns(t->ledger);
 	e->number = row->number;
 	e->owner = row->owner;
 	e->created_real_ns = row->created_real_ns;
-	mono = MIN_OF(mono, exec_now_mono_ns()); /* not in the future, whatever the clock was */
+	mono = MIN_OF(mono, exec_now_mono_ns()); /* not in the future, whoever wrote it */
 	atomic_store(&e->saved_mono_ns, mono);
 	atomic_store(&e->activity_mono_ns, mono);
 	atomic_store(&e->due_mono_ns, 0);

@@ -12,6 +12,7 @@
 #include "exec/evict.h"
 #include "exec/in_use.h"
 #include "exec/recover.h"
+#include "store/boot.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/lock.h"
@@ -22,6 +23,9 @@
 
 /* Activity is written down when it is this much newer than what the ledger knows. */
 #define SAVE_EVERY_NS NS_PER_S
+
+/* How often it is noted how late it is. Source: what a start after a power failure forgets of lifetimes, at most. */
+#define NOTE_EVERY_NS (600 * NS_PER_S)
 
 struct reaper {
 	/* Constant. */
@@ -42,6 +46,7 @@ struct reaper {
 	int64_t now_mono_ns;	 /* of this tick */
 	int64_t next_tick_mono_ns;
 	int64_t next_look_mono_ns; /* how full the store is */
+	int64_t next_note_mono_ns; /* how late it is */
 	bool sees_limits;	   /* of the host's control groups */
 
 	struct lock lock; /* rank LOCK_CONTROL: nothing is held when it is taken */
@@ -66,8 +71,7 @@ static void save_activity(struct reaper *r, struct execution *e)
 	if (!e->number || activity - atomic_load(&e->saved_mono_ns) < SAVE_EVERY_NS)
 		return;
 	atomic_store(&e->saved_mono_ns, activity);
-	ledger_execution_activity(r->ledger, e->number,
-				  clock_real_ns() - clock_ns(CLOCK_MONOTONIC_COARSE) + activity);
+	ledger_execution_activity(r->ledger, e->number, ledger_base_ns(r->ledger) + activity);
 }
 
 /*
@@ -204,7 +208,7 @@ static int expire_file(void *arg, const struct ledger_file *f)
 		.ino = f->ino,
 		.handle = { .type = f->handle_type, .len = f->handle_len },
 		.execution = f->execution,
-		.activity_real_ns = f->activity_real_ns,
+		.activity_ns = f->activity_ns,
 		.ttl_ns = f->ttl_ns,
 		.reason = LEDGER_EXPIRED,
 	};
@@ -214,7 +218,7 @@ static int expire_file(void *arg, const struct ledger_file *f)
 	ret = r->up.remove_file(r->up.ctx, &d);
 	if (ret <
 	    0) /* counts as activity: it lives as long again, and does not keep others waiting */
-		ledger_file_activity(r->ledger, f->ino, clock_real_ns());
+		ledger_file_activity(r->ledger, f->ino, ledger_now_ns(r->ledger));
 	if (ret == -EBUSY)
 		atomic_fetch_add(&r->deferred, 1);
 	else if (ret < 0)
@@ -227,7 +231,7 @@ static int expire_file(void *arg, const struct ledger_file *f)
 static void look_at_files(struct reaper *r)
 {
 	int64_t ttl = exec_default_ttl(r->table);
-	int64_t now = clock_real_ns();
+	int64_t now = ledger_now_ns(r->ledger);
 	int64_t next = INT64_MAX;
 	int ret = ledger_next_file_expiry(r->ledger, ttl, &next);
 
@@ -289,6 +293,13 @@ static bool wait_for_work(struct reaper *r)
 	return !r->stop;
 }
 
+/* For a start of the machine after this. */
+static void note_time(struct reaper *r)
+{
+	boot_note_time(r->store->fd, ledger_now_ns(r->ledger));
+	r->next_note_mono_ns = r->now_mono_ns + NOTE_EVERY_NS;
+}
+
 static void tick(struct reaper *r)
 {
 	struct ledger_stats st;
@@ -300,6 +311,8 @@ static void tick(struct reaper *r)
 		log_warning("reaper: out of memory, retrying");
 	look_at_files(r);
 	look_at_ledger(r);
+	if (r->now_mono_ns >= r->next_note_mono_ns)
+		note_time(r);
 	atomic_fetch_add(&r->passes, 1);
 	r->next_tick_mono_ns = clock_mono_ns() + REAPER_TICK_NS;
 }
@@ -342,6 +355,7 @@ static void *run(void *arg)
 			look_for_room(r);
 	}
 	(void)!exec_each_wanted(r->table, is_vacant, let_vanish_now, r); /* -ENOMEM: they stay */
+	note_time(r);
 	return NULL;
 }
 

@@ -23,9 +23,9 @@ struct reaper;
 struct reaper_doomed {
 	uint64_t ino;
 	struct handle handle;
-	uint64_t execution;	  /* number of the one that accounts for it */
-	int64_t activity_real_ns; /* as the ledger knows it */
-	int64_t ttl_ns;		  /* its own, or LEDGER_TTL_DEFAULT */
+	uint64_t execution;  /* number of the one that accounts for it */
+	int64_t activity_ns; /* as the ledger knows it, in its time */
+	int64_t ttl_ns;	     /* its own, or LEDGER_TTL_DEFAULT */
 	enum ledger_reason reason;
 };
 

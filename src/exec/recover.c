@@ -38,8 +38,8 @@ struct recover {
 	uint64_t files;
 };
 
-void recover_describe_file(const struct walk_entry *w, uint64_t number, enum place place,
-			   struct ledger_file *f)
+void recover_describe_file(const struct ledger *ledger, const struct walk_entry *w, uint64_t number,
+			   enum place place, struct ledger_file *f)
 {
 	_cleanup_close_ int fd = openat(w->dirfd, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int64_t ttl;
@@ -50,7 +50,7 @@ void recover_describe_file(const struct walk_entry *w, uint64_t number, enum pla
 		.size_bytes = (uint64_t)w->st->st_size,
 		.ttl_ns = LEDGER_TTL_DEFAULT,
 		.own_lifetime = place == PLACE_OTHER,
-		.activity_real_ns = clock_real_ns(),
+		.activity_ns = ledger_now_ns(ledger),
 		.handle_len = w->handle->len,
 		.handle_type = w->handle->type,
 	};
@@ -105,7 +105,7 @@ static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	if (!S_ISREG(w->st->st_mode))
 		return 0;
 	if (number) {
-		recover_describe_file(w, number, place, &f);
+		recover_describe_file(rc->ledger, w, number, place, &f);
 		ledger_reconcile_seen(rc->ledger, &f);
 		rc->files++;
 	}
@@ -243,7 +243,7 @@ int recover_report(struct ledger *ledger, const struct recover_upcalls *up,
 {
 	struct ledger_file f;
 
-	recover_describe_file(w, number, place, &f);
+	recover_describe_file(ledger, w, number, place, &f);
 	ledger_file_put(ledger, &f);
 	return settle(ledger, up, w);
 }

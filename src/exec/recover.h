@@ -27,8 +27,8 @@ struct recover_upcalls {
 };
 
 /* The row of a regular file that a walk found, as of now. */
-void recover_describe_file(const struct walk_entry *w, uint64_t number, enum place place,
-			   struct ledger_file *f);
+void recover_describe_file(const struct ledger *ledger, const struct walk_entry *w, uint64_t number,
+			   enum place place, struct ledger_file *f);
 
 enum recover_how {
 	RECOVER_SUMS,  /* the ledger was closed cleanly: only the executions' sums are missing */

@@ -226,7 +226,7 @@ static void end_unrecorded(struct exec_table *t, struct ledger *ledger,
 		.reason = LEDGER_UNRECORDED,
 		.owner = row->owner,
 		.created_real_ns = row->created_real_ns,
-		.activity_real_ns = row->activity_real_ns,
+		.activity_real_ns = exec_mono_to_real_ns(row->activity_ns - ledger_base_ns(ledger)),
 		.released_real_ns = clock_real_ns(),
 		.ttl_ns = row->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(t) : row->ttl_ns,
 	};

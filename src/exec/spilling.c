@@ -50,7 +50,7 @@ struct spilling {
 
 /* Something that may have content to give. */
 struct source {
-	int64_t activity_real_ns;
+	int64_t activity_ns;	/* the ledger's time */
 	struct execution *exec; /* a reference; NULL: a file or a blob */
 	uint64_t events;	/* of it; what these did is in the ledger, unless it is 0 */
 	uint64_t ino;		/* 0: a blob */
@@ -105,13 +105,14 @@ static bool is_worth_it(void *arg, struct execution *e)
 
 static int add_execution(void *arg, struct execution *e)
 {
-	struct source *s = add(arg);
+	struct run *run = arg;
+	struct source *s = add(run);
 	uint64_t events = atomic_load(&e->events);
 
 	if (!s)
 		return -ENOMEM;
 	*s = (struct source){
-		.activity_real_ns = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)),
+		.activity_ns = exec_activity_ns(run->sp->table, e),
 		.exec = exec_ref(e),
 		.events = atomic_load(&e->busy) == 0 ? events : 0,
 	};
@@ -125,7 +126,7 @@ static int add_file(void *arg, const struct ledger_file *f)
 	if (!s)
 		return -ENOMEM;
 	*s = (struct source){
-		.activity_real_ns = f->activity_real_ns,
+		.activity_ns = f->activity_ns,
 		.ino = f->ino,
 		.handle = { .type = f->handle_type, .len = f->handle_len },
 	};
@@ -146,14 +147,14 @@ static int add_blob(void *arg, const struct blob_info *info, const char *entry)
 	s = add(run);
 	if (!s)
 		return -ENOMEM;
-	*s = (struct source){ .activity_real_ns = activity, .blob = info->name };
+	*s = (struct source){ .activity_ns = activity, .blob = info->name };
 	return 0;
 }
 
 static int by_activity(const void *a, const void *b)
 {
-	int64_t x = ((const struct source *)a)->activity_real_ns;
-	int64_t y = ((const struct source *)b)->activity_real_ns;
+	int64_t x = ((const struct source *)a)->activity_ns;
+	int64_t y = ((const struct source *)b)->activity_ns;
 
 	return (x > y) - (x < y);
 }

@@ -142,8 +142,8 @@ static bool was_used_since(const struct doomed *d, const struct inode *inode)
 	int64_t ttl = d->what->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(d->fs->execs)
 							    : d->what->ttl_ns;
 
-	return touched > d->what->activity_real_ns &&
-	       (d->what->reason != LEDGER_EXPIRED || touched > clock_real_ns() - ttl);
+	return touched > d->what->activity_ns &&
+	       (d->what->reason != LEDGER_EXPIRED || touched > ledger_now_ns(d->fs->ledger) - ttl);
 }
 
 static int take(struct doomed *d)
@@ -243,7 +243,8 @@ static void record(struct doomed *d, const char *id)
 		.reason = d->what->reason,
 		.owner = { .uid = d->st.st_uid, .gid = d->st.st_gid },
 		.created_real_ns = d->st.st_ctim.tv_sec * NS_PER_S,
-		.activity_real_ns = d->what->activity_real_ns,
+		.activity_real_ns =
+			d->what->activity_ns + clock_real_ns() - ledger_now_ns(d->fs->ledger),
 		.released_real_ns = clock_ns(CLOCK_REALTIME),
 		.ttl_ns = ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(d->fs->execs) : ttl_ns,
 		.bytes = (uint64_t)d->st.st_size,

@@ -37,7 +37,7 @@ static void hand_over_row(const struct handover *h, const struct walk_entry *w, 
 		ledger_file_move(h->fs->ledger, w->st->st_ino, h->number);
 		return;
 	}
-	recover_describe_file(w, h->number, h->place, &row);
+	recover_describe_file(h->fs->ledger, w, h->number, h->place, &row);
 	ledger_file_put(h->fs->ledger, &row);
 	if (inode && row.own_lifetime)
 		atomic_fetch_or(&inode->flags, INODE_TIMED);

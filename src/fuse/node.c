@@ -231,7 +231,7 @@ void node_record(struct fs *fs, struct inode *inode, struct execution *e, uint64
 		.size_bytes = size_bytes,
 		.ttl_ns = ttl_ns,
 		.own_lifetime = inode->place == PLACE_OTHER || ttl_ns != LEDGER_TTL_DEFAULT,
-		.activity_real_ns = clock_real_ns(),
+		.activity_ns = ledger_now_ns(fs->ledger),
 		.handle_len = inode->handle.len,
 		.handle_type = inode->handle.type,
 	};
@@ -256,7 +256,7 @@ int64_t node_own_ttl(struct fs *fs, int fd)
 
 void node_touch(struct fs *fs, struct inode *inode)
 {
-	int64_t now = clock_real_ns();
+	int64_t now = ledger_now_ns(fs->ledger);
 	uint32_t second = (uint32_t)(now / NS_PER_S);
 
 	if (!(atomic_load(&inode->flags) & INODE_TIMED))

@@ -370,6 +370,17 @@ static int set_file_ttl(void *arg, int64_t ttl_ns)
 	return r;
 }
 
+/* When it was used last, by the wall clock: what is known, or when it was made or changed. */
+static int64_t file_active_real_ns(struct fs *fs, struct inode *inode, const struct stat *st)
+{
+	int64_t touched = (int64_t)inode->touched_s * NS_PER_S;
+	int64_t changed = st->st_ctim.tv_sec * NS_PER_S;
+
+	if (touched)
+		touched += clock_real_ns() - ledger_now_ns(fs->ledger);
+	return MAX_OF(touched, changed);
+}
+
 /* Fill in what the attributes are asked of. The reference in s->exec is the caller's to give back. */
 static int make_subject(struct fs *fs, struct inode *inode, struct control_subject *s,
 			struct file_ttl *file)
@@ -390,8 +401,7 @@ static int make_subject(struct fs *fs, struct inode *inode, struct control_subje
 	s->is_file = S_ISREG(inode->mode);
 	s->is_exec_dir = node_is_exec_dir(inode, s->exec);
 	s->own_lifetime = atomic_load(&inode->flags) & INODE_TIMED;
-	s->file_active_real_ns =
-		MAX_OF((int64_t)inode->touched_s, (int64_t)st.st_ctim.tv_sec) * NS_PER_S;
+	s->file_active_real_ns = file_active_real_ns(fs, inode, &st);
 	if (s->is_file && s->own_lifetime && node_get(fs, inode, &ref) == 0) {
 		if (mark_get(ref.fd, MARK_TTL, &ttl) == 0)
 			s->file_ttl_ns = ttl;

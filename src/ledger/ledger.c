@@ -37,6 +37,7 @@ struct ledger {
 	struct writer *writer; /* owned; uses queue */
 	struct query *query;   /* owned; closed before the writer's connection, the last one */
 	int lock_fd;	       /* owned; keeps other processes out until everything is closed */
+	int64_t base_ns;       /* constant; see struct ledger_time */
 
 	struct {
 		_Atomic uint64_t n;
@@ -150,7 +151,35 @@ static int open_or_replace(const char *path, bool sound, struct db **ret,
 	return 0;
 }
 
-static int mark_in_use(struct db *db, uint64_t next_number)
+/* The latest activity there is; 0: none. */
+static int read_latest(struct db *db, int64_t *ret)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = db_stmt(db, STMT_TIME_LATEST);
+	int r = db_step(db, s);
+
+	if (r < 0)
+		return r;
+	*ret = r > 0 ? sqlite3_column_int64(s, 0) : 0;
+	return 0;
+}
+
+/* The time of the file ends, and goes on as the new one. */
+static int begin_time(struct db *db, const struct ledger_time *time)
+{
+	static const enum stmt_id moves[] = { STMT_TIME_EXECUTIONS, STMT_TIME_DEFAULT_TTL,
+					      STMT_TIME_OWN_TTL };
+	int64_t latest;
+	int r = read_latest(db, &latest);
+
+	if (r < 0 || latest == 0)
+		return r;
+	latest = MAX_OF(latest, time->last_ns);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(moves); i++)
+		r = write_row(db, moves[i], (uint64_t)(time->base_ns + clock_mono_ns() - latest));
+	return r;
+}
+
+static int mark_in_use(struct db *db, const struct ledger_time *time, uint64_t next_number)
 {
 	int r = db_begin(db);
 
@@ -159,6 +188,8 @@ static int mark_in_use(struct db *db, uint64_t next_number)
 	r = write_row(db, STMT_LEDGER_CLEAN, 0);
 	if (r == 0)
 		r = write_row(db, STMT_LEDGER_NUMBER, next_number);
+	if (r == 0 && !time->goes_on)
+		r = begin_time(db, time);
 	if (r == 0)
 		r = db_commit(db);
 	if (r < 0)
@@ -170,32 +201,39 @@ static int mark_in_use(struct db *db, uint64_t next_number)
  * From now on the tree changes, and a mark that a power failure takes back would vouch for rows
  * that no longer agree with it: this one transaction reaches the disk before the ledger is used.
  */
-static int take_over(struct db *db, uint64_t next_number)
+static int take_over(struct db *db, const struct ledger_time *time, uint64_t next_number)
 {
 	int r = db_script(db, SCRIPT_SYNC_FULL);
 
 	if (r < 0)
 		return r;
-	r = mark_in_use(db, next_number);
+	r = mark_in_use(db, time, next_number);
 	return r < 0 ? r : db_script(db, SCRIPT_SYNC_NORMAL);
 }
 
-static int start(struct ledger *l, const char *path, bool sound, struct ledger_open_result *result)
+/* How it is opened. */
+struct how {
+	const char *path;
+	bool sound; /* no damage is to be expected */
+	struct ledger_time time;
+};
+
+static int start(struct ledger *l, const struct how *how, struct ledger_open_result *result)
 {
 	_cleanup_(db_closep) struct db *db = NULL;
 	struct writer_start ws;
 	int r;
 
-	l->lock_fd = db_lock_file(path);
+	l->lock_fd = db_lock_file(how->path);
 	if (l->lock_fd < 0)
 		return l->lock_fd;
-	r = open_or_replace(path, sound, &db, result);
+	r = open_or_replace(how->path, how->sound, &db, result);
 	if (r < 0)
 		return r;
-	r = take_over(db, result->next_number);
+	r = take_over(db, &how->time, result->next_number);
 	if (r < 0)
 		return r;
-	r = query_new(path, &l->query);
+	r = query_new(how->path, &l->query);
 	if (r < 0)
 		return r;
 	r = queue_new(QUEUE_BYTES, &l->queue);
@@ -216,7 +254,7 @@ static int start(struct ledger *l, const char *path, bool sound, struct ledger_o
 
 DEFINE_CLEANUP(struct ledger *, ledger_free)
 
-static int open_as(const char *path, bool sound, struct ledger **ret,
+static int open_as(const struct how *how, struct ledger **ret,
 		   struct ledger_open_result *ret_result)
 {
 	_cleanup_(ledger_freep) struct ledger *l = calloc(1, sizeof(*l));
@@ -225,8 +263,8 @@ static int open_as(const char *path, bool sound, struct ledger **ret,
 
 	if (!l)
 		return -ENOMEM;
-	*l = (struct ledger){ .lock_fd = -1 };
-	r = start(l, path, sound, &result);
+	*l = (struct ledger){ .lock_fd = -1, .base_ns = how->time.base_ns };
+	r = start(l, how, &result);
 	if (r < 0)
 		return r;
 	*ret_result = result;
@@ -234,14 +272,36 @@ static int open_as(const char *path, bool sound, struct ledger **ret,
 	return 0;
 }
 
-int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
+static struct ledger_time wall_time(void)
 {
-	return open_as(path, false, ret, ret_result);
+	return (struct ledger_time){ .base_ns = clock_ns(CLOCK_REALTIME) - clock_mono_ns(),
+				     .goes_on = true };
 }
 
-int ledger_reopen(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
+int ledger_open(const char *path, const struct ledger_time *time, struct ledger **ret,
+		struct ledger_open_result *ret_result)
 {
-	return open_as(path, true, ret, ret_result);
+	const struct how how = { .path = path, .time = time ? *time : wall_time() };
+
+	return open_as(&how, ret, ret_result);
+}
+
+int ledger_reopen(const char *path, const struct ledger_time *time, struct ledger **ret,
+		  struct ledger_open_result *ret_result)
+{
+	const struct how how = { .path = path, .sound = true, .time = time ? *time : wall_time() };
+
+	return open_as(&how, ret, ret_result);
+}
+
+int64_t ledger_base_ns(const struct ledger *l)
+{
+	return l->base_ns;
+}
+
+int64_t ledger_now_ns(const struct ledger *l)
+{
+	return l->base_ns + clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 void ledger_free(struct ledger *l)
@@ -318,9 +378,9 @@ void ledger_execution_put(struct ledger *l, const struct ledger_execution *e)
 	queue_put(l->queue, EVENT_EXEC_PUT, e, sizeof(*e));
 }
 
-void ledger_execution_activity(struct ledger *l, uint64_t number, int64_t activity_real_ns)
+void ledger_execution_activity(struct ledger *l, uint64_t number, int64_t activity_ns)
 {
-	put_value(l, EVENT_EXEC_ACTIVITY, number, activity_real_ns);
+	put_value(l, EVENT_EXEC_ACTIVITY, number, activity_ns);
 }
 
 void ledger_execution_forget(struct ledger *l, uint64_t number)
@@ -350,9 +410,9 @@ void ledger_file_move(struct ledger *l, uint64_t ino, uint64_t execution)
 	put_value(l, EVENT_FILE_MOVE, ino, (int64_t)execution);
 }
 
-void ledger_file_activity(struct ledger *l, uint64_t ino, int64_t activity_real_ns)
+void ledger_file_activity(struct ledger *l, uint64_t ino, int64_t activity_ns)
 {
-	put_value(l, EVENT_FILE_ACTIVITY, ino, activity_real_ns);
+	put_value(l, EVENT_FILE_ACTIVITY, ino, activity_ns);
 }
 
 void ledger_file_gone(struct ledger *l, uint64_t ino)
@@ -404,12 +464,11 @@ int ledger_each_execution(struct ledger *l,
 	return query_each_execution(l->query, each, arg);
 }
 
-int ledger_each_expired_file(struct ledger *l, int64_t now_real_ns, int64_t default_ttl_ns,
-			     uint32_t max, int (*each)(void *arg, const struct ledger_file *f),
-			     void *arg)
+int ledger_each_expired_file(struct ledger *l, int64_t now_ns, int64_t default_ttl_ns, uint32_t max,
+			     int (*each)(void *arg, const struct ledger_file *f), void *arg)
 {
 	struct query_expired which = {
-		.now_real_ns = now_real_ns,
+		.now_ns = now_ns,
 		.default_ttl_ns = default_ttl_ns,
 		.max = max,
 	};
@@ -421,7 +480,7 @@ int ledger_each_filled_file(struct ledger *l, uint64_t min_bytes, uint32_t max,
 			    int (*each)(void *arg, const struct ledger_file *f), void *arg)
 {
 	struct query_expired which = {
-		.now_real_ns = INT64_MAX,
+		.now_ns = INT64_MAX,
 		.min_bytes = min_bytes,
 		.max = max,
 	};
@@ -429,9 +488,9 @@ int ledger_each_filled_file(struct ledger *l, uint64_t min_bytes, uint32_t max,
 	return query_each_expired_file(l->query, &which, each, arg);
 }
 
-int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_real_ns)
+int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_ns)
 {
-	return query_next_file_expiry(l->query, default_ttl_ns, ret_real_ns);
+	return query_next_file_expiry(l->query, default_ttl_ns, ret_ns);
 }
 
 int ledger_each_release(struct ledger *l, const char *id, uint32_t max,
@@ -477,9 +536,9 @@ int ledger_blob_stubs(struct ledger *l, const char *blob, uint64_t after_ino, ui
 	return query_blob_stubs(l->query, blob, after_ino, max, ret);
 }
 
-int ledger_blob_activity(struct ledger *l, const char *blob, int64_t *ret_real_ns)
+int ledger_blob_activity(struct ledger *l, const char *blob, int64_t *ret_ns)
 {
-	return query_blob_activity(l->query, blob, ret_real_ns);
+	return query_blob_activity(l->query, blob, ret_ns);
 }
 
 int ledger_filled_files_of(struct ledger *l, uint64_t number, uint64_t after_ino,

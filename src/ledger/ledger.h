@@ -49,6 +49,20 @@ enum ledger_state {
 	LEDGER_REPLACED, /* corrupt or no ledger, set aside under another name: reconcile, report */
 };
 
+/*
+ * The time of the ledger is what all activity is told and asked in. It goes as CLOCK_MONOTONIC does, so that nothing is
+ * over early or late because the wall clock is set, and is near the wall clock only as that was when it began.
+ */
+struct ledger_time {
+	int64_t base_ns; /* it is so much ahead of CLOCK_MONOTONIC */
+	bool goes_on;	 /* what is in the file has been told in it, too */
+	/*
+	 * If not: it was at least this when the file was last used. What has passed since is not known, nor by any clock that
+	 * can be relied on, and does not count.
+	 */
+	int64_t last_ns;
+};
+
 struct ledger_open_result {
 	enum ledger_state state;
 	char set_aside
@@ -63,17 +77,18 @@ struct ledger_open_result {
  * share memory between processes (SQLite's WAL). A file that is no ledger, or that fails SQLite's
  * quick check, is renamed (with its -wal and -shm) to PATH.corrupt-SECONDS and replaced. PATH-lock
  * is what keeps other processes out; it stays. Other programs may read the database while it is
- * open. Call before the process has used SQLite otherwise.
+ * open. Call before the process has used SQLite otherwise. With `time` NULL, time begins as the wall clock's of now,
+ * and what is in the file was told in that.
  */
-int ledger_open(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
-	WARN_UNUSED;
+int ledger_open(const char *path, const struct ledger_time *time, struct ledger **ret,
+		struct ledger_open_result *ret_result) WARN_UNUSED;
 
 /*
  * The same in the place of a process that had it open and was killed, which does no damage (SQLite's WAL). So there is
  * no quick check, which reads all of it: a second for a million files. One that is no ledger is found out still.
  */
-int ledger_reopen(const char *path, struct ledger **ret, struct ledger_open_result *ret_result)
-	WARN_UNUSED;
+int ledger_reopen(const char *path, const struct ledger_time *time, struct ledger **ret,
+		  struct ledger_open_result *ret_result) WARN_UNUSED;
 
 /*
  * Apply what is queued, mark the ledger clean, close. It is marked clean only if it agrees with
@@ -82,6 +97,10 @@ int ledger_reopen(const char *path, struct ledger **ret, struct ledger_open_resu
  * ledger_free(NULL) is a no-op.
  */
 void ledger_free(struct ledger *l);
+
+/* The ledger's time: now, to the tick; and what has to be added to CLOCK_MONOTONIC for it. */
+int64_t ledger_now_ns(const struct ledger *l);
+int64_t ledger_base_ns(const struct ledger *l);
 
 /*
  * What the tree has is not known for sure: as after a lost event, it does not agree until a reconcile that begins after
@@ -111,15 +130,15 @@ struct ledger_execution {
 	char id[LEDGER_ID_MAX + 1];
 	struct ledger_owner owner;
 	int64_t created_real_ns;
-	int64_t activity_real_ns;
-	int64_t ttl_ns; /* or LEDGER_TTL_DEFAULT, LEDGER_TTL_NEVER */
+	int64_t activity_ns; /* the ledger's time */
+	int64_t ttl_ns;	     /* or LEDGER_TTL_DEFAULT, LEDGER_TTL_NEVER */
 	bool pinned;
 };
 
 /* An execution became real, or one of its fields changed: insert or replace by number. */
 void ledger_execution_put(struct ledger *l, const struct ledger_execution *e);
 /* It was active. Callers coalesce: about once a second per execution. */
-void ledger_execution_activity(struct ledger *l, uint64_t number, int64_t activity_real_ns);
+void ledger_execution_activity(struct ledger *l, uint64_t number, int64_t activity_ns);
 
 /* Its row goes without a release on record. */
 void ledger_execution_forget(struct ledger *l, uint64_t number);
@@ -168,7 +187,7 @@ struct ledger_file {
 	uint64_t size_bytes;
 	int64_t ttl_ns;	   /* LEDGER_TTL_DEFAULT unless set on this very file */
 	bool own_lifetime; /* expires by itself: `_` files, and files with a ttl_ns of their own */
-	int64_t activity_real_ns; /* matters for own_lifetime only */
+	int64_t activity_ns; /* the ledger's time; matters for own_lifetime only */
 	uint8_t handle_len;
 	int32_t handle_type;
 	uint8_t handle[LEDGER_HANDLE_MAX];
@@ -178,7 +197,7 @@ struct ledger_file {
 void ledger_file_put(struct ledger *l, const struct ledger_file *f);
 void ledger_file_size(struct ledger *l, uint64_t ino, uint64_t size_bytes);
 void ledger_file_move(struct ledger *l, uint64_t ino, uint64_t execution);
-void ledger_file_activity(struct ledger *l, uint64_t ino, int64_t activity_real_ns);
+void ledger_file_activity(struct ledger *l, uint64_t ino, int64_t activity_ns);
 void ledger_file_gone(struct ledger *l, uint64_t ino);
 
 /* Bytes of a content hash (XXH3-128, big-endian). */
@@ -234,9 +253,9 @@ int ledger_each_execution(struct ledger *l,
  * Files with a lifetime of their own whose time is over: activity + ttl (default_ttl_ns where
  * LEDGER_TTL_DEFAULT) <= now. At most `max` of them, longest overdue first. Found by index.
  */
-int ledger_each_expired_file(struct ledger *l, int64_t now_real_ns, int64_t default_ttl_ns,
-			     uint32_t max, int (*each)(void *arg, const struct ledger_file *f),
-			     void *arg) WARN_UNUSED;
+int ledger_each_expired_file(struct ledger *l, int64_t now_ns, int64_t default_ttl_ns, uint32_t max,
+			     int (*each)(void *arg, const struct ledger_file *f), void *arg)
+	WARN_UNUSED;
 
 /*
  * Files with a lifetime of their own that have their content themselves (they are no stubs), at least `min_bytes` of it,
@@ -246,9 +265,8 @@ int ledger_each_filled_file(struct ledger *l, uint64_t min_bytes, uint32_t max,
 			    int (*each)(void *arg, const struct ledger_file *f), void *arg)
 	WARN_UNUSED;
 
-/* When the next file with a lifetime of its own expires; INT64_MAX if none. */
-int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_real_ns)
-	WARN_UNUSED;
+/* When, in the ledger's time, the next file with a lifetime of its own expires; INT64_MAX if none. */
+int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_ns) WARN_UNUSED;
 
 /* The releases recorded under this execution id, newest first, at most `max`. */
 int ledger_each_release(struct ledger *l, const char *id, uint32_t max,
@@ -296,7 +314,7 @@ int ledger_blob_stubs(struct ledger *l, const char *blob, uint64_t after_ino, ui
 		      struct ledger_twin *ret) WARN_UNUSED;
 
 /* When an execution that has a stub of it, or a stub with a lifetime of its own, was active last. 0: none. */
-int ledger_blob_activity(struct ledger *l, const char *blob, int64_t *ret_real_ns) WARN_UNUSED;
+int ledger_blob_activity(struct ledger *l, const char *blob, int64_t *ret_ns) WARN_UNUSED;
 
 /*
  * Files of an execution that have their content themselves, at least `min_bytes` of it, in the same way. Without those

@@ -86,7 +86,7 @@ static void read_execution(sqlite3_stmt *s, struct ledger_execution *e)
 	*e = (struct ledger_execution){
 		.number = stmt_column_u64(s, 0),
 		.created_real_ns = sqlite3_column_int64(s, 6),
-		.activity_real_ns = sqlite3_column_int64(s, 7),
+		.activity_ns = sqlite3_column_int64(s, 7),
 		.ttl_ns = sqlite3_column_int64(s, 8),
 		.pinned = sqlite3_column_int(s, 9) != 0,
 	};
@@ -146,7 +146,7 @@ static void read_file(sqlite3_stmt *s, struct ledger_file *f)
 		.size_bytes = stmt_column_u64(s, 2),
 		.ttl_ns = sqlite3_column_int64(s, 3),
 		.own_lifetime = sqlite3_column_int(s, 4) != 0,
-		.activity_real_ns = sqlite3_column_int64(s, 5),
+		.activity_ns = sqlite3_column_int64(s, 5),
 		.handle_type = sqlite3_column_int(s, 6),
 		.handle_len = (uint8_t)MIN_OF(len, LEDGER_HANDLE_MAX),
 	};
@@ -209,9 +209,9 @@ static int collect_expired(struct query *q, const struct query_expired *which, s
 	struct expiry_source b = { .stmt = def, .shift_ns = which->default_ttl_ns };
 	bool never = which->default_ttl_ns == LEDGER_TTL_NEVER;
 
-	stmt_bind_i64(own, 1, which->now_real_ns);
+	stmt_bind_i64(own, 1, which->now_ns);
 	stmt_bind_i64(own, 2, which->max);
-	stmt_bind_i64(def, 1, add_saturated(which->now_real_ns, -which->default_ttl_ns));
+	stmt_bind_i64(def, 1, add_saturated(which->now_ns, -which->default_ttl_ns));
 	stmt_bind_i64(def, 2, never ? 0 : which->max);
 	if (filled) {
 		stmt_bind_u64(own, 3, which->min_bytes);
@@ -245,7 +245,7 @@ static int first_time(struct db *db, enum stmt_id id, int64_t *ret)
 	return 0;
 }
 
-int query_next_file_expiry(struct query *q, int64_t default_ttl_ns, int64_t *ret_real_ns)
+int query_next_file_expiry(struct query *q, int64_t default_ttl_ns, int64_t *ret_ns)
 {
 	int64_t own, def;
 	int r;
@@ -261,7 +261,7 @@ int query_next_file_expiry(struct query *q, int64_t default_ttl_ns, int64_t *ret
 		def = INT64_MAX;
 	else if (def != INT64_MAX)
 		def = add_saturated(def, default_ttl_ns);
-	*ret_real_ns = MIN_OF(own, def);
+	*ret_ns = MIN_OF(own, def);
 	return 0;
 }
 
@@ -436,9 +436,9 @@ int query_blob_stubs(struct query *q, const char *blob, uint64_t after_ino, uint
 	return read_twins(q->db, s, max, ret);
 }
 
-int query_blob_activity(struct query *q, const char *blob, int64_t *ret_real_ns)
+int query_blob_activity(struct query *q, const char *blob, int64_t *ret_ns)
 {
-	return ask_of_blob(q, STMT_BLOB_ACTIVITY, blob, ret_real_ns);
+	return ask_of_blob(q, STMT_BLOB_ACTIVITY, blob, ret_ns);
 }
 
 int query_filled_files_of(struct query *q, const struct query_filled_of *which,

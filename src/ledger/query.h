@@ -27,7 +27,7 @@ int query_each_execution(struct query *q, int (*each)(void *arg, const struct le
 			 void *arg) WARN_UNUSED;
 
 struct query_expired {
-	int64_t now_real_ns;
+	int64_t now_ns;
 	int64_t default_ttl_ns;
 	uint32_t max;
 	uint64_t min_bytes; /* not 0: see ledger_each_filled_file() */
@@ -36,8 +36,7 @@ struct query_expired {
 int query_each_expired_file(struct query *q, const struct query_expired *which,
 			    int (*each)(void *arg, const struct ledger_file *f), void *arg)
 	WARN_UNUSED;
-int query_next_file_expiry(struct query *q, int64_t default_ttl_ns, int64_t *ret_real_ns)
-	WARN_UNUSED;
+int query_next_file_expiry(struct query *q, int64_t default_ttl_ns, int64_t *ret_ns) WARN_UNUSED;
 int query_each_release(struct query *q, const char *id, uint32_t max,
 		       int (*each)(void *arg, const struct ledger_release *r), void *arg)
 	WARN_UNUSED;
@@ -54,7 +53,7 @@ int query_file_find(struct query *q, uint64_t ino, struct ledger_twin *ret) WARN
 int query_blob_refs(struct query *q, const char *blob, uint64_t *ret_refs) WARN_UNUSED;
 int query_blob_stubs(struct query *q, const char *blob, uint64_t after_ino, uint32_t max,
 		     struct ledger_twin *ret) WARN_UNUSED;
-int query_blob_activity(struct query *q, const char *blob, int64_t *ret_real_ns) WARN_UNUSED;
+int query_blob_activity(struct query *q, const char *blob, int64_t *ret_ns) WARN_UNUSED;
 
 struct query_filled_of {
 	uint64_t execution;

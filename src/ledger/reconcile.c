@@ -29,7 +29,7 @@ struct named {
 	bool has_size, has_execution, has_activity;
 	uint64_t size_bytes;
 	uint64_t execution;
-	int64_t activity_real_ns;
+	int64_t activity_ns;
 };
 
 static int run_key(struct db *db, enum stmt_id id, uint64_t key)
@@ -90,9 +90,9 @@ int reconcile_move(struct db *db, uint64_t ino, uint64_t execution)
 	return run_key_value(db, STMT_NAMED_MOVE, ino, (int64_t)execution);
 }
 
-int reconcile_activity(struct db *db, uint64_t ino, int64_t activity_real_ns)
+int reconcile_activity(struct db *db, uint64_t ino, int64_t activity_ns)
 {
-	return run_key_value(db, STMT_NAMED_ACTIVITY, ino, activity_real_ns);
+	return run_key_value(db, STMT_NAMED_ACTIVITY, ino, activity_ns);
 }
 
 int reconcile_execution_put(struct db *db, uint64_t number)
@@ -130,7 +130,7 @@ static int find_named(struct db *db, uint64_t ino, struct named *ret)
 	ret->has_execution = sqlite3_column_type(s, 2) != SQLITE_NULL;
 	ret->execution = stmt_column_u64(s, 2);
 	ret->has_activity = sqlite3_column_type(s, 3) != SQLITE_NULL;
-	ret->activity_real_ns = sqlite3_column_int64(s, 3);
+	ret->activity_ns = sqlite3_column_int64(s, 3);
 	return 0;
 }
 
@@ -156,7 +156,7 @@ int reconcile_seen(struct db *db, const struct ledger_file *f)
 	stmt_bind_u64(s, 3, n.has_size ? n.size_bytes : f->size_bytes);
 	stmt_bind_i64(s, 4, f->ttl_ns);
 	stmt_bind_i64(s, 5, f->own_lifetime);
-	stmt_bind_i64(s, 6, n.has_activity ? n.activity_real_ns : f->activity_real_ns);
+	stmt_bind_i64(s, 6, n.has_activity ? n.activity_ns : f->activity_ns);
 	stmt_bind_i64(s, 7, f->handle_type);
 	stmt_bind_blob(s, 8, f->handle, f->handle_len);
 	r = db_step(db, s);

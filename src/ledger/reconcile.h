@@ -28,7 +28,7 @@ int reconcile_put(struct db *db, uint64_t ino) WARN_UNUSED;
 int reconcile_gone(struct db *db, uint64_t ino) WARN_UNUSED;
 int reconcile_size(struct db *db, uint64_t ino, uint64_t size_bytes) WARN_UNUSED;
 int reconcile_move(struct db *db, uint64_t ino, uint64_t execution) WARN_UNUSED;
-int reconcile_activity(struct db *db, uint64_t ino, int64_t activity_real_ns) WARN_UNUSED;
+int reconcile_activity(struct db *db, uint64_t ino, int64_t activity_ns) WARN_UNUSED;
 
 /* An execution is (again) there. */
 int reconcile_execution_put(struct db *db, uint64_t number) WARN_UNUSED;

@@ -11,7 +11,8 @@
  *              the hash of the content and the size and times the file had with it; NULL if not known. Since
  *              version 3 with the name of the blob whose stub it is; NULL: none
  *
- * Times are nanoseconds since the epoch. Unsigned 64-bit numbers are stored with their bits as
+ * Times are nanoseconds since the epoch; activity_ns of executions and files is in the ledger's own time (struct
+ * ledger_time), which is near that. Unsigned 64-bit numbers are stored with their bits as
  * SQLite's signed ones. comm and path come from other processes and may be any bytes: BLOB. An
  * execution id obeys the naming rule: TEXT.
  *

@@ -28,6 +28,17 @@ const char *const stmt_sql[STMT_MAX_] = {
 	[STMT_LEDGER_CLEAN] = "UPDATE ledger SET clean = ?1 WHERE one = 1",
 	[STMT_LEDGER_NUMBER] = "UPDATE ledger SET next_number = ?1 WHERE one = 1",
 
+	/* Of what lives for a time. */
+	[STMT_TIME_LATEST] =
+		"SELECT max(ifnull((SELECT max(activity_ns) FROM execution), 0),"
+		" ifnull((SELECT max(activity_ns) FROM file WHERE " HAS_DEFAULT_TTL "), 0),"
+		" ifnull((SELECT max(activity_ns) FROM file WHERE " HAS_OWN_TTL "), 0))",
+	[STMT_TIME_EXECUTIONS] = "UPDATE execution SET activity_ns = max(0, activity_ns + ?1)",
+	[STMT_TIME_DEFAULT_TTL] =
+		"UPDATE file SET activity_ns = max(0, activity_ns + ?1) WHERE " HAS_DEFAULT_TTL,
+	[STMT_TIME_OWN_TTL] =
+		"UPDATE file SET activity_ns = max(0, activity_ns + ?1) WHERE " HAS_OWN_TTL,
+
 	[STMT_EXEC_PUT] = "INSERT OR REPLACE INTO execution (number, id, uid, gid, pid, comm,"
 			  " created_ns, activity_ns, ttl_ns, pinned)"
 			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

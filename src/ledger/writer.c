@@ -89,7 +89,7 @@ static int exec_put(struct writer *w, const void *payload)
 	stmt_bind_text(s, 2, e->id, strnlen(e->id, sizeof(e->id)));
 	bind_owner(s, 3, &e->owner);
 	stmt_bind_i64(s, 7, e->created_real_ns);
-	stmt_bind_i64(s, 8, e->activity_real_ns);
+	stmt_bind_i64(s, 8, e->activity_ns);
 	stmt_bind_i64(s, 9, e->ttl_ns);
 	stmt_bind_i64(s, 10, e->pinned);
 	r = db_step(w->db, s);
@@ -175,7 +175,7 @@ static int file_put(struct writer *w, const void *payload)
 	stmt_bind_u64(s, 3, f->size_bytes);
 	stmt_bind_i64(s, 4, f->ttl_ns);
 	stmt_bind_i64(s, 5, f->own_lifetime);
-	stmt_bind_i64(s, 6, f->activity_real_ns);
+	stmt_bind_i64(s, 6, f->activity_ns);
 	stmt_bind_i64(s, 7, f->handle_type);
 	stmt_bind_blob(s, 8, f->handle, f->handle_len);
 	r = db_step(w->db, s);

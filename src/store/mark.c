@@ -18,10 +18,9 @@
 #include "util/parse.h"
 
 static const char *const mark_names[MARK_MAX_] = {
-	[MARK_AUTO] = MARK_PREFIX "auto",
-	[MARK_TTL] = MARK_PREFIX "ttl",
-	[MARK_PINNED] = MARK_PREFIX "pinned",
-	[MARK_BOOT] = MARK_PREFIX "boot",
+	[MARK_AUTO] = MARK_PREFIX "auto",     [MARK_TTL] = MARK_PREFIX "ttl",
+	[MARK_PINNED] = MARK_PREFIX "pinned", [MARK_BOOT] = MARK_PREFIX "boot",
+	[MARK_EPOCH] = MARK_PREFIX "epoch",   [MARK_TIME] = MARK_PREFIX "time",
 };
 
 /* Longest value with its NUL. Source: 19 digits. */
@@ -100,9 +99,9 @@ int mark_set(int fd, enum mark mark, int64_t value)
 
 	if (setxattr(path.name, mark_names[mark], text, (size_t)len, 0) < 0)
 		return -errno;
-	if (mark == MARK_AUTO || mark == MARK_BOOT) /* losing it costs a tidy name, some hashing */
-		return 0;
-	return sync_inode(fd);
+	if (mark == MARK_TTL || mark == MARK_PINNED)
+		return sync_inode(fd);
+	return 0; /* losing it costs a tidy name, some hashing, some of a lifetime */
 }
 
 int mark_clear(int fd, enum mark mark)

@@ -7,6 +7,8 @@
  *     trusted.batonfs.ttl     decimal nanoseconds                         set by hand; INT64_MAX: never
  *     trusted.batonfs.pinned  "1"                                         set by hand
  *     trusted.batonfs.boot    decimal number                              the store itself; see store/boot.h
+ *     trusted.batonfs.epoch   decimal nanoseconds                         likewise
+ *     trusted.batonfs.time    decimal nanoseconds                         likewise
  *     trusted.batonfs.blob    name of a blob                              stubs; see store/stub.h
  */
 #ifndef STORE_MARK_H
@@ -24,6 +26,8 @@ enum mark {
 	MARK_TTL,
 	MARK_PINNED,
 	MARK_BOOT,
+	MARK_EPOCH,
+	MARK_TIME,
 	MARK_MAX_,
 };
 

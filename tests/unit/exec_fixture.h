@@ -79,7 +79,7 @@ static inline void start_layers(void)
 
 	ck_assert_msg(store_open(scratch.path, &fix.store, &error) == 0, "%s", error.text);
 	(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
-	ck_assert_int_eq(ledger_open(path, &fix.ledger, &fix.opened), 0);
+	ck_assert_int_eq(ledger_open(path, NULL, &fix.ledger, &fix.opened), 0);
 	ck_assert_int_eq(trash_new(fix.store.trash_fd, &fix.trash), 0);
 	ck_assert_int_eq(exec_table_new(&fix.store, fix.trash, fix.ledger, &fix.config,
 					fix.opened.next_number, &fix.execs),

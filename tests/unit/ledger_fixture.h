@@ -58,7 +58,7 @@ static UNUSED struct ledger *fixture_open(enum ledger_state state)
 	struct ledger_open_result result;
 	struct ledger *l;
 
-	ck_assert_int_eq(ledger_open(fixture_path, &l, &result), 0);
+	ck_assert_int_eq(ledger_open(fixture_path, NULL, &l, &result), 0);
 	ck_assert_int_eq(result.state, state);
 	return l;
 }
@@ -78,7 +78,7 @@ static UNUSED struct ledger_file fixture_file(uint64_t ino, uint64_t execution, 
 		.execution = execution,
 		.size_bytes = size,
 		.ttl_ns = LEDGER_TTL_DEFAULT,
-		.activity_real_ns = 1000,
+		.activity_ns = 1000,
 		.handle_len = 4,
 		.handle_type = 1,
 		.handle = { 1, 2, 3, (uint8_t)ino },
@@ -91,7 +91,7 @@ static UNUSED struct ledger_execution fixture_execution(uint64_t number, const c
 		.number = number,
 		.owner = { .uid = 1000, .gid = 1001, .pid = 42, .comm = "node" },
 		.created_real_ns = 100 + (int64_t)number,
-		.activity_real_ns = 200,
+		.activity_ns = 200,
 		.ttl_ns = LEDGER_TTL_DEFAULT,
 	};
 

@@ -64,7 +64,7 @@ static void setup(void)
 	(void)close(fd);
 	store = (struct store){ .fd = scratch.fd, .blobs_fd = fix.blobs_fd, .blobs = fix.blobs };
 	(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
-	ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
+	ck_assert_int_eq(ledger_open(path, NULL, &ledger, &result), 0);
 	fs = (struct fs){ .store = &store, .ledger = ledger, .fds_many = INT_MAX };
 	lock_init(&fs.claims_lock, LOCK_CLAIMS);
 	lock_init(&fs.moves_lock, LOCK_MOVES);

@@ -130,7 +130,7 @@ static void put_file(struct execution *e, const char *name, uint64_t size_bytes,
 		.size_bytes = size_bytes,
 		.own_lifetime = true,
 		.ttl_ns = ttl_ns,
-		.activity_real_ns = clock_real_ns() - NS_PER_S,
+		.activity_ns = clock_real_ns() - NS_PER_S,
 	};
 
 	add_file(fix.store.tree_fd, name, "x");

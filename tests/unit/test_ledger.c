@@ -6,13 +6,14 @@
 #include <sys/mount.h>
 
 #include "ledger_fixture.h"
+#include "util/clock.h"
 
 static struct ledger_open_result result;
 
 static struct ledger *reopen(struct ledger *l, enum ledger_state state)
 {
 	ledger_free(l);
-	ck_assert_int_eq(ledger_open(fixture_path, &l, &result), 0);
+	ck_assert_int_eq(ledger_open(fixture_path, NULL, &l, &result), 0);
 	ck_assert_int_eq(result.state, state);
 	return l;
 }
@@ -132,7 +133,7 @@ START_TEST(newer_version_is_refused_and_untouched)
 	fixture_change("PRAGMA user_version = 99");
 	entries = count_entries();
 	before = read_all(fixture_path, &nbefore);
-	ck_assert_int_eq(ledger_open(fixture_path, &l, &result), -EPROTONOSUPPORT);
+	ck_assert_int_eq(ledger_open(fixture_path, NULL, &l, &result), -EPROTONOSUPPORT);
 	after = read_all(fixture_path, &nafter);
 	ck_assert_uint_eq(nbefore, nafter);
 	ck_assert_mem_eq(before, after, nbefore);
@@ -175,7 +176,7 @@ START_TEST(log_of_a_newer_version_is_untouched)
 
 	before = read_all(wal, &nbefore);
 	ck_assert_uint_gt(nbefore, 0);
-	ck_assert_int_eq(ledger_open(fixture_path, &l, &result), -EPROTONOSUPPORT);
+	ck_assert_int_eq(ledger_open(fixture_path, NULL, &l, &result), -EPROTONOSUPPORT);
 	after = read_all(wal, &nafter);
 	ck_assert_uint_eq(nbefore, nafter);
 	ck_assert_mem_eq(before, after, nbefore);
@@ -288,7 +289,7 @@ static int open_elsewhere(void)
 static int open_and_close(const char *path)
 {
 	struct ledger *l;
-	int r = ledger_open(path, &l, &result);
+	int r = ledger_open(path, NULL, &l, &result);
 
 	if (r < 0)
 		return -r;
@@ -313,7 +314,7 @@ START_TEST(second_ledger_of_this_process_is_kept_out)
 	struct ledger *l = open_reconciled();
 	struct ledger *second;
 
-	ck_assert_int_eq(ledger_open(fixture_path, &second, &result), -EBUSY);
+	ck_assert_int_eq(ledger_open(fixture_path, NULL, &second, &result), -EBUSY);
 	ledger_free(l);
 }
 END_TEST
@@ -366,7 +367,7 @@ START_TEST(reopened_after_a_kill_is_what_it_was)
 
 	ledger_execution_put(l, &e);
 	ledger_free(l);
-	ck_assert_int_eq(ledger_reopen(fixture_path, &l, &result), 0);
+	ck_assert_int_eq(ledger_reopen(fixture_path, NULL, &l, &result), 0);
 	ck_assert_int_eq(result.state, LEDGER_CLEAN);
 	ck_assert_int_eq(fixture_ask("SELECT count(*) FROM execution"), 1);
 	ledger_free(l);
@@ -384,8 +385,87 @@ START_TEST(reopened_is_replaced_if_it_is_no_ledger)
 	for (int i = 0; i < 1000; i++)
 		fprintf(f, "no database\n");
 	fclose(f);
-	ck_assert_int_eq(ledger_reopen(fixture_path, &l, &result), 0);
+	ck_assert_int_eq(ledger_reopen(fixture_path, NULL, &l, &result), 0);
 	ck_assert_int_eq(result.state, LEDGER_REPLACED);
+	ledger_free(l);
+}
+END_TEST
+
+/* Executions used 100 s and 30 s ago, and files of each kind that lives for a time, used 90 s ago. */
+static void put_used(struct ledger *l)
+{
+	struct ledger_execution old = fixture_execution(1, "old");
+	struct ledger_execution young = fixture_execution(2, "young");
+	struct ledger_file f = fixture_file(7, 1, 1);
+	struct ledger_file g = fixture_file(8, 1, 1);
+	int64_t now = ledger_now_ns(l);
+
+	old.activity_ns = now - 100 * NS_PER_S;
+	young.activity_ns = now - 30 * NS_PER_S;
+	f.activity_ns = g.activity_ns = now - 90 * NS_PER_S;
+	f.own_lifetime = g.own_lifetime = true;
+	g.ttl_ns = NS_PER_S;
+	ledger_execution_put(l, &old);
+	ledger_execution_put(l, &young);
+	ledger_file_put(l, &f);
+	ledger_file_put(l, &g);
+}
+
+static void check_idle_of(struct ledger *l, const char *question, int64_t seconds)
+{
+	int64_t idle_ns = ledger_now_ns(l) - fixture_ask(question);
+
+	ck_assert_int_ge(idle_ns, (seconds - 1) * NS_PER_S);
+	ck_assert_int_lt(idle_ns, (seconds + 20) * NS_PER_S);
+}
+
+static void check_idle(struct ledger *l, int64_t old, int64_t young, int64_t file)
+{
+	check_idle_of(l, "SELECT activity_ns FROM execution WHERE number = 1", old);
+	check_idle_of(l, "SELECT activity_ns FROM execution WHERE number = 2", young);
+	check_idle_of(l, "SELECT activity_ns FROM file WHERE ino = 7", file);
+	check_idle_of(l, "SELECT activity_ns FROM file WHERE ino = 8", file);
+}
+
+static struct ledger_time time_after(int64_t seconds)
+{
+	return (struct ledger_time){ .base_ns = clock_ns(CLOCK_REALTIME) - clock_mono_ns() +
+						seconds * NS_PER_S };
+}
+
+/* Whatever clock the new time begins with: what has passed meanwhile is not known. */
+START_TEST(in_another_time_all_is_as_idle_as_it_was)
+{
+	static const int64_t seconds[] = { 10 * 365 * 86400L, -10 * 365 * 86400L, 0 };
+	struct ledger *l = open_reconciled();
+
+	put_used(l);
+	ledger_free(l);
+	for (size_t i = 0; i < ARRAY_SIZE(seconds); i++) {
+		struct ledger_time time = time_after(seconds[i]);
+
+		ck_assert_int_eq(ledger_open(fixture_path, &time, &l, &result), 0);
+		check_idle(l, 70, 0, 60);
+		ledger_free(l);
+	}
+}
+END_TEST
+
+START_TEST(in_another_time_what_had_passed_counts)
+{
+	struct ledger_time time = time_after(4711 * 86400L);
+	struct ledger *l = open_reconciled();
+
+	put_used(l);
+	time.last_ns = ledger_now_ns(l) + 50 * NS_PER_S;
+	ledger_free(l);
+	ck_assert_int_eq(ledger_open(fixture_path, &time, &l, &result), 0);
+	check_idle(l, 150, 80, 140);
+	ledger_free(l);
+
+	time.goes_on = true;
+	ck_assert_int_eq(ledger_open(fixture_path, &time, &l, &result), 0);
+	check_idle(l, 150, 80, 140);
 	ledger_free(l);
 }
 END_TEST
@@ -394,7 +474,7 @@ START_TEST(missing_directory_is_reported)
 {
 	struct ledger *l;
 
-	ck_assert_int_eq(ledger_open("/nonexistent/ledger.db", &l, &result), -ENOENT);
+	ck_assert_int_eq(ledger_open("/nonexistent/ledger.db", NULL, &l, &result), -ENOENT);
 }
 END_TEST
 
@@ -452,6 +532,8 @@ static TCase *case_others(void)
 	tcase_add_test(tc, log_in_memory_is_small);
 	tcase_add_test(tc, reopened_after_a_kill_is_what_it_was);
 	tcase_add_test(tc, reopened_is_replaced_if_it_is_no_ledger);
+	tcase_add_test(tc, in_another_time_all_is_as_idle_as_it_was);
+	tcase_add_test(tc, in_another_time_what_had_passed_counts);
 	tcase_add_test(tc, missing_directory_is_reported);
 	tcase_add_test(tc, reasons_have_names);
 	return tc;

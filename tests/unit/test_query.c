@@ -98,7 +98,7 @@ START_TEST(execution_comes_back_whole)
 	ck_assert_int_eq(g->owner.pid, 0);
 	ck_assert_str_eq(g->owner.comm, "\xff\xfe n\xc3");
 	ck_assert_int_eq(g->created_real_ns, 103);
-	ck_assert_int_eq(g->activity_real_ns, 200);
+	ck_assert_int_eq(g->activity_ns, 200);
 	ck_assert_int_eq(g->ttl_ns, LEDGER_TTL_NEVER);
 	ck_assert(g->pinned);
 }
@@ -133,7 +133,7 @@ START_TEST(put_replaces_and_activity_updates)
 	ck_assert_int_eq(ledger_each_execution(l, add_execution, &got), 0);
 	ck_assert_uint_eq(got.n, 1);
 	ck_assert(got.execution[0].pinned);
-	ck_assert_int_eq(got.execution[0].activity_real_ns, 999);
+	ck_assert_int_eq(got.execution[0].activity_ns, 999);
 }
 END_TEST
 
@@ -222,7 +222,7 @@ static void put_expiring(uint64_t ino, int64_t activity_ns, int64_t ttl_ns)
 	struct ledger_file f = fixture_file(ino, 1, 10);
 
 	f.own_lifetime = true;
-	f.activity_real_ns = activity_ns;
+	f.activity_ns = activity_ns;
 	f.ttl_ns = ttl_ns;
 	ledger_file_put(l, &f);
 }
@@ -247,7 +247,7 @@ START_TEST(expired_file_comes_back_whole)
 	ck_assert_uint_eq(g->size_bytes, UINT64_C(1) << 40);
 	ck_assert_int_eq(g->ttl_ns, 7);
 	ck_assert(g->own_lifetime);
-	ck_assert_int_eq(g->activity_real_ns, 1000);
+	ck_assert_int_eq(g->activity_ns, 1000);
 	ck_assert_uint_eq(g->handle_len, LEDGER_HANDLE_MAX);
 	ck_assert_int_eq(g->handle_type, -5);
 	ck_assert_mem_eq(g->handle, f.handle, LEDGER_HANDLE_MAX);

@@ -27,7 +27,7 @@ static int on_remove(void *ctx, const struct reaper_doomed *f)
 	ck_assert_int_eq(handle_at(fix.store.tree_fd, "stray", &expected), 0);
 	ck_assert(handle_equal(&f->handle, &expected));
 	ck_assert_uint_eq(f->ino, ino_of(fix.store.tree_fd, "stray"));
-	ck_assert_int_gt(f->activity_real_ns, 0);
+	ck_assert_int_gt(f->activity_ns, 0);
 	ck_assert_int_eq(f->ttl_ns, LEDGER_TTL_DEFAULT);
 	ck_assert_int_eq(f->reason, LEDGER_EXPIRED);
 	atomic_fetch_add(&expired_files, 1);
@@ -201,7 +201,7 @@ END_TEST
 
 static int one_activity(void *arg, const struct ledger_execution *e)
 {
-	*(int64_t *)arg = e->activity_real_ns;
+	*(int64_t *)arg = e->activity_ns;
 	return 1;
 }
 
@@ -238,7 +238,7 @@ static void add_stray(void)
 	add_file(fix.store.tree_fd, "stray", "x");
 	ck_assert_int_eq(handle_at(fix.store.tree_fd, "stray", &h), 0);
 	f.ino = ino_of(fix.store.tree_fd, "stray");
-	f.activity_real_ns = clock_real_ns() - 2 * TTL_NS;
+	f.activity_ns = clock_real_ns() - 2 * TTL_NS;
 	f.handle_len = h.len;
 	f.handle_type = h.type;
 	memcpy(f.handle, h.bytes, h.len);

@@ -244,7 +244,7 @@ END_TEST
 
 static int take_activity(void *arg, const struct ledger_file *f)
 {
-	*(int64_t *)arg = f->activity_real_ns;
+	*(int64_t *)arg = f->activity_ns;
 	return 0;
 }
 
@@ -254,10 +254,10 @@ START_TEST(later_activity_counts)
 	int64_t activity = 0;
 
 	f.own_lifetime = true;
-	f.activity_real_ns = 5000;
+	f.activity_ns = 5000;
 	ledger_file_put(l, &f);
 	ledger_reconcile_begin(l);
-	f.activity_real_ns = 4000;
+	f.activity_ns = 4000;
 	ledger_reconcile_seen(l, &f);
 	ledger_reconcile_end(l);
 	ck_assert_int_eq(ledger_sync(l), 0);

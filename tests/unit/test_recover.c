@@ -105,7 +105,7 @@ START_TEST(activity_of_the_future_is_now)
 	struct ledger_execution row = {
 		.number = 77,
 		.id = "4711",
-		.activity_real_ns = clock_real_ns() + 1000 * NS_PER_S,
+		.activity_ns = clock_real_ns() + 1000 * NS_PER_S,
 		.ttl_ns = LEDGER_TTL_DEFAULT,
 	};
 
@@ -125,7 +125,7 @@ START_TEST(newest_of_two_rows_counts)
 	(void)close(make_dir(fix.store.tree_fd, "4711"));
 	for (row.number = 70; row.number < 75; row.number++) {
 		row.owner.uid = (uint32_t)row.number;
-		row.activity_real_ns = clock_real_ns();
+		row.activity_ns = clock_real_ns();
 		ledger_execution_put(fix.ledger, &row);
 	}
 	ck_assert_int_eq(ledger_sync(fix.ledger), 0);
@@ -177,7 +177,7 @@ START_TEST(marks_win_over_rows)
 	struct ledger_execution row = { .id = "4712", .ttl_ns = 5 * NS_PER_S, .pinned = true };
 	bool made;
 
-	row.activity_real_ns = clock_real_ns();
+	row.activity_ns = clock_real_ns();
 	ck_assert_int_eq(exec_set_ttl(fix.execs, e, 90 * NS_PER_S, &made), 0);
 	ck_assert_int_eq(exec_set_pinned(fix.execs, e, true, &made), 0);
 	row.number = exec_number(plain);
@@ -205,7 +205,7 @@ START_TEST(rows_that_agree_are_not_written_again)
 	ck_assert_int_eq(exec_set_ttl(fix.execs, e, 90 * NS_PER_S, &made), 0);
 	ck_assert_int_eq(exec_set_pinned(fix.execs, e, true, &made), 0);
 	row.number = exec_number(plain);
-	row.activity_real_ns = clock_real_ns();
+	row.activity_ns = clock_real_ns();
 	ledger_execution_put(fix.ledger, &row);
 	exec_unref(fix.execs, plain);
 	exec_unref(fix.execs, e);

@@ -189,7 +189,7 @@ START_TEST(rows_of_version_1_are_kept)
 	uint64_t files, bytes;
 
 	fixture_change(file_of_version_1);
-	ck_assert_int_eq(ledger_open(fixture_path, &l, &opened), 0);
+	ck_assert_int_eq(ledger_open(fixture_path, NULL, &l, &opened), 0);
 	ck_assert_int_eq(opened.state, LEDGER_CLEAN);
 	ck_assert_uint_eq(opened.next_number, 9);
 	ck_assert_int_eq(ledger_each_execution(l, copy_execution, &e), 1);

@@ -72,7 +72,7 @@ static void start(bool after_close)
 	char path[128];
 
 	(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
-	ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
+	ck_assert_int_eq(ledger_open(path, NULL, &ledger, &result), 0);
 	ledger_reconcile_begin(ledger);
 	config.ledger = ledger;
 	config.clean = result.state == LEDGER_CLEAN;

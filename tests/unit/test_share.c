@@ -270,7 +270,7 @@ static void open_layers(void)
 
 	ck_assert_msg(store_open(scratch.path, &store, &error) == 0, "%s", error.text);
 	(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
-	ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
+	ck_assert_int_eq(ledger_open(path, NULL, &ledger, &result), 0);
 	ledger_reconcile_begin(ledger);
 	ledger_reconcile_end(ledger);
 	ck_assert_int_eq(ledger_sync(ledger), 0);
@@ -599,7 +599,7 @@ START_TEST(nothing_is_garbage_before_the_walk_has_ended)
 		char path[128];
 
 		(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
-		ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
+		ck_assert_int_eq(ledger_open(path, NULL, &ledger, &result), 0);
 		ck_assert_int_eq(result.state, LEDGER_NEW);
 	}
 	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, NULL, &found), -EAGAIN);

@@ -199,7 +199,7 @@ static void setup(void)
 	ck_assert_msg(store_open(path, &store, &error) == 0, "%s", error.text);
 	blobs_set_away(store.blobs, away_fd);
 	(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
-	ck_assert_int_eq(ledger_open(path, &ledger, &result), 0);
+	ck_assert_int_eq(ledger_open(path, NULL, &ledger, &result), 0);
 	opened = writer = breaks = false;
 	asks_left = -1;
 	claims = let_go_calls = let_go_result = 0;

@@ -118,7 +118,7 @@ START_TEST(files_with_content_are_found)
 
 		f.own_lifetime = ino >= 5 && ino <= 8;
 		f.ttl_ns = ino == 5 ? LEDGER_TTL_NEVER : ino == 6 ? 50 : LEDGER_TTL_DEFAULT;
-		f.activity_real_ns = (int64_t)(1000 - 100 * ino);
+		f.activity_ns = (int64_t)(1000 - 100 * ino);
 		ledger_file_put(l, &f);
 	}
 	ledger_file_shared(l, 3, BASE);
@@ -139,7 +139,7 @@ END_TEST
 
 START_TEST(stubs_of_a_blob_and_their_last_use)
 {
-	struct ledger_execution e = { .number = 7, .id = "7", .activity_real_ns = 70 };
+	struct ledger_execution e = { .number = 7, .id = "7", .activity_ns = 70 };
 	struct ledger_twin t[4];
 	int64_t activity = -1;
 
@@ -148,7 +148,7 @@ START_TEST(stubs_of_a_blob_and_their_last_use)
 		struct ledger_file f = fixture_file(ino, 7, 10);
 
 		f.own_lifetime = ino == 4;
-		f.activity_real_ns = ino == 4 ? 50 : 90;
+		f.activity_ns = ino == 4 ? 50 : 90;
 		ledger_file_put(l, &f);
 		if (ino != 2)
 			ledger_file_shared(l, ino, BASE);

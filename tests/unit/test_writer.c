@@ -322,7 +322,7 @@ static int load_until_killed(const char *path)
 {
 	struct ledger_open_result result;
 
-	if (ledger_open(path, &l, &result) < 0)
+	if (ledger_open(path, NULL, &l, &result) < 0)
 		return 1;
 	ledger_reconcile_begin(l);
 	ledger_reconcile_end(l);
@@ -364,7 +364,7 @@ START_TEST(killed_under_load_leaves_a_consistent_ledger)
 	ck_assert(WIFSIGNALED(status));
 	(void)close(fd);
 
-	ck_assert_int_eq(ledger_open(fixture_path, &l, &result), 0);
+	ck_assert_int_eq(ledger_open(fixture_path, NULL, &l, &result), 0);
 	ck_assert_int_eq(result.state, LEDGER_UNCLEAN);
 	ck_assert_int_gt(fixture_ask("SELECT max(number) FROM execution"), 3999);
 	ck_assert_uint_gt(result.next_number,
