@@ -386,6 +386,8 @@ int daemon_prepare(struct daemon *d)
 		r = mountpoint_check_device(&error);
 	else
 		return r;
+	if (r == 0 && d->config.mkdir)
+		r = mountpoint_make(d->config.mountpoint, d->config.mkdir_mode, &error);
 	if (r == 0)
 		r = mountpoint_check(d->config.mountpoint, &d->mountpoint, &d->mountpoint_hangs,
 				     &error);

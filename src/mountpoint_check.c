@@ -69,6 +69,36 @@ int mountpoint_detach(const char *path)
 	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+/* Each directory on the way to `path`, which is changed and changed back, and `path` itself. */
+static int make_directories(char *path, mode_t mode)
+{
+	int r = 0;
+
+	for (char *p = path + 1; r == 0; p++) {
+		char ch = *p;
+
+		if (ch && ch != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, mode) < 0 && errno != EEXIST)
+			r = -errno;
+		*p = ch;
+		if (!ch)
+			break;
+	}
+	return r;
+}
+
+int mountpoint_make(const char *path, mode_t mode, struct mountpoint_error *error)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	mode_t old = umask(0); /* a daemon's is not for what others have to get through */
+	int r = !copy ? -ENOMEM : *copy ? make_directories(copy, mode) : 0;
+
+	(void)umask(old);
+	return r < 0 ? fail(error, r, "mountpoint %s: cannot be made: %s", path, strerror(-r)) : 0;
+}
+
 /* What earlier ones left: gone, or -EBUSY. */
 static int check_earlier(const char *path, const char *full, bool *ret_hangs,
 			 struct mountpoint_error *error)

@@ -7,6 +7,7 @@
 #define MOUNTPOINT_CHECK_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "util/macro.h"
 
@@ -22,6 +23,12 @@ enum mountpoint_answer {
 	MOUNTPOINT_DEAD, /* its daemon is gone */
 	MOUNTPOINT_HANGS,
 };
+
+/*
+ * Make `path`, and what it is in, as mkdir -p does, whatever the umask is. What is there is left as it is, and is not
+ * looked at: it may be a mount that hangs. 0, -errno and *error.
+ */
+int mountpoint_make(const char *path, mode_t mode, struct mountpoint_error *error) WARN_UNUSED;
 
 /*
  * Resolve `path` to an absolute one, malloc()ed. What a dead batonfs left mounted there is detached; one that

@@ -11,6 +11,7 @@
 
 #include "config/option.h"
 #include "util/cleanup.h"
+#include "util/parse.h"
 #include "util/printable.h"
 
 /* Options for mount(8), systemd and fstab readers, which reach a helper all the same; "x-..." too. */
@@ -131,11 +132,34 @@ static void say_rw(struct config *c)
 	origin->from = CONFIG_DEFAULT;
 }
 
+/* mount(8)'s own, and nobody's who calls batonfs itself: so that is for us then, and done twice it does no harm. */
+static bool is_mkdir(const char *name)
+{
+	return strcasecmp(name, "x-mount.mkdir") == 0 ||
+	       strncasecmp(name, "x-mount.mkdir=", 14) == 0;
+}
+
+static int say_mkdir(struct config *c, const char *text, const struct config_place *where,
+		     struct config_error *error)
+{
+	const char *equals = strchr(text, '=');
+
+	c->mkdir = true;
+	c->mkdir_mode = 0755;
+	if (equals && (parse_mode(equals + 1, &c->mkdir_mode) < 0 || c->mkdir_mode > 07777))
+		return config_fail(
+			error, where,
+			"option '%s' is not of the form; it is: x-mount.mkdir[=MODE], octal", text);
+	return 0;
+}
+
 static int say_word(struct config *c, char *text, const struct config_place *where,
 		    struct config_error *error)
 {
 	char *equals = strchr(text, '=');
 
+	if (is_mkdir(text))
+		return say_mkdir(c, text, where, error);
 	if (is_ignored(text))
 		return 0;
 	if (c->helper && strcmp(text, "rw") == 0) {

@@ -74,6 +74,8 @@ struct config {
 	const char *mountpoint; /* borrowed from argv */
 	bool foreground;
 	bool fake;  /* mount -f: check the command line only */
+	bool mkdir; /* make the mountpoint if it is not there */
+	uint32_t mkdir_mode;
 	bool clear; /* take away what is mounted at `mountpoint`, unless it answers */
 	bool help;
 	bool version;

@@ -113,7 +113,7 @@ class World:
         self.work = work
         self.data, self.store = work / "data", work / "store"
         self.programs = work / "programs"
-        for folder in (self.data / "tmp", self.store, self.programs):
+        for folder in (self.data, self.store, self.programs):
             folder.mkdir(parents=True)
         for name in ("batonfs", "baton"):
             self.install(name)

@@ -38,6 +38,7 @@ def check_arguments(arguments, where):
     done = subprocess.run([BATONFS, *arguments, "--help"], text=True, capture_output=True)
     expect(done.returncode == 0, f"{where}: {done.stderr.strip()}")
     expect(len(arguments) >= 2 and arguments[1] == "/data/tmp", f"{where}: mounts {arguments[1:2]}, not /data/tmp")
+    expect("x-mount.mkdir" in ",".join(arguments[2:]).split(","), f"{where}: /data is a volume, which may be empty")
 
 
 def known_variables():

@@ -99,6 +99,22 @@ START_TEST(what_mount_and_fstab_say_is_ignored)
 }
 END_TEST
 
+START_TEST(a_mountpoint_may_be_made)
+{
+	parse_ok("memory /mnt");
+	ck_assert(!config.mkdir);
+	parse_ok("memory /mnt -o x-mount.mkdir");
+	ck_assert(config.mkdir);
+	ck_assert_int_eq(config.mkdir_mode, 0755);
+	parse_ok("memory /mnt -o X-mount.mkdir=0700");
+	ck_assert(config.mkdir);
+	ck_assert_int_eq(config.mkdir_mode, 0700);
+	assert_refused("memory /mnt -o x-mount.mkdir=rwx", "not of the form");
+	assert_refused("memory /mnt -o x-mount.mkdir=", "not of the form");
+	assert_refused("memory /mnt -o x-mount.mkdir=17777", "not of the form");
+}
+END_TEST
+
 START_TEST(mount_helper_reads_f_as_fake)
 {
 	ck_assert_int_eq(parse_as("/usr/sbin/mount.batonfs", "memory /mnt -f"), 0);
@@ -228,6 +244,7 @@ int main(void)
 		umask_is_the_default_of_the_other_two,
 		last_word_counts,
 		what_mount_and_fstab_say_is_ignored,
+		a_mountpoint_may_be_made,
 		mount_helper_reads_f_as_fake,
 		limits_of_values,
 		errors_name_what_is_wrong,
