@@ -17,6 +17,7 @@
 #include "util/clock.h"
 #include "util/parse.h"
 #include "util/printable.h"
+#include "util/utf8.h"
 
 /* Longest value that means something, with its NUL. Source: a duration of all units is shorter. */
 #define VALUE_MAX 64
@@ -87,7 +88,7 @@ static int get_owner(const struct attr_target *t, char **ret)
 
 	if (t->info.state == EXEC_VIRTUAL)
 		return -ENODATA;
-	comm = json_utf8_dup(o->comm, sizeof(o->comm));
+	comm = utf8_dup(o->comm, sizeof(o->comm));
 	if (!comm)
 		return -ENOMEM;
 	return say(ret, "%" PRIu32 " %" PRIu32 " %" PRId32 " %s", o->uid, o->gid, o->pid,

@@ -14,12 +14,6 @@
 #include "exec/execution.h"
 #include "ledger/ledger.h"
 
-/*
- * At most `max` bytes of `s`, with U+FFFD for each byte that is not part of valid UTF-8;
- * malloc()ed. The names of processes and files are bytes, JSON is text. NULL: out of memory.
- */
-char *json_utf8_dup(const char *s, size_t max);
-
 /* One member of an object. */
 struct json_field {
 	const char *key; /* borrowed */

@@ -10,6 +10,7 @@
 
 #include "control/json.h"
 #include "util/cleanup.h"
+#include "util/utf8.h"
 
 static json_t *number(uint64_t n)
 {
@@ -85,7 +86,7 @@ int upkeep_remove(const struct view *v, const char *text, size_t len)
 
 static int add_problem(void *arg, const struct check_problem *p)
 {
-	_cleanup_free_ char *path = json_utf8_dup(p->path, PATH_MAX);
+	_cleanup_free_ char *path = utf8_dup(p->path, PATH_MAX);
 	json_t *problem;
 
 	if (!path)
