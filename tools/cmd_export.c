@@ -5,15 +5,14 @@
 #include "baton.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "archive.h"
 #include "client.h"
 #include "field.h"
+#include "part.h"
 #include "say.h"
 #include "util/cleanup.h"
 
@@ -21,14 +20,6 @@ static enum baton_exit fails(const char *what, int err)
 {
 	say_error("export %s: %s", what, strerror(err));
 	return BATON_FAILED;
-}
-
-/* Whether the file is written as it is: what is no regular file cannot be replaced. */
-static bool is_special(const char *file)
-{
-	struct stat st;
-
-	return stat(file, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
 static void print_sums(const struct invocation *inv, const char *id, const char *file,
@@ -49,44 +40,46 @@ static void print_sums(const struct invocation *inv, const char *id, const char 
 	client_print_json(result);
 }
 
-static enum baton_exit export_to(const struct client *c, const struct invocation *inv,
-				 const json_t *execution, int fd, const char *file)
+/* What fails has been printed. */
+static enum baton_exit write_archive(const struct client *c, const struct invocation *inv,
+				     const json_t *execution, int fd, struct archive_sums *ret)
 {
-	struct archive_sums sums;
-	int r = archive_export(c, inv->argv[0], execution, fd, &sums);
+	int r = archive_export(c, inv->argv[0], execution, fd, ret);
 
 	if (r == -ENOMEM)
 		return fails(inv->argv[0], ENOMEM);
-	if (r < 0)
-		return BATON_FAILED;
-	if (file || isatty(STDERR_FILENO))
-		print_sums(inv, inv->argv[0], file ? file : "-", &sums);
-	return BATON_OK;
+	return r < 0 ? BATON_FAILED : BATON_OK;
 }
 
-/* The working directory changes meanwhile. */
+static enum baton_exit export_to_stdout(const struct client *c, const struct invocation *inv,
+					const json_t *execution)
+{
+	struct archive_sums sums;
+	enum baton_exit code = write_archive(c, inv, execution, STDOUT_FILENO, &sums);
+
+	if (code == BATON_OK && isatty(STDERR_FILENO))
+		print_sums(inv, inv->argv[0], "-", &sums);
+	return code;
+}
+
 static enum baton_exit export_to_file(const struct client *c, const struct invocation *inv,
 				      const json_t *execution, const char *file)
 {
-	_cleanup_close_ int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *part = NULL;
+	_cleanup_(part_drop) struct part part = PART_NONE;
+	struct archive_sums sums;
 	enum baton_exit code;
+	int r = part_open(&part, file);
 
-	if (is_special(file))
-		fd = open(file, O_WRONLY | O_CLOEXEC);
-	else if (asprintf(&part, "%s.%ld.part", file, (long)getpid()) > 0)
-		fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0 || cwd < 0)
-		return fails(file, errno);
-	code = export_to(c, inv, execution, fd, file);
-	if (!part)
-		return code;
-	if (code == BATON_OK && renameat(cwd, part, cwd, file) < 0)
-		code = fails(file, errno);
+	if (r < 0)
+		return fails(file, -r);
+	code = write_archive(c, inv, execution, part.fd, &sums);
 	if (code != BATON_OK)
-		(void)unlinkat(cwd, part, 0);
-	return code;
+		return code;
+	r = part_commit(&part);
+	if (r < 0)
+		return fails(file, -r);
+	print_sums(inv, inv->argv[0], file, &sums);
+	return BATON_OK;
 }
 
 enum baton_exit cmd_export(const struct invocation *inv)
@@ -118,5 +111,5 @@ enum baton_exit cmd_export(const struct invocation *inv)
 		say_error("export %s: no execution with a lifetime of its own", id);
 		return BATON_FAILED;
 	}
-	return file ? export_to_file(&c, inv, e, file) : export_to(&c, inv, e, STDOUT_FILENO, NULL);
+	return file ? export_to_file(&c, inv, e, file) : export_to_stdout(&c, inv, e);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "part.h"
 #include "reference.h"
 #include "say.h"
 #include "transfer.h"
@@ -23,18 +24,30 @@ static enum baton_exit fails(const char *what, int err)
 	return BATON_FAILED;
 }
 
-/* To `file`, or to stdout if that is NULL. */
-static enum baton_exit copy(const char *path, const char *file)
+static enum baton_exit copy_to_stdout(const json_t *ref, int from)
 {
-	_cleanup_close_ int from = open(path, O_RDONLY | O_CLOEXEC);
 	uint64_t bytes;
-	int r;
+	int r = transfer(from, STDOUT_FILENO, &bytes);
 
-	if (from < 0)
-		return fails(path, errno);
-	r = file ? transfer_to_file(from, AT_FDCWD, file, &bytes)
-		 : transfer(from, STDOUT_FILENO, &bytes);
-	return r < 0 ? fails(file ? file : "standard output", -r) : BATON_OK;
+	return r < 0 ? fails("standard output", -r) : reference_check("get", ref);
+}
+
+/* What is there stays until it is known that this is what was asked for. */
+static enum baton_exit copy_to_file(const json_t *ref, int from, const char *file)
+{
+	_cleanup_(part_drop) struct part part = PART_NONE;
+	enum baton_exit code;
+	uint64_t bytes;
+	int r = part_open(&part, file);
+
+	if (r == 0)
+		r = transfer_to_part(from, &part, &bytes);
+	if (r < 0)
+		return fails(file, -r);
+	code = reference_check("get", ref);
+	if (code == BATON_OK)
+		r = part_commit(&part);
+	return r < 0 ? fails(file, -r) : code;
 }
 
 static void print_result(const json_t *ref, const char *file)
@@ -51,6 +64,7 @@ enum baton_exit cmd_get(const struct invocation *inv)
 {
 	const char *file = inv->argc > 1 && strcmp(inv->argv[1], "-") != 0 ? inv->argv[1] : NULL;
 	_cleanup_json_ json_t *ref = NULL;
+	_cleanup_close_ int from = -1;
 	enum baton_exit code;
 
 	if (inv->json && !file) {
@@ -60,14 +74,13 @@ enum baton_exit cmd_get(const struct invocation *inv)
 	code = reference_parse("get", inv->argv[0], &ref);
 	if (code == BATON_OK)
 		code = reference_check("get", ref);
-	if (code == BATON_OK)
-		code = copy(reference_path(ref), file);
 	if (code != BATON_OK)
 		return code;
-	code = reference_check("get", ref);
-	if (code != BATON_OK && file)
-		(void)unlink(file); /* not what was asked for */
-	else if (code == BATON_OK && inv->json)
+	from = open(reference_path(ref), O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return fails(reference_path(ref), errno);
+	code = file ? copy_to_file(ref, from, file) : copy_to_stdout(ref, from);
+	if (code == BATON_OK && inv->json)
 		print_result(ref, file);
 	return code;
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "client.h"
+#include "part.h"
 #include "say.h"
 #include "transfer.h"
 #include "util/cleanup.h"
@@ -33,7 +34,7 @@ static int open_execution(const struct client *c, const char *id)
 	}
 	if (mkdir(path, 0777) < 0 && errno != EEXIST)
 		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -52,12 +53,17 @@ static enum baton_exit print_reference(const struct client *c, const char *id, c
 static enum baton_exit put(const struct client *c, const char *id, int from, const char *name)
 {
 	_cleanup_close_ int dirfd = open_execution(c, id);
+	_cleanup_(part_drop) struct part part = PART_NONE;
 	uint64_t bytes;
 	int r;
 
 	if (dirfd < 0)
 		return fails(id, -dirfd);
-	r = transfer_to_file(from, dirfd, name, &bytes);
+	r = part_open_at(&part, dirfd, name);
+	if (r == 0)
+		r = transfer_to_part(from, &part, &bytes);
+	if (r == 0)
+		r = part_commit(&part);
 	if (r < 0)
 		return fails(name, -r);
 	return print_reference(c, id, name);

@@ -6,8 +6,6 @@
 #include "transfer.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,41 +64,18 @@ int transfer(int from, int to, uint64_t *ret_bytes)
 	return r;
 }
 
-static int fill(int from, int to, uint64_t *ret_bytes)
+int transfer_to_part(int from, const struct part *to, uint64_t *ret_bytes)
 {
-	uint64_t size = size_of(from);
+	uint64_t size = to->dirfd < 0 ? 0 : size_of(from);
 	uint64_t done = 0;
 	int r;
 
-	if (size > 0 && ftruncate(to, (off_t)size) < 0)
+	if (size > 0 && ftruncate(to->fd, (off_t)size) < 0)
 		return -errno;
-	r = transfer(from, to, &done);
-	if (r == 0 && done != size && ftruncate(to, (off_t)done) < 0)
+	r = transfer(from, to->fd, &done);
+	if (r == 0 && size > 0 && done != size && ftruncate(to->fd, (off_t)done) < 0)
 		return -errno;
 	if (r == 0)
 		*ret_bytes = done;
-	return r;
-}
-
-int transfer_to_file(int from, int dirfd, const char *name, uint64_t *ret_bytes)
-{
-	_cleanup_free_ char *part = NULL;
-	int fd;
-	int r;
-
-	if (asprintf(&part, ".baton-%ld.part", (long)getpid()) < 0) {
-		part = NULL;
-		return -ENOMEM;
-	}
-	fd = openat(dirfd, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return -errno;
-	r = fill(from, fd, ret_bytes);
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	if (r == 0 && renameat(dirfd, part, dirfd, name) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlinkat(dirfd, part, 0);
 	return r;
 }

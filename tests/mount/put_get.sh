@@ -45,10 +45,61 @@ expect_fail "$BATON" put 4712 / x 2>/dev/null
 expect_eq "" "$(ls -A "$MNT/4712")" "left behind by what failed"
 expect_eq "data empty" "$(find "$MNT/4711" -type f -printf '%f\n' | sort | paste -sd' ')" "in the execution"
 
+# Where the result is to be counts, not where one is: that may be another filesystem, or nobody's to write to. Links are
+# followed; a device and a pipe stay what they are.
+mkdir -p unwritable there
+chmod 777 there && chmod 755 unwritable .
+(cd "$MNT/4711" && expect "$BATON" get "$(cat "$WORK/ref")" "$WORK/there/far") || fail "from another filesystem"
+expect cmp data there/far
+(cd unwritable && expect run_as 1234 "$BATON" get "$(cat ../ref)" ../there/his) || fail "from where he may not write"
+expect cmp data there/his
+ln -s there/far link
+echo old >there/far
+expect "$BATON" get "$(cat ref)" link
+expect_eq "symbolic link" "$(stat -c %F link)"
+expect cmp data there/far
+mknod null c 1 3
+mkfifo pipe
+expect "$BATON" get "$(cat ref)" null
+cmp data - <pipe &
+expect "$BATON" get "$(cat ref)" pipe
+expect wait $!
+expect_eq "character special file fifo" "$(stat -c %F null pipe | paste -sd' ')"
+expect_fail "$BATON" get "$(cat ref)" there 2>/dev/null
+expect_eq "far his" "$(find there -mindepth 1 -printf '%f\n' | sort | paste -sd' ')"
+
+# Whoever ends it leaves nothing half-done; what one leaves that could not know of it is in nobody's way.
+parts() {
+	find "$1" -name '.baton-*.part'
+}
+has_part() {
+	[ "$(parts "$1")" ]
+}
+mkfifo halves
+for signal in HUP INT TERM KILL; do
+	env --default-signal "$BATON" put 4713 - "$signal" <halves &
+	exec 3>halves
+	echo half >&3
+	wait_until 20 has_part "$MNT/4713"
+	kill -"$signal" $!
+	wait $! 2>/dev/null
+	expect_eq "$signal" "$(kill -l $?)" "what has ended it"
+	exec 3>&-
+done
+expect_eq 1 "$(parts "$MNT/4713" | wc -l)" "files left after SIGKILL"
+expect_eq "$(parts "$MNT/4713")" "$(find "$MNT/4713" -type f)" "what is left"
+expect "$BATON" put 4713 data >/dev/null
+env --default-signal bash -c 'ulimit -f 1000 && exec "$0" get "$1" there/large' "$BATON" "$(cat ref)" 2>/dev/null
+expect_eq XFSZ "$(kill -l $?)" "what has ended it"
+expect_eq "" "$(parts there)$(find there -name large)" "left behind with a limit"
+
 # A file that is another one now is not given.
 echo more >>"$MNT/4711/data"
 expect_fail "$BATON" get "$(cat ref)" copy2 2>said
 [ ! -e copy2 ] || fail "given although it was changed"
+echo precious >copy2
+expect_fail "$BATON" get "$(cat ref)" copy2 2>said
+expect_eq precious "$(cat copy2)" "what was there before"
 expect_match 'has 5000008 bytes, the reference says 5000003' "$(cat said)"
 expect_fail "$BATON" get "$(cat ref)" >out 2>/dev/null
 expect_eq "" "$(cat out)" "output"
