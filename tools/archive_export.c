@@ -10,10 +10,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -35,21 +37,34 @@ struct exporter {
 
 static int fails(struct archive *a, const char *what)
 {
-	say_error("export %s: %s", what, archive_error_string(a) ?: "failed");
+	archive_complain("export", what, a);
 	return -EIO;
 }
 
 /* Not what it was when its size was written: the reader of the archive would not know. */
-static int check_unchanged(const char *path, struct archive_entry *e)
+static int check_unchanged(const char *path, int fd, struct archive_entry *e)
 {
 	struct stat st;
 
-	if (lstat(path, &st) == 0 && st.st_size == archive_entry_size(e) &&
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_ino == (ino_t)archive_entry_ino64(e) && st.st_size == archive_entry_size(e) &&
 	    st.st_mtim.tv_sec == archive_entry_mtime(e) &&
 	    st.st_mtim.tv_nsec == archive_entry_mtime_nsec(e))
 		return 0;
 	say_error("export %s: it changed while it was read", path);
 	return -EIO;
+}
+
+/*
+ * What libarchive has found below the mountpoint. Whoever exchanges a directory for a link meanwhile leads root to no file
+ * elsewhere; and nobody waits for who made it a pipe.
+ */
+static int open_beneath(const char *path)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+				      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+
+	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
 /* libarchive knows holes by FIEMAP only, which FUSE has not. */
@@ -127,11 +142,14 @@ static int write_entry(struct exporter *x, struct archive_entry *e)
 	int r = 0;
 
 	if (has_content) {
-		fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		fd = open_beneath(path);
 		if (fd < 0) {
 			say_error("export %s: %s", path, strerror(errno));
 			return -EIO;
 		}
+		r = check_unchanged(path, fd, e);
+		if (r < 0)
+			return r;
 		note_holes(fd, archive_entry_size(e), e);
 	}
 	x->sums.files += archive_entry_filetype(e) == AE_IFREG;
@@ -141,39 +159,27 @@ static int write_entry(struct exporter *x, struct archive_entry *e)
 		r = write_content(x, fd, e, path);
 	if (r == 0 && archive_write_finish_entry(x->out) < ARCHIVE_WARN)
 		return fails(x->out, path);
-	return r == 0 && has_content ? check_unchanged(path, e) : r;
+	return r == 0 && has_content ? check_unchanged(path, fd, e) : r;
 }
 
 /* Only what the user chose: not what a system keeps there. */
-static void keep_user_xattrs(struct archive_entry *e)
+static int keep_user_xattrs(struct archive_entry *e)
 {
-	struct xattr {
-		char *name;
-		void *value;
-		size_t size;
-	} kept[64];
+	struct archive_entry *all = archive_entry_clone(e);
 	const char *name;
 	const void *value;
 	size_t size;
-	size_t n = 0;
 
-	(void)archive_entry_xattr_reset(e);
-	while (n < ARRAY_SIZE(kept) &&
-	       archive_entry_xattr_next(e, &name, &value, &size) == ARCHIVE_OK) {
-		if (strncmp(name, "user.", strlen("user.")) != 0)
-			continue;
-		kept[n] = (struct xattr){ strdup(name), malloc(size + 1), size };
-		if (kept[n].value)
-			memcpy(kept[n].value, value, size);
-		n++;
-	}
+	if (!all)
+		return -ENOMEM;
 	archive_entry_xattr_clear(e);
-	for (size_t i = 0; i < n; i++) {
-		if (kept[i].name && kept[i].value)
-			archive_entry_xattr_add_entry(e, kept[i].name, kept[i].value, kept[i].size);
-		free(kept[i].name);
-		free(kept[i].value);
+	(void)archive_entry_xattr_reset(all);
+	while (archive_entry_xattr_next(all, &name, &value, &size) == ARCHIVE_OK) {
+		if (name && strncmp(name, "user.", strlen("user.")) == 0)
+			archive_entry_xattr_add_entry(e, name, value, size);
 	}
+	archive_entry_free(all);
+	return 0;
 }
 
 static int export_entry(struct exporter *x, struct archive_entry *entry)
@@ -188,7 +194,8 @@ static int export_entry(struct exporter *x, struct archive_entry *entry)
 		x->sums.skipped++;
 		return 0;
 	}
-	keep_user_xattrs(e);
+	if (keep_user_xattrs(e) < 0)
+		return -ENOMEM;
 	archive_entry_set_fflags(e, 0, 0);
 	archive_entry_linkify(x->links, &e, &other);
 	return e ? write_entry(x, e) : 0;
@@ -326,6 +333,8 @@ int archive_export(const struct client *c, const char *id, const json_t *executi
 	progress_end(&x.progress);
 	if (r == 0 && archive_write_close(x.out) != ARCHIVE_OK)
 		r = fails(x.out, id);
+	if (r < 0 && x.out)
+		(void)archive_write_fail(x.out); /* else it would be ended as if it were whole */
 	archive_entry_linkresolver_free(x.links);
 	(void)archive_write_free(x.out);
 	if (r == 0)

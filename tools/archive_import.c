@@ -10,15 +10,19 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <locale.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "baton/interface.h"
 #include "progress.h"
 #include "say.h"
+#include "undo.h"
 
 /* Extraction: what is written, and what never. */
 #define EXTRACT                                                                                    \
@@ -34,13 +38,16 @@ struct importer {
 	char from[BATON_ID_MAX + 1];	     /* the ID in the archive */
 	char to[BATON_ID_MAX + 1];	     /* the ID it gets; "": not known yet */
 	bool begun;			     /* something was made */
+	char marker[BATON_ID_MAX + 64];	     /* a directory in it until all of it is there */
+	char release[BATON_ID_MAX + 64];     /* the file below .baton that releases it */
+	const char *_Atomic half; /* borrowed; the file that is being written; NULL: none is */
 	struct progress progress;
 	struct archive_sums sums;
 };
 
 static int fails(struct archive *a, const char *what)
 {
-	say_error("import %s: %s", what, archive_error_string(a) ?: "failed");
+	archive_complain("import", what, a);
 	return -EIO;
 }
 
@@ -105,36 +112,59 @@ static char *name_here(const struct importer *x, const char *path)
 
 /* ---- the execution ---- */
 
-static void make_first(const struct importer *x)
+/* In it until all of it is there; no file, which a limit might count. */
+static int make_marker(const struct importer *x)
 {
-	char name[BATON_ID_MAX + 64];
-	int fd;
-
-	(void)mkdir(x->to, 0777); /* it may be virtual, and then be there */
-	(void)snprintf(name, sizeof(name), "%s/.baton-%ld.part", x->to, (long)getpid());
-	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		(void)unlink(name);
-	(void)safe_close(fd);
+	if (mkdir(x->to, 0777) < 0 && errno != EEXIST) /* as it is if it is virtual */
+		return -errno;
+	return mkdir(x->marker, 0700) < 0 ? -errno : 0;
 }
 
-/*
- * Who makes the first name in an execution is its owner: so root is for a moment who it belonged to. Where he may not,
- * it is root's.
- */
-static int make_owned(const struct importer *x, struct archive_entry *e)
+/* The same as who it belonged to: who makes the first name in an execution is its owner. -ENOTRECOVERABLE: printed. */
+static int make_marker_as(const struct importer *x, uid_t uid, gid_t gid)
+{
+	int r = -EPERM;
+
+	if (setegid(gid) == 0 && seteuid(uid) == 0)
+		r = make_marker(x);
+	if (seteuid(0) == 0 && setegid(0) == 0)
+		return r;
+	say_error("import: cannot be root again: %s", strerror(errno));
+	return -ENOTRECOVERABLE;
+}
+
+/* Where he may not, it is root's. */
+static int make_begin(const struct importer *x, struct archive_entry *e)
 {
 	uid_t uid = (uid_t)archive_entry_uid(e);
-	gid_t gid = (gid_t)archive_entry_gid(e);
+	int r = -EPERM;
 
-	if (geteuid() != 0 || uid == 0)
-		return 0;
-	if (setegid(gid) == 0 && seteuid(uid) == 0)
-		make_first(x);
-	if (seteuid(0) == 0 && setegid(0) == 0)
-		return 0;
-	say_error("import: cannot be root again: %s", strerror(errno));
-	return -EPERM;
+	if (geteuid() == 0 && uid != 0)
+		r = make_marker_as(x, uid, (gid_t)archive_entry_gid(e));
+	if (r == -ENOTRECOVERABLE)
+		return r;
+	if (r < 0)
+		r = make_marker(x);
+	if (r < 0)
+		say_error("import %s: %s", x->to, strerror(-r));
+	return r;
+}
+
+/* Also in a signal handler. */
+static void undo(void *arg)
+{
+	const struct importer *x = arg;
+	const char *half = atomic_load(&x->half);
+	_cleanup_close_ int fd = -1;
+
+	if (!x->wishes->merge) {
+		fd = openat(x->client->dirfd, x->release, O_WRONLY | O_CLOEXEC);
+		(void)!write(fd, "1", 1);
+		return;
+	}
+	if (half)
+		(void)unlink(half);
+	(void)rmdir(x->marker);
 }
 
 static int make_room(struct importer *x)
@@ -161,6 +191,7 @@ static int make_room(struct importer *x)
 static int begin(struct importer *x, struct archive_entry *e)
 {
 	const char *path = archive_entry_pathname(e);
+	uint64_t number;
 	size_t len;
 	int r;
 
@@ -168,18 +199,24 @@ static int begin(struct importer *x, struct archive_entry *e)
 	len = strcspn(path, "/");
 	if (archive_entry_filetype(e) != AE_IFDIR || path[len + strspn(path + len, "/")] ||
 	    len > BATON_ID_MAX)
-		return refuse("standard input",
+		return refuse(x->wishes->source,
 			      "no archive of an execution: it does not begin with its directory");
 	(void)snprintf(x->from, sizeof(x->from), "%.*s", (int)len, path);
 	if (!client_id_ok(x->from))
-		return refuse("standard input",
+		return refuse(x->wishes->source,
 			      "no archive of an execution: its directory has no ID for a name");
 	(void)snprintf(x->to, sizeof(x->to), "%s", x->wishes->id ? x->wishes->id : x->from);
 	r = make_room(x);
+	if (r == 0 && getrandom(&number, sizeof(number), 0) != sizeof(number))
+		r = -EIO;
 	if (r < 0)
 		return r;
+	(void)snprintf(x->marker, sizeof(x->marker), "%s/.baton-%016" PRIx64 ".part", x->to,
+		       number);
+	(void)snprintf(x->release, sizeof(x->release), "executions/%s/release", x->to);
 	x->begun = true;
-	return make_owned(x, e);
+	undo_begin(undo, x);
+	return make_begin(x, e);
 }
 
 /* ---- entries ---- */
@@ -238,16 +275,21 @@ static int copy_content(struct importer *x, const char *path)
 
 static int write_entry(struct importer *x, struct archive_entry *e, const char *name)
 {
+	int r = 0;
+
 	/* What is made of a warning: an attribute that the store does not take, say, is no failure. */
 	if (archive_write_header(x->disk, e) < ARCHIVE_WARN)
 		return fails(x->disk, name);
 	if (!archive_entry_hardlink(e) && archive_entry_filetype(e) == AE_IFREG) {
-		int r = copy_content(x, name);
-
-		if (r < 0)
-			return r;
+		atomic_store(&x->half, name);
+		r = copy_content(x, name);
 	}
-	return archive_write_finish_entry(x->disk) < ARCHIVE_WARN ? fails(x->disk, name) : 0;
+	if (r == 0 && archive_write_finish_entry(x->disk) < ARCHIVE_WARN)
+		r = fails(x->disk, name);
+	if (r < 0 && atomic_load(&x->half))
+		(void)unlink(name);
+	atomic_store(&x->half, NULL);
+	return r;
 }
 
 static int import_entry(struct importer *x, struct archive_entry *in)
@@ -280,6 +322,16 @@ static int import_entry(struct importer *x, struct archive_entry *in)
 	return r;
 }
 
+/* libarchive takes the end of the input for the end of the archive; that is two blocks of zeros, of which it has read one. */
+static int check_end(struct importer *x)
+{
+	if (!x->to[0])
+		return refuse(x->wishes->source, "it is empty");
+	if (archive_filter_bytes(x->in, 0) > archive_read_header_position(x->in))
+		return 0;
+	return refuse(x->wishes->source, "it ends in the middle: that is not all of the archive");
+}
+
 static int import_all(struct importer *x)
 {
 	struct archive_entry *e;
@@ -289,9 +341,9 @@ static int import_all(struct importer *x)
 		int r = 0;
 
 		if (got == ARCHIVE_EOF)
-			return x->to[0] ? 0 : refuse("standard input", "it is empty");
+			return check_end(x);
 		if (got < ARCHIVE_WARN)
-			return fails(x->in, "standard input");
+			return fails(x->in, x->wishes->source);
 		if (!x->to[0])
 			r = begin(x, e);
 		if (r == 0)
@@ -318,7 +370,7 @@ static int open_reader(struct importer *x, int fd)
 	(void)archive_read_support_filter_zstd(x->in);
 	(void)archive_write_disk_set_options(x->disk, flags);
 	if (archive_read_open_fd(x->in, fd, (size_t)1 << 20) != ARCHIVE_OK)
-		return fails(x->in, "standard input");
+		return fails(x->in, x->wishes->source);
 	return 0;
 }
 
@@ -355,6 +407,23 @@ static uint64_t size_of(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 }
 
+/* In the end: what has failed is undone. */
+static void finish(struct importer *x, int result)
+{
+	int r = 0;
+
+	undo_end();
+	if (result == 0 || !x->begun)
+		return;
+	if (x->wishes->merge)
+		undo(x);
+	else
+		r = client_set(x->client, x->to, "release", "1");
+	if (r < 0 && r != -ENOENT)
+		say_error("import %s: what has come so far cannot be released: %s", x->to,
+			  strerror(-r));
+}
+
 int archive_import(const struct client *c, int fd, const struct archive_wishes *wishes,
 		   char *ret_id, struct archive_sums *ret)
 {
@@ -370,14 +439,17 @@ int archive_import(const struct client *c, int fd, const struct archive_wishes *
 	if (r == 0)
 		r = import_all(&x);
 	progress_end(&x.progress);
+	if (r == 0 && rmdir(x.marker) < 0) { /* before its directory gets its times */
+		r = -errno;
+		say_error("import %s: %s", x.to, strerror(-r));
+	}
 	/* Also after a failure: only this closes what was begun. */
 	if (x.disk && archive_write_close(x.disk) < ARCHIVE_WARN && r == 0)
 		r = fails(x.disk, x.to);
 	(void)archive_write_free(x.disk);
 	(void)archive_read_free(x.in);
+	finish(&x, r);
 	leave_mount(root);
-	if (r < 0 && x.begun && !wishes->merge && client_set(c, x.to, "release", "1") == -EIO)
-		say_error("import %s: what has come so far cannot be released", x.to);
 	(void)snprintf(ret_id, BATON_ID_MAX + 1, "%s", x.to);
 	if (r == 0)
 		*ret = x.sums;

@@ -35,12 +35,14 @@ static void print_sums(const struct invocation *inv, const char *id,
 
 enum baton_exit cmd_import(const struct invocation *inv)
 {
+	const char *input = invocation_option(inv, "input");
+	const char *file = input && strcmp(input, "-") != 0 ? input : NULL;
 	struct archive_wishes wishes = {
 		.id = inv->argc > 0 ? inv->argv[0] : NULL,
+		.source = file ? file : "standard input",
 		.force = invocation_option(inv, "force"),
 		.merge = invocation_option(inv, "merge"),
 	};
-	const char *file = invocation_option(inv, "input");
 	_cleanup_client_ struct client c = CLIENT_NONE;
 	_cleanup_close_ int own = -1;
 	char id[BATON_ID_MAX + 1] = "";
@@ -58,7 +60,7 @@ enum baton_exit cmd_import(const struct invocation *inv)
 		say_error("import: --force and --merge exclude each other");
 		return BATON_USAGE;
 	}
-	if (file && strcmp(file, "-") != 0) {
+	if (file) {
 		own = open(file, O_RDONLY | O_CLOEXEC);
 		if (own < 0) {
 			say_error("import %s: %s", file, strerror(errno));

@@ -103,6 +103,58 @@ head -c 100000 4711.tar >cut.tar
 expect_fail "$BATON" import 6001 -i cut.tar 2>/dev/null
 expect_fail [ -e "$MNT/.baton/executions/6001" ]
 expect_fail "$BATON" import </dev/null 2>/dev/null
+
+# Cut where a file begins, an archive looks like a shorter one, but for its end.
+echo 1 >"$MNT/6002/a" && echo 2 >"$MNT/6002/b" && echo 3 >"$MNT/6002/c"
+expect "$BATON" export 6002 -o whole.tar 2>/dev/null
+python3 -c 'import tarfile; open("cut.tar", "wb").write(open("whole.tar", "rb").read()[:tarfile.open("whole.tar").getmembers()[2].offset])'
+expect_fail "$BATON" import 6001 -i cut.tar 2>said
+expect_match '^baton: import cut.tar: it ends in the middle' "$(cat said)"
+gzip <cut.tar >cut.tgz
+expect_fail "$BATON" import 6001 -i cut.tgz 2>/dev/null
+expect_fail [ -e "$MNT/.baton/executions/6001" ]
+
+# An export that fails does not end its archive: who reads it sees that. What could not be written is said.
+chmod 600 "$MNT/6002/b"
+run_as 1234 "$BATON" export 6002 2>said >half.tar
+expect_eq 1 $? "exit status of an export that fails"
+expect_match '6002/b: Permission denied' "$(cat said)"
+expect_fail "$BATON" import 6001 -i half.tar 2>/dev/null
+expect_fail [ -e "$MNT/.baton/executions/6001" ]
+expect_eq "baton: export 6002: Write error: No space left on device" "$(LC_ALL=C "$BATON" export 6002 2>&1 >/dev/full)"
+
+# Nor is anything left of what was interrupted: nothing at all of an import, of a merge only what is whole. What SIGKILL
+# has left tells that it is not.
+mkfifo halves
+imported() {
+	[ "$(find "$MNT/6001" -type f -name "$1" -size +2000 2>/dev/null)" ]
+}
+head -c 3000000 /dev/zero >"$MNT/6003/x" && expect "$BATON" export 6003 -o large.tar 2>/dev/null
+# interrupt SIGNAL [OPTION...]
+interrupt() {
+	env --default-signal "$BATON" import 6001 "${@:2}" -i halves &
+	exec 3>halves
+	head -c 2500000 large.tar >&3
+	wait_until 20 imported x
+	kill -"$1" $!
+	wait $! 2>/dev/null
+	expect_eq "$1" "$(kill -l $?)" "what has ended it"
+	exec 3>&-
+}
+for signal in HUP INT TERM; do
+	interrupt $signal
+	expect_fail [ -e "$MNT/.baton/executions/6001" ]
+done
+expect "$BATON" import 6001 -i whole.tar >/dev/null
+interrupt TERM --merge
+expect_eq "a b c" "$(ls -A "$MNT/6001" | paste -sd' ')" "after a merge that was interrupted"
+expect_fail "$BATON" import 6001 --merge -i <(head -c 2500000 large.tar) 2>/dev/null
+expect_eq "a b c" "$(ls -A "$MNT/6001" | paste -sd' ')" "after a merge of half an archive"
+expect "$BATON" release 6001 >/dev/null
+interrupt KILL
+expect_match '^.baton-[0-9a-f]{16}.part x$' "$(ls -A "$MNT/6001" | paste -sd' ')" "after SIGKILL"
+expect "$BATON" import 6001 --force -i whole.tar >/dev/null
+expect_eq "a b c" "$(ls -A "$MNT/6001" | paste -sd' ')" "after an import"
 script -qec "$BATON export 4711" /dev/null >said
 expect_match 'terminal' "$(cat said)"
 
