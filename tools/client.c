@@ -16,6 +16,7 @@
 #include "field.h"
 #include "mountpoint.h"
 #include "say.h"
+#include "util/utf8.h"
 
 /* Longest path below .baton: "executions/ID/execution.json" with its NUL, rounded up. */
 #define CLIENT_PATH_MAX (BATON_ID_MAX + 64)
@@ -274,4 +275,11 @@ void client_print_json(const json_t *value)
 {
 	(void)json_dumpf(value, stdout, JSON_COMPACT | JSON_REAL_PRECISION(CLIENT_JSON_DIGITS));
 	(void)fputc('\n', stdout);
+}
+
+json_t *client_json_bytes(const char *bytes)
+{
+	_cleanup_free_ char *text = utf8_dup(bytes, strlen(bytes));
+
+	return text ? json_string(text) : NULL;
 }

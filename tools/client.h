@@ -65,6 +65,9 @@ void client_complain_file(const struct client *c, const char *file, int err);
 /* Print `value` as one line of JSON; times keep their milliseconds. */
 void client_print_json(const json_t *value);
 
+/* A path, or what else is bytes, as JSON: with U+FFFD for what is not UTF-8. A new reference; NULL: no memory. */
+json_t *client_json_bytes(const char *bytes);
+
 #define _cleanup_client_ _cleanup_(client_done)
 #define _cleanup_json_ _cleanup_(json_decrefp)
 

@@ -64,8 +64,8 @@ static json_t *parse_line(char *line)
 	live = strstr(from, LIVE);
 	if (live)
 		*live = '\0';
-	return json_pack("{s:s,s:s,s:s,s:b}", "option", line, "value", value, "from", from,
-			 "changeable", live != NULL);
+	return json_pack("{s:s,s:o,s:o,s:b}", "option", line, "value", client_json_bytes(value),
+			 "from", client_json_bytes(from), "changeable", live != NULL);
 }
 
 /* All options, in the daemon's order. */

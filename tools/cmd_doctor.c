@@ -42,9 +42,10 @@ void doctor_report(struct doctor *d, const char *check, enum level level, const 
 	va_start(ap, fmt);
 	(void)vsnprintf(found, sizeof(found), fmt, ap);
 	va_end(ap);
-	(void)json_array_append_new(d->checks, json_pack("{s:s, s:s, s:s, s:s, s:s}", "check",
-							 check, "level", level_name[level], "found",
-							 found, "costs", costs, "cure", cure));
+	(void)json_array_append_new(d->checks,
+				    json_pack("{s:s, s:s, s:o, s:s, s:s}", "check", check, "level",
+					      level_name[level], "found", client_json_bytes(found),
+					      "costs", costs, "cure", cure));
 	d->worst = MAX_OF(d->worst, level);
 }
 

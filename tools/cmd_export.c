@@ -34,9 +34,9 @@ static void print_sums(const struct invocation *inv, const char *id, const char 
 					sizeof(usage)));
 		return;
 	}
-	result = json_pack("{s:s, s:s, s:I, s:I, s:I}", "execution", id, "file", file, "files",
-			   (json_int_t)sums->files, "bytes", (json_int_t)sums->bytes, "skipped",
-			   (json_int_t)sums->skipped);
+	result = json_pack("{s:s, s:o, s:I, s:I, s:I}", "execution", id, "file",
+			   client_json_bytes(file), "files", (json_int_t)sums->files, "bytes",
+			   (json_int_t)sums->bytes, "skipped", (json_int_t)sums->skipped);
 	client_print_json(result);
 }
 

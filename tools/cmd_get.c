@@ -53,9 +53,9 @@ static enum baton_exit copy_to_file(const json_t *ref, int from, const char *fil
 static void print_result(const json_t *ref, const char *file)
 {
 	_cleanup_json_ json_t *result =
-		json_pack("{s:s, s:s, s:O, s:b, s:b}", "path", reference_path(ref), "file", file,
-			  "size", json_object_get(ref, "size"), "verified", 1, "hash",
-			  reference_hash(ref) != NULL);
+		json_pack("{s:s, s:o, s:O, s:b, s:b}", "path", reference_path(ref), "file",
+			  client_json_bytes(file), "size", json_object_get(ref, "size"), "verified",
+			  1, "hash", reference_hash(ref) != NULL);
 
 	client_print_json(result);
 }

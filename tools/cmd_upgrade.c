@@ -64,7 +64,8 @@ static int print(const struct client *c, const json_t *before, const json_t *aft
 			     strcmp(from, to) == 0 ? ", started anew" : to);
 		return 0;
 	}
-	object = json_pack("{s:s,s:s,s:s}", "mountpoint", c->path, "before", from, "version", to);
+	object = json_pack("{s:o,s:s,s:s}", "mountpoint", client_json_bytes(c->path), "before",
+			   from, "version", to);
 	if (!object)
 		return -ENOMEM;
 	client_print_json(object);

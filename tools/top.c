@@ -287,11 +287,11 @@ json_t *top_json(const struct top *t, const char *mountpoint, double now, size_t
 	}
 	if (!list)
 		return NULL;
-	return json_pack("{s:s, s:f, s:{s:f, s:f, s:f, s:f, s:f}, s:O, s:o}", "mount", mountpoint,
-			 "time", now, "rates", "requests", t->rates.requests, "opens",
-			 t->rates.opens, "creates", t->rates.creates, "handed_over",
-			 t->rates.handed_over, "written", t->rates.written, "status", t->status,
-			 "executions", list);
+	return json_pack("{s:o, s:f, s:{s:f, s:f, s:f, s:f, s:f}, s:O, s:o}", "mount",
+			 client_json_bytes(mountpoint), "time", now, "rates", "requests",
+			 t->rates.requests, "opens", t->rates.opens, "creates", t->rates.creates,
+			 "handed_over", t->rates.handed_over, "written", t->rates.written, "status",
+			 t->status, "executions", list);
 }
 
 static const char *bytes_of(double n, char *buf)

@@ -67,6 +67,7 @@ expect wait $!
 expect_eq "character special file fifo" "$(stat -c %F null pipe | paste -sd' ')"
 expect_fail "$BATON" get "$(cat ref)" there 2>/dev/null
 expect_eq "far his" "$(find there -mindepth 1 -printf '%f\n' | sort | paste -sd' ')"
+expect_eq 'there/\ufffdx' "$("$BATON" get --json "$(cat ref)" $'there/\xffx' | python3 -c 'import json, sys; print(ascii(json.load(sys.stdin)["file"])[1:-1])')" "a name that is not UTF-8"
 
 # Whoever ends it leaves nothing half-done; what one leaves that could not know of it is in nobody's way.
 parts() {
