@@ -13,11 +13,12 @@
 # "package", or "package:command" where any provider of the command will do.
 setup_build=(build-essential:cc cmake:cmake ninja-build:ninja pkg-config:pkg-config
 	libsqlite3-dev libxxhash-dev libjansson-dev libseccomp-dev
-	libmicrohttpd-dev libncurses-dev libarchive-dev)
+	libmicrohttpd-dev libncurses-dev libarchive-dev
+	dpkg-dev:dpkg-shlibdeps file:file) # these for cpack
 setup_run=(fuse3:fusermount3 nodejs:node python3:python3)
 setup_test=(check git:git attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
 	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze
-	python3-yaml file:file tmux:tmux jq:jq)
+	python3-yaml tmux:tmux jq:jq)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
 grep -q bookworm /etc/os-release && setup_test+=(clang-format-14:clang-format-14)
 # For tools/fuzz.
