@@ -267,7 +267,8 @@ static int check_takeover(const struct daemon *d)
 static int connect_front(struct daemon *d)
 {
 	struct session_config config = {
-		.source = d->store.memory ? "memory" : d->store.path,
+		/* As fstab has it: mount -a goes by that, and by the path that it leads to, to see what is mounted. */
+		.source = d->store.memory ? d->config.source : d->store.path,
 		.mountpoint = d->mountpoint,
 		.options = d->options,
 		.threads = daemon_threads(&d->config),
