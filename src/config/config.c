@@ -16,9 +16,32 @@
 
 /* Options for mount(8), systemd and fstab readers, which reach a helper all the same; "x-..." too. */
 static const char *const ignored[] = {
-	"defaults", "auto",	  "noauto", "nofail", "_netdev",     "user",
-	"users",    "nouser",	  "owner",  "group",  "allow_other", "default_permissions",
-	"async",    "nodiratime", "loud",   "silent",
+	"defaults",
+	"auto",
+	"noauto",
+	"nofail",
+	"_netdev",
+	"user",
+	"users",
+	"nouser",
+	"owner",
+	"group",
+	"allow_other",
+	"default_permissions",
+	"async",
+	"nodiratime",
+	"loud",
+	"silent",
+	/* What is so in any case, from mount(8) of util-linux 2.40 and later. */
+	"nousers",
+	"noowner",
+	"nogroup",
+	"diratime",
+	"symfollow",
+	"nomand",
+	"nolazytime",
+	"norelatime",
+	"nostrictatime",
 };
 
 static const struct config_place command_line = { .from = CONFIG_COMMAND_LINE };
@@ -170,7 +193,8 @@ static int say_word(struct config *c, char *text, const struct config_place *whe
 		return config_fail(
 			error, where,
 			"`baton config` changes options of a batonfs that is mounted; those of the "
-			"kernel's (ro, noexec, noatime) are changed by: mount -i -o remount,...");
+			"kernel's are changed by: mount -o remount,bind,... with all that are to "
+			"hold, as ro,nosuid,nodev,noexec, since mount(8) may take others away");
 	if (equals)
 		*equals = '\0';
 	return config_say(c, text, equals ? equals + 1 : NULL, where, error);

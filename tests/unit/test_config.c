@@ -92,9 +92,11 @@ END_TEST
 
 START_TEST(what_mount_and_fstab_say_is_ignored)
 {
-	parse_ok("memory /mnt -o defaults,auto,noauto,nofail,_netdev,user,users,nouser,owner,group,"
-		 "allow_other,default_permissions,async,nodiratime,loud,silent,x-systemd.automount,"
-		 "X-mount.mkdir=0755,comment=mine,,ttl=5s -t batonfs -N /proc/1/ns/mnt -s -n -v");
+	parse_ok(
+		"memory /mnt -o defaults,auto,noauto,nofail,_netdev,user,users,nouser,owner,group,"
+		"allow_other,default_permissions,async,nodiratime,loud,silent,x-systemd.automount,"
+		"nousers,noowner,nogroup,diratime,symfollow,nomand,nolazytime,norelatime,nostrictatime,"
+		"X-mount.mkdir=0755,comment=mine,,ttl=5s -t batonfs -N /proc/1/ns/mnt -s -n -v");
 	ck_assert_int_eq(config.ttl_ns, 5 * NS_PER_S);
 }
 END_TEST
