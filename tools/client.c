@@ -15,7 +15,9 @@
 #include "baton/interface.h"
 #include "field.h"
 #include "mountpoint.h"
+#include "progress.h"
 #include "say.h"
+#include "util/printable.h"
 #include "util/utf8.h"
 
 /* Longest path below .baton: "executions/ID/execution.json" with its NUL, rounded up. */
@@ -63,11 +65,19 @@ int client_open_at(const char *path, struct client *ret)
 int client_open(const char *mount_arg, struct client *ret)
 {
 	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *waiting = NULL;
+	struct progress_clock clock;
 	int r = mountpoint_find(mount_arg, &path);
 
 	if (r < 0)
 		return r;
+	if (asprintf(&waiting, "waiting for %s to answer", path) < 0) {
+		waiting = NULL;
+		return -ENOMEM;
+	}
+	progress_clock_begin(&clock, printable(waiting));
 	r = client_open_at(path, ret);
+	progress_clock_end(&clock);
 	if (r == -ENOENT || r == -ENOTDIR)
 		say_error("%s: no batonfs is mounted there (%s/version is missing)", path,
 			  BATON_DIR);
@@ -226,24 +236,33 @@ int client_set(const struct client *c, const char *id, const char *name, const c
 	return client_write(c, path, text);
 }
 
-void client_complain(const struct client *c, const char *command, const char *id, int err)
+/* Nobody may, or only its owner? What it says of itself tells. */
+static void complain_refused(const struct client *c, const char *command, const char *id, int err)
 {
 	_cleanup_json_ json_t *e = NULL;
-	int64_t uid;
+	const char *lifetime = client_execution(c, id, &e) == 0 ? field_text(e, "lifetime") : "";
 
+	if (strcmp(lifetime, "external") == 0)
+		say_error("%s %s: %s: its lifetime is up to n8n, which prunes its own data",
+			  command, id, strerror(-err));
+	else if (strcmp(lifetime, "files") == 0)
+		say_error("%s %s: %s: these are files that expire one by one, and no execution",
+			  command, id, strerror(-err));
+	else if (e && (err == -EACCES || err == -EPERM))
+		say_error("%s %s: permission denied: it belongs to uid %" PRId64, command, id,
+			  field_int(json_object_get(e, "owner"), "uid"));
+	else
+		say_error("%s %s: %s", command, id, strerror(-err));
+}
+
+void client_complain(const struct client *c, const char *command, const char *id, int err)
+{
 	switch (-err) {
 	case ENOENT:
 		say_error(
 			"%s %s: no execution %s at %s: `baton ls` lists them, `baton why %s` tells what became "
 			"of it",
 			command, id, id, c->path, id);
-		return;
-	case EACCES:
-	case EPERM:
-		if (client_execution(c, id, &e) < 0)
-			break;
-		uid = field_int(json_object_get(e, "owner"), "uid");
-		say_error("%s %s: permission denied: it belongs to uid %" PRId64, command, id, uid);
 		return;
 	case ENOTCONN:
 		say_error("%s %s: the daemon of %s is gone: unmount it and mount again", command,
@@ -255,13 +274,9 @@ void client_complain(const struct client *c, const char *command, const char *id
 			command, id, c->path);
 		return;
 	default:
-		break;
+		complain_refused(c, command, id, err);
+		return;
 	}
-	if (client_execution(c, id, &e) == 0 && strcmp(field_text(e, "lifetime"), "external") == 0)
-		say_error("%s %s: %s: its lifetime is up to n8n, which prunes its own data",
-			  command, id, strerror(-err));
-	else
-		say_error("%s %s: %s", command, id, strerror(-err));
 }
 
 void client_complain_file(const struct client *c, const char *file, int err)

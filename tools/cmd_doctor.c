@@ -14,13 +14,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "baton/interface.h"
 #include "client.h"
 #include "doctor.h"
 #include "field.h"
 #include "probe.h"
 #include "say.h"
-#include "util/parse.h"
 
 /* Open files fewer than this may be a limit in practice. Source: 1000 executions with 8 open each. */
 #define DOCTOR_NOFILE_MIN 8192
@@ -194,108 +192,12 @@ static void check_open_files(struct doctor *d)
 			"hard limit %ju", (uintmax_t)lim.rlim_max);
 }
 
-static void report_status(struct doctor *d, const char *path, const json_t *status)
-{
-	const char *error = field_text(json_object_get(status, "ledger"), "error");
-	const char *aside = field_text(json_object_get(status, "ledger"), "set_aside");
-	char free_[SAY_MAX], size[SAY_MAX];
-
-	if (field_bool(status, "passthrough"))
-		doctor_report(d, "passthrough", LEVEL_OK, "", "", "%s: on", path);
-	else
-		doctor_report(
-			d, "passthrough", LEVEL_WARN, "every byte passes through the daemon",
-			"see kernel, CAP_SYS_ADMIN and namespaces above; the daemon's log has the rest",
-			"%s: off: %s", path, field_text(status, "passthrough_why"));
-	doctor_report(d, "mount", LEVEL_OK, "", "", "%s: batonfs %s on %s (%s%s%s), %s of %s free",
-		      path, field_text(status, "version"), field_text(status, "store"),
-		      field_text(status, "filesystem"),
-		      *field_text(status, "hugepages") ? ", huge pages " : "",
-		      field_text(status, "hugepages"),
-		      format_size((uint64_t)field_int(status, "free"), free_, sizeof(free_)),
-		      format_size((uint64_t)field_int(status, "size"), size, sizeof(size)));
-	if (*error)
-		doctor_report(d, "ledger", LEVEL_WARN,
-			      "owners and lifetimes of new executions are not on record, and "
-			      "files may have to wait",
-			      "make room, or see the daemon's log", "%s: cannot be written: %s",
-			      path, error);
-	if (*aside)
-		doctor_report(
-			d, "ledger", LEVEL_WARN, "the reasons of earlier releases are not known",
-			"nothing to do: it was rebuilt from the files; the old one can be deleted",
-			"%s: was corrupt, kept as %s", path, aside);
-	if (strcmp(field_text(status, "version"), BATON_VERSION) != 0)
-		doctor_report(d, "version", LEVEL_WARN, "newer fields are not shown",
-			      "install the same version of both",
-			      "%s: the daemon is %s, this client %s", path,
-			      field_text(status, "version"), BATON_VERSION);
-}
-
-static void check_mount(struct doctor *d, const char *path)
-{
-	_cleanup_client_ struct client c = CLIENT_NONE;
-	_cleanup_json_ json_t *status = NULL;
-	int r = client_open_at(path, &c);
-
-	if (r == 0)
-		r = client_read_json(&c, "status.json", &status);
-	if (r == 0)
-		report_status(d, path, status);
-	else if (r == -ENOTCONN)
-		doctor_report(d, "mount", LEVEL_FAIL, "every access fails",
-			      "fusermount3 -u, then mount again", "%s: the daemon is gone", path);
-	else
-		doctor_report(d, "mount", LEVEL_FAIL, "it cannot be looked after from here",
-			      "is something else mounted over it?", "%s: does not answer: %s", path,
-			      strerror(-r));
-}
-
-static void check_mounts(struct doctor *d)
-{
-	for (size_t i = 0; i < d->mounts.n; i++)
-		check_mount(d, d->mounts.item[i].path);
-	if (d->mounts.n == 0)
-		doctor_well(d, "mount", "no batonfs is mounted yet");
-}
-
 static void (*const checks[])(struct doctor *d) = {
 	check_device,	  check_kernel,	      doctor_check_uring,
 	check_privilege,  check_surroundings, doctor_check_propagation,
 	check_fusermount, check_huge_pages,   doctor_check_memory,
-	check_open_files, doctor_check_store, check_mounts,
+	check_open_files, doctor_check_store, doctor_check_mounts,
 };
-
-/* The mount that is asked about, or all there are. */
-static int find_mounts(struct doctor *d, const char *arg)
-{
-	const char *env = getenv("BATON_MOUNT");
-	int r;
-
-	if (!arg && env && *env)
-		arg = env;
-	if (arg) {
-		d->mounts.item = calloc(1, sizeof(*d->mounts.item));
-		if (!d->mounts.item)
-			return -ENOMEM;
-		d->mounts.n = 1;
-		d->mounts.item[0].path = strdup(arg);
-		return d->mounts.item[0].path ? 0 : -ENOMEM;
-	}
-	r = mountpoint_list(&d->mounts);
-	return r == -ENOMEM ? r : 0; /* without /proc: as if none were mounted */
-}
-
-static bool some_answer(const struct doctor *d)
-{
-	for (size_t i = 0; i < d->mounts.n; i++) {
-		_cleanup_client_ struct client c = CLIENT_NONE;
-
-		if (client_open_at(d->mounts.item[i].path, &c) == 0)
-			return true;
-	}
-	return false;
-}
 
 static void print_checks(const json_t *results)
 {
@@ -316,6 +218,7 @@ static void print_checks(const json_t *results)
 static void doctor_done(struct doctor *d)
 {
 	mountpoint_list_done(&d->mounts);
+	free(d->asked);
 	json_decref(d->checks);
 }
 
@@ -327,11 +230,10 @@ enum baton_exit cmd_doctor(const struct invocation *inv)
 	};
 	_cleanup_json_ json_t *answer = NULL;
 
-	if (!d.checks || find_mounts(&d, inv->mount_arg) < 0) {
+	if (!d.checks || doctor_ask_mounts(&d, inv->mount_arg) < 0) {
 		say_error("doctor: %s", strerror(ENOMEM));
 		return BATON_FAILED;
 	}
-	d.answered = some_answer(&d);
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
 		checks[i](&d);
 

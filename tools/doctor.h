@@ -22,6 +22,7 @@ enum level {
 struct doctor {
 	const char *store;	       /* borrowed; directory asked about */
 	struct mountpoint_list mounts; /* owned */
+	int *asked;		       /* owned; what was heard of each: 0, negative errno */
 	bool answered;		       /* some mount is there and answers */
 	json_t *checks;		       /* owned; the array of results */
 	enum level worst;
@@ -43,5 +44,12 @@ void doctor_check_store(struct doctor *d);
 void doctor_check_uring(struct doctor *d);
 void doctor_check_memory(struct doctor *d);
 void doctor_check_propagation(struct doctor *d);
+
+/*
+ * doctor_mount.c: the mount that is asked about, or all there are; whether they answer, which may take seconds. And what they
+ * say. 0, -ENOMEM.
+ */
+int doctor_ask_mounts(struct doctor *d, const char *arg) WARN_UNUSED;
+void doctor_check_mounts(struct doctor *d);
 
 #endif

@@ -66,3 +66,14 @@ expect mount -t tmpfs none /dev
 : >/dev/null
 expect_eq warn "$(level /dev/fuse)" "no device, but a mount"
 expect umount /dev
+
+# A daemon that stands still is told of, and nobody waits for it for ever; on a terminal, other commands say for whom.
+stop_batonfs
+"$BATON" doctor >"$WORK/text" &
+script -qec "echo \$\$ >'$WORK/pid'; exec '$BATON' ls" /dev/null >"$WORK/screen" </dev/null &
+wait_until 20 grep -q "waiting for $MNT to answer: 1 s" "$WORK/screen"
+kill -9 "$(cat "$WORK/pid")"
+wait %1
+expect_eq 1 $? "exit status of doctor"
+continue_batonfs
+grep -q "^fail  mount  *$MNT: the daemon does not answer" "$WORK/text" || fail "a daemon that stands still, and: $(cat "$WORK/text")"

@@ -6,6 +6,7 @@
 
 #include "../../tools/client.c"
 #include "../../tools/mountpoint.c"
+#include "../../tools/progress.c"
 #include "../../tools/say.c"
 #include "unit.h"
 
