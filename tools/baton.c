@@ -40,7 +40,7 @@ static const struct command commands[] = {
 	  cmd_put },
 	{ "get", "REFERENCE|- [PATH]",
 	  "copy the file that a reference names to standard output or PATH",
-	  "Fails, and leaves nothing at PATH, if the file is not what the reference says.\n", 1, 2,
+	  "Fails, and leaves PATH as it was, if the file is not what the reference says.\n", 1, 2,
 	  cmd_get },
 	{ "ttl", "ID [DURATION|never|default]", "show or set an execution's time-to-live",
 	  "DURATION is a number with a unit: 90s, 30m, 2h, 1h30m, 7d; a bare number is seconds. It\n"
@@ -73,8 +73,9 @@ static const struct command commands[] = {
 	  0, INT_MAX, cmd_config },
 	{ "upgrade", "", "have the batonfs that is installed now take over the mount",
 	  "Whoever uses the mount waits for a moment and sees nothing of it. It takes a mount whose process\n"
-	  "can be replaced (`baton status`, Takeover) and a batonfs that can go on with what this one leaves; else nothing happens, and it says why.\n"
-	  "Options stay as they are. For root; so does `systemctl reload` of the unit.\n",
+	  "can be replaced (`baton status`, Takeover) and a batonfs that can go on with what this one\n"
+	  "leaves; else nothing happens, and it says why. Options stay as they are. For root.\n"
+	  "`systemctl reload` of the unit does the same.\n",
 	  0, 0, cmd_upgrade },
 	{ "gc", "[--now]", "show what is shared, and what could be freed",
 	  "Files of the same content share it once. Content that no file has any more is removed within\n"
@@ -254,10 +255,11 @@ static enum baton_exit bad_option(int c, char **argv)
 {
 	if (c == ':')
 		say_error("option %s needs an argument: see `baton --help`", argv[optind - 1]);
-	else if (optopt)
-		say_error("option -%c: unknown, or takes no argument: see `baton --help`", optopt);
+	else if (optopt && strncmp(argv[optind - 1], "--", 2) != 0)
+		say_error("option -%c: unknown: see `baton --help`", optopt);
 	else
-		say_error("option %s: unknown: see `baton --help`", argv[optind - 1]);
+		say_error("option %s: unknown, or takes no argument: see `baton --help`",
+			  argv[optind - 1]);
 	return BATON_USAGE;
 }
 

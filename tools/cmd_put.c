@@ -69,6 +69,13 @@ static enum baton_exit put(const struct client *c, const char *id, int from, con
 	return print_reference(c, id, name);
 }
 
+static bool is_text(const char *name)
+{
+	_cleanup_json_ json_t *text = json_string(name);
+
+	return text;
+}
+
 enum baton_exit cmd_put(const struct invocation *inv)
 {
 	_cleanup_client_ struct client c = CLIENT_NONE;
@@ -84,6 +91,12 @@ enum baton_exit cmd_put(const struct invocation *inv)
 		name = is_stdin ? "" : name ? name + 1 : file;
 	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
 		say_error("put %s: say the file's name in the execution: `baton put %s %s NAME`",
+			  file, id, file);
+		return BATON_USAGE;
+	}
+	if (!is_text(name)) {
+		say_error("put %s: a name that is not UTF-8 has no reference: say another one: "
+			  "`baton put %s %s NAME`",
 			  file, id, file);
 		return BATON_USAGE;
 	}

@@ -5,6 +5,7 @@
 #include "say.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 
 void say_error(const char *fmt, ...)
 {
-	char line[1024];
+	char line[2 * PATH_MAX]; /* a path, and why */
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -45,6 +45,11 @@ done
 expect rm -r "$MNT/$data/4712"
 expect_eq n8n "$(cat "$MNT/$data/4711/binary_data/x")"
 
+# Nor is anybody told that it is a matter of rights.
+expect_match 'prunes its own data' "$("$BATON" -m "$MNT" pin 4711 2>&1)"
+echo x >"$MNT/loose"
+expect_match 'expire one by one' "$("$BATON" -m "$MNT" release _ 2>&1)"
+
 # Also after the next mount.
 [ "$STORE_KIND" != memory ] || exit 0
 unmount_batonfs

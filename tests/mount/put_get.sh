@@ -27,7 +27,7 @@ expect "$BATON" put 4711 - empty </dev/null >ref3
 expect_eq "" "$("$BATON" get - <ref3)"
 
 # Wrong usage, with what to do about it.
-for args in "put 4711 -" "put 4711 data a/b" "put 4711 data .." "put a/b data" "get {}" "get nonsense" "put 4711"; do
+for args in "put 4711 -" "put 4711 data a/b" "put 4711 data .." "put a/b data" "get {}" "get nonsense" "put 4711" $'put 4711 data a\xff'; do
 	# shellcheck disable=SC2086 # words
 	"$BATON" $args </dev/null >out 2>said
 	expect_eq 2 $? "exit status of: $args"
