@@ -5,12 +5,14 @@
 #include "storage.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "baton/interface.h"
+#include "config/option.h"
 #include "store/atime.h"
 #include "store/blob_away.h"
 #include "store/boot.h"
@@ -40,24 +42,45 @@ static bool is_memory(const char *source)
 	return strcmp(source, "memory") == 0 || strncmp(source, "memory:", strlen("memory:")) == 0;
 }
 
+/* An error that is about the value of an option: with where that was said, unless on the command line. */
+static void complain(const struct config *c, const char *option, const char *text)
+{
+	size_t i = option_index(option_find(option));
+	enum config_from from = c->origins[i].from;
+	char where[PATH_MAX + 32];
+
+	if (from == CONFIG_FILE || from == CONFIG_ENVIRONMENT)
+		log_error("%s (%s: %s)", text, option,
+			  config_origin_text(c, i, where, sizeof(where)));
+	else
+		log_error("%s", text);
+}
+
 /*
  * One must not be inside the other. Asked before the directory is touched; what does not exist is told by who opens it.
  */
-static int check_apart(const char *what, const char *dir, const char *mountpoint)
+static int check_apart(const struct daemon *d, const char *what, const char *option,
+		       const char *dir)
 {
 	_cleanup_free_ char *path = realpath(dir, NULL);
+	_cleanup_free_ char *text = NULL;
+	int n;
 
 	if (!path)
 		return 0;
-	if (is_below(path, mountpoint))
-		log_error(
+	if (is_below(path, d->mountpoint))
+		n = asprintf(
+			&text,
 			"%s %s is below the mountpoint %s, which would hide it; give a directory elsewhere",
-			what, dir, mountpoint);
-	else if (is_below(mountpoint, path))
-		log_error("mountpoint %s is inside the %s %s; give a directory elsewhere",
-			  mountpoint, what, dir);
+			what, dir, d->mountpoint);
+	else if (is_below(d->mountpoint, path))
+		n = asprintf(&text, "mountpoint %s is inside the %s %s; give a directory elsewhere",
+			     d->mountpoint, what, dir);
 	else
 		return 0;
+	if (n < 0)
+		return -ENOMEM;
+	complain(&d->config, option, text);
 	return -EINVAL;
 }
 
@@ -108,18 +131,19 @@ static int open_spill(struct daemon *d)
 	if (!d->config.spill[0])
 		return 0;
 	if (!is_memory(d->config.source)) {
-		log_error(
+		complain(
+			&d->config, "spill",
 			"option spill is for a store in memory; leave it out, or give source=memory");
 		return -EINVAL;
 	}
-	r = check_apart("spill", d->config.spill, d->mountpoint);
+	r = check_apart(d, "spill", "spill", d->config.spill);
 	if (r < 0)
 		return r;
 	r = spilldir_open(d->config.spill, d->mountpoint, &d->spill, &error);
 	if (r == -EBUSY)
 		r = wait_for_spill(d, &error);
 	if (r < 0)
-		log_error("%s", error.text);
+		complain(&d->config, "spill", error.text);
 	return r;
 }
 
@@ -144,7 +168,7 @@ int storage_open(struct daemon *d)
 	int r = 0;
 
 	if (!is_memory(d->config.source))
-		r = check_apart("store", d->config.source, d->mountpoint);
+		r = check_apart(d, "store", "source", d->config.source);
 	if (r == 0)
 		r = open_spill(d);
 	if (r < 0)
@@ -153,13 +177,14 @@ int storage_open(struct daemon *d)
 	if (r == -EBUSY)
 		r = wait_for_store(d, &error);
 	if (r < 0)
-		log_error("%s", error.text);
+		complain(&d->config, "source", error.text);
 	if (r < 0)
 		return r;
 	set_atime(d);
 	r = tuning_check_store(&d->config, &d->store, &wrong); /* only now its size is known */
 	if (wrong.text[0])
-		log_error("%s", wrong.text);
+		complain(&d->config, room_mark_is_set(&d->config.marks.low) ? "low" : "high",
+			 wrong.text);
 	return r;
 }
 

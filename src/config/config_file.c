@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,14 @@ static char *value_of(char *s)
 	return *trim(end) ? NULL : s + 1;
 }
 
+/* Editors of other systems write one before the first line; it cannot be seen, and would be part of a name. */
+static char *behind_byte_order_mark(char *line)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	return strncmp(line, mark, strlen(mark)) == 0 ? line + strlen(mark) : line;
+}
+
 static int say_line(struct config *c, char *line, const struct config_place *where,
 		    struct config_error *error)
 {
@@ -177,7 +186,8 @@ static int read_lines(struct config *c, FILE *f, struct config_error *error)
 		if ((size_t)n != strlen(line))
 			return config_fail(error, &where,
 					   "the line has a NUL in it; this is no text");
-		r = say_line(c, line, &where, error);
+		r = say_line(c, where.line == 1 ? behind_byte_order_mark(line) : line, &where,
+			     error);
 		if (r < 0)
 			return r;
 	}
@@ -261,6 +271,12 @@ static bool escape(const char *path, char ret[NAME_MAX])
 	return true;
 }
 
+/* Also a link that leads nowhere: to go on without what it should be would be another store, and nobody told. */
+static bool is_there(const char *path)
+{
+	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* The first of both that is there; "" if none is. */
 static void find_file(struct config *c, const char *etc)
 {
@@ -271,10 +287,10 @@ static void find_file(struct config *c, const char *etc)
 	if (!plain_path(c->mountpoint, path))
 		return;
 	n = snprintf(c->file, sizeof(c->file), "%s/%s.conf", etc, path);
-	if (n > 0 && (size_t)n < sizeof(c->file) && path[0] && access(c->file, F_OK) == 0)
+	if (n > 0 && (size_t)n < sizeof(c->file) && path[0] && is_there(c->file))
 		return;
 	n = escape(path, name) ? snprintf(c->file, sizeof(c->file), "%s/%s.conf", etc, name) : -1;
-	if (n <= 0 || (size_t)n >= sizeof(c->file) || access(c->file, F_OK) < 0)
+	if (n <= 0 || (size_t)n >= sizeof(c->file) || !is_there(c->file))
 		c->file[0] = '\0';
 }
 

@@ -54,7 +54,7 @@ int room_parse_mark(const char *s, struct room_mark *ret)
 	}
 	if (!strchr(s, '%')) {
 		r = parse_size(s, &m.free_bytes);
-		if (r == 0 && m.free_bytes == 0)
+		if (r == 0 && m.free_bytes <= 100) /* 0, or a percentage whose sign was forgotten */
 			r = -ERANGE;
 	} else {
 		r = parse_share(s, 100000, &thousandths);

@@ -126,6 +126,17 @@ starts_not "^batonfs: $WORK/none.conf: cannot be read: No such file" "$BATONFS" 
 starts_not "^batonfs: environment variable BATONFS_RO: option 'ro=maybe' is not of the form" env BATONFS_RO=maybe "$BATONFS" none "$MNT"
 starts_not "^batonfs: option 'log=loud' is not of the form; it is: error" "$BATONFS" none "$MNT" -o log=loud
 
+# What only the start can know to be wrong: where it was said, too.
+unset BATONFS_PORT
+printf 'ttl = 1h\nsource = %s\n' "$WORK/nowhere" >"$WORK/c.conf"
+starts_not "^batonfs: error: store $WORK/nowhere does not exist; .* \(source: file $WORK/c.conf:2\)$" \
+	"$BATONFS" --config "$WORK/c.conf" none "$MNT"
+printf 'source = memory:10M\nhigh = 50%%\nlow = 60%%\n' >"$WORK/c.conf"
+starts_not "^batonfs: error: option low=60% leaves no more .* \(low: file $WORK/c.conf:3\)$" \
+	"$BATONFS" --config "$WORK/c.conf" none "$MNT"
+starts_not "^batonfs: error: option spill is for a store in memory; .* \(spill: environment BATONFS_SPILL\)$" \
+	env BATONFS_SPILL=/tmp "$BATONFS" "$WORK" "$MNT"
+
 # --help, made from the table, and the manual have the same options.
 "$BATONFS" --help | sed -n 's/^[* ] \([a-z_]*\)=.* \[\(.*\)\]$/\1 \2/p' >"$WORK/options"
 expect test "$(wc -l <"$WORK/options")" -gt 20

@@ -214,6 +214,8 @@ START_TEST(lines_of_a_file)
 {
 	complete_ok(NULL, NULL, "");
 	complete_ok(NULL, NULL, "# only this");
+	complete_ok(NULL, NULL, "\xef\xbb\xbfttl = 2h\r\n");
+	ck_assert_int_eq(config.ttl_ns, 7200 * NS_PER_S);
 	complete_ok(NULL, NULL,
 		    "\t ttl\t=\t30m  \r\n#x\n ro # bare=not\nautodir = off # 'x'\n"
 		    "source='/a \"b\" # c' #not\nhigh=90%");
@@ -228,6 +230,9 @@ START_TEST(lines_of_a_file_that_mean_nothing)
 {
 	ck_assert_int_eq(complete(NULL, NULL, "ttl = 1h\ncolour = red\n"), -EINVAL);
 	assert_said(":2: unknown option 'colour'");
+	ck_assert_int_eq(complete(NULL, NULL, "\n\xef\xbb\xbfttl = 1h\n"), -EINVAL);
+	ck_assert_int_eq(complete(NULL, NULL, "high = 90\n"), -ERANGE);
+	assert_said(":1: option 'high=90' is out of range; it is: PERCENT%");
 	ck_assert_int_eq(complete(NULL, NULL, "ttl\n"), -EINVAL);
 	assert_said(":1: option 'ttl' needs a value: TIME");
 	ck_assert_int_eq(complete(NULL, NULL, "= 5\n"), -EINVAL);
@@ -285,6 +290,9 @@ START_TEST(file_is_found_by_the_mountpoint)
 	ck_assert_int_eq(config.ttl_ns, 13 * 60 * NS_PER_S);
 	ck_assert_int_eq(complete_at("none /data/other", NULL), 0);
 	ck_assert_str_eq(config.file, "");
+	ck_assert_int_eq(symlinkat("nowhere", scratch.fd, "data-linked.conf"), 0);
+	ck_assert_int_eq(complete_at("none /data/linked", NULL), -ENOENT);
+	assert_said("data-linked.conf: cannot be read: No such file");
 	ck_assert_int_eq(mkdirat(scratch.fd, "data", 0755), 0);
 	(void)write_file("data/tmp.conf", "ttl=15m\n");
 	ck_assert_int_eq(complete_at("none /data/tmp", NULL), 0);

@@ -31,7 +31,9 @@ START_TEST(marks_are_shares_or_sizes)
 		{ "90%", "90%" },      { "99.5%", "99.5%" }, { "2G", "2.00 GiB" },
 		{ "512M", "512 MiB" }, { "never", "never" },
 	};
-	static const char *const bad[] = { "", "100%", "0%", "-1%", "120%", "0", "many", "5%%" };
+	static const char *const bad[] = {
+		"", "100%", "0%", "-1%", "120%", "0", "90", "many", "5%%"
+	};
 	struct room_mark m;
 	char buf[32];
 
