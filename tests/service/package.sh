@@ -19,6 +19,7 @@ for file in usr/bin/batonfs usr/bin/baton usr/sbin/mount.batonfs usr/sbin/mount.
 	usr/lib/systemd/system/batonfs@.service usr/share/man/man1/baton.1 usr/share/man/man8/batonfs.8 \
 	usr/share/bash-completion/completions/baton usr/share/zsh/vendor-completions/_baton \
 	usr/share/fish/vendor_completions.d/baton.fish etc/batonfs/example.conf usr/share/doc/batonfs/docs/metrics.md \
+	usr/share/doc/batonfs/copyright \
 	usr/share/doc/batonfs/deploy/prometheus/batonfs.rules.yml; do
 	[ -s "$WORK/root/$file" ] || fail "the package lacks $file"
 done
@@ -30,6 +31,12 @@ done
 for library in libc6 libsqlite3-0 libjansson4 libxxhash0 libseccomp2 libmicrohttpd12; do
 	grep -q "^Depends:.*\b$library\(t64\)\?\b" "$WORK/control/control" || fail "does not depend on $library"
 done
+
+# What is linked statically is passed on with the package: under the LGPL, which wants that said.
+copyright=$WORK/root/usr/share/doc/batonfs/copyright
+expect grep -q "^MIT License" "$copyright"
+grep -q "^Depends:.*\blibfuse3-" "$WORK/control/control" ||
+	expect grep -q "^libfuse 3\.[0-9.]* is part of the program batonfs" "$copyright"
 
 version=$("$BUILD/baton" --version)
 expect_eq "${version#baton }" "$(sed -n 's/^Version: //p' "$WORK/control/control")" "version"
