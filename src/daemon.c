@@ -220,6 +220,7 @@ static int build_front(struct daemon *d)
 					      .root_changed = root_changed };
 	struct seal_upcalls seal_up;
 	struct exec_upcalls exec_up;
+	struct trash_upcalls trash_up;
 	int r = fs_new(&config, &d->store, d->execs, d->ledger, d->seal, &d->fs);
 
 	if (r == 0)
@@ -234,7 +235,10 @@ static int build_front(struct daemon *d)
 		.ctx = d->fs, .going = fs_exec_going, .gone = fs_exec_gone, .stays = fs_exec_stays
 	};
 	exec_table_set_upcalls(d->execs, &exec_up);
-	trash_set_left(d->trash, fs_name_gone, d->fs);
+	trash_up = (struct trash_upcalls){ .ctx = d->fs,
+					   .left = fs_name_gone,
+					   .watched = fs_last_name };
+	trash_set_upcalls(d->trash, &trash_up);
 	seal_up = (struct seal_upcalls){
 		.ctx = d->fs,
 		.traffic = fs_traffic,
@@ -467,7 +471,7 @@ int daemon_take_down(struct daemon *d)
 	reaper_free(d->reaper);
 	seal_free(d->seal);
 	if (d->trash)
-		trash_set_left(d->trash, NULL, NULL);
+		trash_set_upcalls(d->trash, NULL);
 	fs_free(d->fs);
 	control_free(d->control);
 	exec_table_free(d->execs);

@@ -310,6 +310,10 @@ struct exec_release_args {
 /* Move one file, if the name still is the inode `ino`, into the trash; see trash_take_inode(). */
 int exec_trash_inode(struct exec_table *t, int dirfd, const char *name, uint64_t ino) WARN_UNUSED;
 
+/* See trash_watch(), trash_unwatch(). */
+int exec_watch(struct exec_table *t, struct trash_watch *w) WARN_UNUSED;
+void exec_unwatch(struct exec_table *t, uint64_t ino);
+
 int exec_release(struct exec_table *t, struct execution *e, const struct exec_release_args *args)
 	WARN_UNUSED;
 

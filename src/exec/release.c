@@ -133,3 +133,13 @@ int exec_trash_inode(struct exec_table *t, int dirfd, const char *name, uint64_t
 {
 	return trash_take_inode(t->trash, dirfd, name, ino);
 }
+
+int exec_watch(struct exec_table *t, struct trash_watch *w)
+{
+	return trash_watch(t->trash, w);
+}
+
+void exec_unwatch(struct exec_table *t, uint64_t ino)
+{
+	trash_unwatch(t->trash, ino);
+}

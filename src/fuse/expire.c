@@ -130,6 +130,8 @@ static int take_unused(struct doomed *d)
 {
 	int r = lease_in_use(d->fs->store->fd, &d->what->handle);
 
+	if (r == 0 && d->st.st_nlink == 1) /* it is accounted for here */
+		exec_unwatch(d->fs->execs, d->what->ino);
 	if (r == 0)
 		r = exec_trash_inode(d->fs->execs, d->dirfd, d->name, d->what->ino);
 	return r == 1 ? -EBUSY : r;

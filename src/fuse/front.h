@@ -92,6 +92,8 @@ int fs_is_lent(void *ctx, uint64_t ino, const struct handle *h);
 void fs_exec_vanish(void *ctx, struct execution *e);
 /* A name of the file has gone without a client's doing, and others are left (store/trash.h). Waits for nobody. */
 void fs_name_gone(void *ctx, uint64_t ino, const struct handle *h);
+/* Of a file that was watched (fuse/last_name.h). Waits for nobody. */
+void fs_last_name(void *ctx, struct trash_watch *w, bool gone);
 void fs_status(void *ctx, json_t *object);
 void fs_metrics(struct fs *fs, FILE *out);
 void fs_root_changed(void *ctx);

@@ -272,8 +272,9 @@ void node_touch(struct fs *fs, struct inode *inode)
 
 /* ---- the end ---- */
 
-void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *st)
+bool node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *st)
 {
+	bool is_new;
 	int drop = 0;
 
 	{
@@ -288,7 +289,8 @@ void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 			keep_fd(fd);
 			inode->fd = TAKE_FD(fd);
 		}
-		if (!(atomic_load(&inode->flags) & INODE_ORPHAN)) {
+		is_new = !(atomic_load(&inode->flags) & INODE_ORPHAN);
+		if (is_new) {
 			itable_orphan(fs->itable, inode);
 			if (S_ISREG(inode->mode))
 				exec_account_nameless(inode->exec,
@@ -305,6 +307,7 @@ void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 	backing_unregister(fs->backing, drop);
 	if (S_ISDIR(inode->mode))
 		dircache_drop(fs->dirs, itable_nodeid(fs->itable, inode));
+	return is_new;
 }
 
 void node_evict(void *ctx, struct inode *inode)

@@ -85,9 +85,9 @@ bool node_is_final(struct fs *fs, struct inode *inode);
 
 /*
  * Its last name is gone. fd (O_PATH, taken over) keeps it reachable until it is forgotten, and its blob if it is a
- * stub; st: its attributes, or NULL if it cannot be one.
+ * stub; st: its attributes, or NULL if it cannot be one. Returns whether that was not known yet.
  */
-void node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *st);
+bool node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *st);
 
 /* itable_evict_fn: ctx is the fs. */
 void node_evict(void *ctx, struct inode *inode);

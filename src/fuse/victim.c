@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "fuse/last_name.h"
 #include "fuse/node_exec.h"
 #include "util/cleanup.h"
 
@@ -59,6 +60,15 @@ static struct inode *peek(struct fs *fs, struct target *t, const struct victim *
 	return itable_peek(fs->itable, is_auto ? ino : v->st.st_ino, &v->handle);
 }
 
+void victim_uncharge(struct fs *fs, struct execution *e, uint64_t ino, uint64_t size_bytes)
+{
+	exec_account(e, -1, -(int64_t)size_bytes);
+	/* It was charged to one that is over, and forgotten meanwhile. Or the sums are not known yet: no harm. */
+	if ((int64_t)atomic_load(&e->files) < 0 || (int64_t)atomic_load(&e->bytes) < 0)
+		atomic_store(&e->recount, true);
+	ledger_file_gone(fs->ledger, ino);
+}
+
 static void file_gone(struct fs *fs, struct target *t, struct inode *inode, const struct victim *v)
 {
 	struct execution *e = inode ? node_exec(fs, inode) : exec_ref(t->exec);
@@ -68,12 +78,25 @@ static void file_gone(struct fs *fs, struct target *t, struct inode *inode, cons
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		size = inode->size_accounted;
 	}
-	exec_account(e, -1, -(int64_t)size);
-	/* It was charged to one that is over, and forgotten meanwhile. Or the sums are not known yet: no harm. */
-	if ((int64_t)atomic_load(&e->files) < 0 || (int64_t)atomic_load(&e->bytes) < 0)
-		atomic_store(&e->recount, true);
+	victim_uncharge(fs, e, v->st.st_ino, size);
 	exec_unref(fs->execs, e);
-	ledger_file_gone(fs->ledger, v->st.st_ino);
+}
+
+/* Whether that was the last name of a regular file. It has had others, but the trash may just have deleted them. */
+static bool has_lost_last(struct fs *fs, struct target *t, struct inode *inode,
+			  const struct victim *v)
+{
+	struct execution *e;
+	bool last;
+
+	if (v->st.st_nlink <= 1) {
+		exec_unwatch(fs->execs, v->st.st_ino);
+		return true;
+	}
+	e = inode ? node_exec(fs, inode) : exec_ref(t->exec);
+	last = last_name_was(fs, e, v);
+	exec_unref(fs->execs, e);
+	return last;
 }
 
 /*
@@ -103,15 +126,18 @@ void victim_gone(struct fs *fs, struct target *t, const char *name, struct victi
 {
 	bool last = S_ISDIR(v->st.st_mode) || v->st.st_nlink <= 1;
 	struct inode *inode = last || S_ISREG(v->st.st_mode) ? peek(fs, t, v) : NULL;
+	bool told = false;
 
+	if (S_ISREG(v->st.st_mode))
+		last = has_lost_last(fs, t, inode, v);
 	/* First: the size of an orphan is not accounted any more, and a RELEASE may be on its way. */
 	if (!last)
 		;
 	else if (inode && !(atomic_load(&inode->flags) & INODE_AUTO))
-		node_orphan(fs, inode, TAKE_FD(v->fd), &v->st);
+		told = !node_orphan(fs, inode, TAKE_FD(v->fd), &v->st) && v->st.st_nlink > 1;
 	else if (inode) /* comes back, but not as this one, which is dead to the kernel */
 		itable_orphan(fs->itable, inode);
-	if (last && S_ISREG(v->st.st_mode))
+	if (last && S_ISREG(v->st.st_mode) && !told)
 		file_gone(fs, t, inode, v);
 	if (inode && S_ISREG(v->st.st_mode))
 		agree(fs, t, inode, last);

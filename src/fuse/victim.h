@@ -27,4 +27,7 @@ void victim_gone(struct fs *fs, struct target *t, const char *name, struct victi
 
 void victim_done(struct victim *v);
 
+/* A regular file has no name any more: e is given back what it was charged for it, and the row goes. */
+void victim_uncharge(struct fs *fs, struct execution *e, uint64_t ino, uint64_t size_bytes);
+
 #endif

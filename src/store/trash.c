@@ -24,6 +24,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/dir.h"
+#include "util/fault.h"
 #include "util/lock.h"
 #include "util/log.h"
 
@@ -33,23 +34,27 @@
 /* A name in the trash, BOOT-SERIAL, two numbers of 16 hexadecimal digits at most, and its NUL. */
 #define NAME_SIZE 48
 
+/* Files that are watched, at most. Source: a descriptor each, and a list that is searched. */
+#define WATCHED_MAX 256
+
 struct trash {
 	/* Constant. */
 	int fd;		 /* borrowed */
 	char prefix[24]; /* of the names here; another one in each process */
 	pthread_t thread;
 
-	struct lock lock;    /* rank LOCK_TRASH */
-	pthread_cond_t wake; /* trash.lock */
-	bool work;	     /* trash.lock: something was taken since the thread last looked */
-	bool stop;	     /* trash.lock */
-	trash_left_fn *left; /* trash.lock */
-	void *left_ctx;	     /* trash.lock; borrowed */
+	struct lock lock;	 /* rank LOCK_TRASH */
+	pthread_cond_t wake;	 /* trash.lock */
+	bool work;		 /* trash.lock: something was taken since the thread last looked */
+	bool stop;		 /* trash.lock */
+	struct trash_upcalls up; /* trash.lock */
+	struct trash_watch *watched; /* trash.lock: the newest first */
 
 	_Atomic uint64_t serial;
 	_Atomic uint64_t pending;
 	_Atomic uint64_t deleted;
-	_Atomic bool stopping; /* the same as stop, read inside the deletion loop */
+	_Atomic uint32_t nwatched; /* changes under `lock` */
+	_Atomic bool stopping;	   /* the same as stop, read inside the deletion loop */
 };
 
 static void fresh_name(struct trash *t, char *buf, size_t len)
@@ -170,6 +175,97 @@ int trash_take_inode(struct trash *t, int dirfd, const char *name, uint64_t ino)
 	return put_back ? -ESTALE : 0;
 }
 
+/* ---- what is watched ---- */
+
+static bool has_no_name(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
+static struct trash_watch **find_watched_locked(struct trash *t, uint64_t ino)
+{
+	struct trash_watch **at = &t->watched;
+
+	while (*at && (*at)->ino != ino)
+		at = &(*at)->next;
+	return at;
+}
+
+static void tell_watched_locked(struct trash *t, struct trash_watch **at, bool gone)
+{
+	struct trash_watch *w = *at;
+
+	*at = w->next;
+	atomic_fetch_sub(&t->nwatched, 1);
+	t->up.watched(t->up.ctx, w, gone);
+}
+
+/* A name of it has been deleted. */
+static void tell_if_gone(struct trash *t, uint64_t ino)
+{
+	struct trash_watch **at;
+
+	if (atomic_load(&t->nwatched) == 0)
+		return;
+	LOCK_SCOPE(&t->lock);
+	at = find_watched_locked(t, ino);
+	if (*at && has_no_name((*at)->fd))
+		tell_watched_locked(t, at, true);
+}
+
+static void forget_oldest_locked(struct trash *t)
+{
+	struct trash_watch **at = &t->watched;
+
+	while ((*at)->next)
+		at = &(*at)->next;
+	tell_watched_locked(t, at, false);
+}
+
+static void forget_watched_locked(struct trash *t, uint64_t ino)
+{
+	struct trash_watch **at = find_watched_locked(t, ino);
+
+	if (*at)
+		tell_watched_locked(t, at, false);
+}
+
+int trash_watch(struct trash *t, struct trash_watch *w)
+{
+	LOCK_SCOPE(&t->lock);
+	forget_watched_locked(t, w->ino);
+	if (has_no_name(w->fd)) /* what is deleted after this is told of after it */
+		return 1;
+	if (!t->up.watched)
+		return -ECANCELED;
+	if (atomic_load(&t->nwatched) == WATCHED_MAX)
+		forget_oldest_locked(t);
+	w->next = t->watched;
+	t->watched = w;
+	atomic_fetch_add(&t->nwatched, 1);
+	return 0;
+}
+
+void trash_unwatch(struct trash *t, uint64_t ino)
+{
+	if (atomic_load(&t->nwatched) == 0)
+		return;
+	LOCK_SCOPE(&t->lock);
+	forget_watched_locked(t, ino);
+}
+
+void trash_set_upcalls(struct trash *t, const struct trash_upcalls *up)
+{
+	LOCK_SCOPE(&t->lock);
+	while (t->watched)
+		tell_watched_locked(t, &t->watched, false);
+	t->up = up ? *up : (struct trash_upcalls){ 0 };
+}
+
+/* ---- deletion ---- */
+
 static int unlink_file(int dirfd, const char *name)
 {
 	_cleanup_(cleared_done) struct cleared cleared = NOT_CLEARED;
@@ -187,14 +283,16 @@ static int delete_file(struct trash *t, int dirfd, const char *name)
 {
 	struct handle h;
 	struct stat st;
-	bool shared = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
-		      st.st_nlink > 1 && handle_at(dirfd, name, &h) == 0;
+	bool is_file = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode);
+	bool shared = is_file && st.st_nlink > 1 && handle_at(dirfd, name, &h) == 0;
 	int r = unlink_file(dirfd, name);
 
+	if (r == 0 && is_file)
+		tell_if_gone(t, st.st_ino);
 	if (r == 0 && shared) {
 		LOCK_SCOPE(&t->lock);
-		if (t->left)
-			t->left(t->left_ctx, st.st_ino, &h);
+		if (t->up.left)
+			t->up.left(t->up.ctx, st.st_ino, &h);
 	}
 	return r;
 }
@@ -317,7 +415,10 @@ static void *run(void *arg)
 	(void)pthread_setname_np(pthread_self(), "trash");
 	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
 	for (;;) {
-		int r = trash_empty(t);
+		int r;
+
+		FAULT_WAIT("trash");
+		r = trash_empty(t);
 
 		if (r < 0 && r != -ECANCELED)
 			log_debug("trash error=%s retrying with the next release", log_errname(r));
@@ -355,13 +456,6 @@ void trash_stop(struct trash *t)
 	t->stop = true;
 	atomic_store(&t->stopping, true);
 	(void)pthread_cond_signal(&t->wake);
-}
-
-void trash_set_left(struct trash *t, trash_left_fn *fn, void *ctx)
-{
-	LOCK_SCOPE(&t->lock);
-	t->left = fn;
-	t->left_ctx = ctx;
 }
 
 void trash_free(struct trash *t)

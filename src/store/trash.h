@@ -6,6 +6,7 @@
 #ifndef STORE_TRASH_H
 #define STORE_TRASH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/handle.h"
@@ -20,11 +21,35 @@ struct trash;
 int trash_new(int trash_fd, struct trash **ret) WARN_UNUSED;
 
 /*
- * What is called when a file has been deleted that has other names, which are in nobody's trash perhaps: its attributes
- * have changed. From any thread, with any lock of up to LOCK_TRASH held. fn NULL: no more; it is not running then.
+ * A file that a client has taken a name from, and that has others: of these, it is not known which are, or will be, in the
+ * trash. Part of what the caller has of it.
  */
-typedef void trash_left_fn(void *ctx, uint64_t ino, const struct handle *h);
-void trash_set_left(struct trash *t, trash_left_fn *fn, void *ctx);
+struct trash_watch {
+	struct trash_watch *next; /* trash's */
+	uint64_t ino;
+	int fd; /* O_PATH: as long as it is open, the number is no other file's. Owned by the caller */
+};
+
+/* What is told, from any thread, with any lock of up to LOCK_TRASH held. */
+struct trash_upcalls {
+	void *ctx; /* borrowed */
+	/* A file has been deleted that has other names, which are in nobody's trash perhaps: its attributes have changed. */
+	void (*left)(void *ctx, uint64_t ino, const struct handle *h);
+	/* It is watched no more, and the caller's again. `gone`: its last name has been deleted here. */
+	void (*watched)(void *ctx, struct trash_watch *w, bool gone);
+};
+
+/* NULL: nothing is told any more, nor watched; it is not running then. */
+void trash_set_upcalls(struct trash *t, const struct trash_upcalls *up);
+
+/*
+ * 0: watched until it is told of, instead of what was watched of the same file; if there are too many, the oldest one is
+ * not watched any more. 1: it has no name any more, and is not watched.
+ */
+int trash_watch(struct trash *t, struct trash_watch *w) WARN_UNUSED;
+
+/* Somebody else removes its last name: it is not watched any more. */
+void trash_unwatch(struct trash *t, uint64_t ino);
 
 /* The thread stops after the entry it is at, which is not waited for; the rest waits for the next start. */
 void trash_stop(struct trash *t);

@@ -126,6 +126,24 @@ links 1/four 3 || fail "1/four: three links"
 release 4
 wait_until 10 links 1/four 1
 
+# The names that are left, of what one has to account for, go with another: then that is gone for the former, too. Open,
+# forgotten by the kernel, or neither.
+for i in a b c; do echo 567 >"$MNT/5/$i" && expect ln "$MNT/5/$i" "$MNT/9/$i" && expect mv "$MNT/5/$i" "$MNT/5/-$i"; done
+echo x >"$MNT/9/x" && echo x >"$MNT/5/x" && expect ln "$MNT/9/a" "$MNT/5/a"
+for i in b c; do expect ln "$MNT/9/$i" "$MNT/5/$i"; done
+expect_sums 5 4 14
+expect_sums 9 1 2
+expect rm "$MNT"/5/?a "$MNT"/5/?b "$MNT"/5/?c "$MNT"/5/a "$MNT"/5/b "$MNT"/5/c
+exec 5<"$MNT/9/b"
+expect_sums 5 4 14
+sync
+echo 2 >/proc/sys/vm/drop_caches
+release 9
+expect_sums 5 1 2
+expect_eq 567 "$(cat <&5)"
+exec 5<&-
+release 5
+
 # The execution that is left ends like any other.
 release 1
 release 3

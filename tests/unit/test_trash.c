@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 
@@ -16,12 +17,18 @@ static struct trash *trash;
 static int trash_dir;
 static int tree;
 
+/* What was watched, and is not any more. */
+static _Atomic int told_gone;
+static _Atomic int told_left;
+
 static void setup(void)
 {
 	scratch_setup();
 	trash_dir = make_dir(scratch.fd, "trash");
 	tree = make_dir(scratch.fd, "tree");
 	ck_assert_int_eq(trash_new(trash_dir, &trash), 0);
+	atomic_store(&told_gone, 0);
+	atomic_store(&told_left, 0);
 }
 
 static void teardown(void)
@@ -244,6 +251,91 @@ START_TEST(flags_stay_on_what_has_another_name)
 }
 END_TEST
 
+static void tell_watched(void *ctx, struct trash_watch *w, bool gone)
+{
+	(void)ctx;
+	atomic_fetch_add(gone ? &told_gone : &told_left, 1);
+	w->fd = safe_close(w->fd);
+}
+
+static void told_is(int gone, int left)
+{
+	EVENTUALLY(atomic_load(&told_gone) == gone);
+	ck_assert_int_eq(atomic_load(&told_left), left);
+}
+
+/* dir/name, which has another name in d. */
+static void watch(struct trash_watch *w, int dir, const char *name, int expected)
+{
+	w->fd = openat(dir, name, O_PATH | O_CLOEXEC);
+	w->ino = ino_of(dir, name);
+	ck_assert_int_eq(unlinkat(dir, name, 0), 0);
+	ck_assert_int_eq(trash_watch(trash, w), expected);
+}
+
+static void add_linked(int dir, const char *name)
+{
+	add_file(tree, name, "x");
+	ck_assert_int_eq(linkat(tree, name, dir, name, 0), 0);
+}
+
+START_TEST(what_is_watched_is_told_of_once)
+{
+	struct trash_upcalls up = { .watched = tell_watched };
+	int dir = make_dir(tree, "d");
+	struct trash_watch w[6];
+
+	add_linked(dir, "none");
+	w[0].fd = -1;
+	watch(&w[0], tree, "none", -ECANCELED); /* nobody wants to know */
+	(void)safe_close(w[0].fd);
+	trash_set_upcalls(trash, &up);
+	add_linked(dir, "a");
+	add_linked(dir, "b");
+	add_linked(dir, "c");
+	ck_assert_int_eq(linkat(dir, "b", tree, "b2", 0), 0);
+	watch(&w[1], tree, "a", 0);
+	watch(&w[2], tree, "b", 0);
+	watch(&w[3], tree, "b2", 0); /* instead of the one before */
+	told_is(0, 1);
+	watch(&w[4], tree, "c", 0);
+	trash_unwatch(trash, w[4].ino);
+	told_is(0, 2);
+	ck_assert_int_eq(trash_take(trash, tree, "d"), 0);
+	assert_emptied();
+	told_is(2, 2);
+
+	add_file(tree, "e", "x");
+	watch(&w[5], tree, "e", 1); /* too late */
+	(void)safe_close(w[5].fd);
+	trash_set_upcalls(trash, NULL);
+	told_is(2, 2);
+	(void)close(dir);
+}
+END_TEST
+
+START_TEST(what_is_watched_may_be_too_much)
+{
+	static struct trash_watch w[300];
+	struct trash_upcalls up = { .watched = tell_watched };
+	int dir = make_dir(tree, "d");
+
+	trash_set_upcalls(trash, &up);
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "%zu", i);
+		add_linked(dir, name);
+		watch(&w[i], tree, name, 0);
+	}
+	ck_assert_int_eq(w[0].fd, -1);
+	ck_assert_int_ge(w[299].fd, 0);
+	trash_set_upcalls(trash, NULL); /* they are given back */
+	told_is(0, (int)ARRAY_SIZE(w));
+	(void)close(dir);
+}
+END_TEST
+
 START_TEST(leftovers_of_an_earlier_process_are_deleted)
 {
 	trash_free(trash);
@@ -406,6 +498,8 @@ int main(void)
 		immutable_directory_of_directories_is_deleted,
 		immutable_top_is_taken,
 		flags_stay_on_what_has_another_name,
+		what_is_watched_is_told_of_once,
+		what_is_watched_may_be_too_much,
 		leftovers_of_an_earlier_process_are_deleted,
 		inode_is_taken_only_if_it_is_the_one,
 		inode_is_never_taken_for_another,
