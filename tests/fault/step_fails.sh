@@ -107,6 +107,18 @@ for call in mark copy unmark ${sync:+home-sync}; do
 	home_fails $call EIO
 done
 home_fails copy ENOSPC
+
+# Attributes of its owner's leave no room for a longer mark.
+fail_at mark ENOSPC
+(echo more >>"$MNT/1/f") || fail "$point: append"
+has_failed || fail "$point is not passed"
+expect_eq more "$(tail -c 5 "$MNT/1/f")"
+truncate -s $size "$MNT/1/f"
+whole
+work_again
+is_clean
+(wait_until 30 are_stubs {1,2}/f) >/dev/null || fail "$point: not shared afterwards"
+
 copy_fails mark ENOSPC
 copy_fails grow EIO
 
