@@ -13,7 +13,7 @@
 #include "progress.h"
 #include "say.h"
 
-/* What a process that is killed before it has asked leaves behind would look like an answer: see that it was done. */
+/* Older daemons that were killed before they had asked leave what looks like an answer: see that it was done. */
 #define TRIES 3
 
 static bool has_been_upgraded(const json_t *before, const json_t *after)

@@ -165,6 +165,14 @@ bool control_is_accesslog(struct control *c, uint64_t node)
 	return ctlnode_find(c->nodes, node, &key) == 0 && key.kind == KIND_ACCESSLOG;
 }
 
+bool control_is_release(struct control *c, uint64_t node)
+{
+	struct ctlnode_key key;
+
+	return ctlnode_find(c->nodes, node, &key) == 0 && key.kind == KIND_ATTR &&
+	       strcmp(attr_at(key.attr)->name, "release") == 0;
+}
+
 /* ---- directories ---- */
 
 int control_readdir(struct control *c, uid_t uid, uint64_t dir, uint64_t offset,

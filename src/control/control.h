@@ -110,6 +110,9 @@ int control_path(struct control *c, uint64_t node, char *buf, size_t len) WARN_U
 /* It has no text: what is read there is the front's. */
 bool control_is_accesslog(struct control *c, uint64_t node);
 
+/* Whether what is written there releases an execution. */
+bool control_is_release(struct control *c, uint64_t node);
+
 /*
  * Entries of a directory from position `offset` (0: the beginning), without "." and "..". For each,
  * `emit` is called with the name, the attributes' st_ino and st_mode, and the offset of the next

@@ -29,6 +29,7 @@
 #include "takeover/handover.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/fault.h"
 #include "util/log.h"
 
 static struct control_caller caller_of(fuse_req_t req)
@@ -248,7 +249,7 @@ static void ask_guardian(fuse_req_t req, const struct fuse_file_info *fi, size_t
 	struct control_reason why;
 	int r;
 
-	if (request_is_again())
+	if (request_is_again() && handover_was_asked_by(fs->config.keep, request_unique()))
 		state = handover_result(fs->config.keep, &text);
 	if (state == HANDOVER_DONE) {
 		reply_write(req, n);
@@ -260,11 +261,12 @@ static void ask_guardian(fuse_req_t req, const struct fuse_file_info *fi, size_t
 		reply_err(req, -ECANCELED);
 		return;
 	}
+	FAULT_HANG("upgrade-asks");
 	r = verdict_await(fs, req, text_of(fi), n); /* first: the answer may be quick */
 	if (r < 0)
 		reply_err(req, r);
 	else
-		handover_ask(fs->config.keep);
+		handover_ask(fs->config.keep, request_unique());
 }
 
 void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct fuse_file_info *fi)
@@ -291,8 +293,8 @@ void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct
 	}
 	text[n] = '\0';
 	r = control_write(fs->control, nodeid, &caller, text, (size_t)n, &why);
-	if (r == -ENOENT && request_is_again()) /* the last process has released it */
-		r = 0;
+	if (r == -ENOENT && request_is_again() && control_is_release(fs->control, nodeid))
+		r = 0; /* the last process has; and if it was somebody else, it is what is asked for */
 	if (r == -EINPROGRESS) {
 		ask_guardian(req, fi, (size_t)n);
 		return;

@@ -42,6 +42,10 @@ __thread struct request *request_now;
 /* What this thread's request may have changed when it was served before. A thread's own, as above. */
 static __thread struct request_change *before;
 static __thread bool is_again;
+static __thread uint64_t unique_again;
+
+/* Where this thread's messages are. */
+static __thread const struct fuse_in_header *message_now;
 
 static struct request *slot(struct requests *r, unsigned int number)
 {
@@ -112,6 +116,7 @@ void requests_ready(struct requests *r, unsigned int number)
 	}
 	r->has_buffer[number] = true;
 	request_now = slot(r, number);
+	message_now = message(r, number);
 	message(r, number)->len = 0;
 	request_fence();
 	clear(request_now);
@@ -179,6 +184,13 @@ const struct request_change *request_again(enum request_change_kind kind)
 bool request_is_again(void)
 {
 	return is_again;
+}
+
+uint64_t request_unique(void)
+{
+	uint64_t unique = is_again ? unique_again : message_now ? message_now->unique : 0;
+
+	return unique & ~REQUEST_RESENT;
 }
 
 /* ---- from one worker to the next ---- */
@@ -315,6 +327,7 @@ void requests_begin_again(struct requests *r, uint64_t unique)
 	struct left *left = find_left(r, unique & ~REQUEST_RESENT);
 
 	is_again = true;
+	unique_again = unique;
 	before = left ? &left->change : NULL;
 }
 

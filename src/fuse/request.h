@@ -228,4 +228,7 @@ void requests_end_again(struct requests *r, uint64_t unique);
 /* Whether it does. */
 bool request_is_again(void);
 
+/* The number of this thread's request, the same if it is sent again; 0: not known (without takeover). */
+uint64_t request_unique(void);
+
 #endif

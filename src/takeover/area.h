@@ -38,6 +38,8 @@ struct worker_area {
 
 	_Atomic uint32_t hung; /* workers that had fallen silent and were killed */
 	_Atomic bool ending;   /* the mount ends: systemd is to be told */
+
+	_Atomic uint64_t asker; /* an upgrade: the request that has asked last */
 };
 
 static inline struct worker_area *worker_area(const struct keep *keep)

@@ -16,12 +16,19 @@ void worker_area_say(const struct worker_area *area)
 	(void)!write(area->said_fd, &one, sizeof(one));
 }
 
-void handover_ask(struct keep *keep)
+void handover_ask(struct keep *keep, uint64_t unique)
 {
 	struct worker_area *area = worker_area(keep);
 
 	atomic_fetch_add(&area->asked, 1);
+	/* Afterwards: who is killed in between has it asked again, and no answer to what somebody else has asked. */
+	atomic_store(&area->asker, unique);
 	worker_area_say(area);
+}
+
+bool handover_was_asked_by(const struct keep *keep, uint64_t unique)
+{
+	return unique != 0 && atomic_load(&worker_area(keep)->asker) == unique;
 }
 
 enum handover_state handover_result(struct keep *keep, struct handover_reason *ret)

@@ -44,8 +44,11 @@ enum handover_state {
 
 /* ---- in a worker ---- */
 
-/* Ask. What comes of it is told by HANDOVER_SIGNAL. */
-void handover_ask(struct keep *keep);
+/* Ask, for the request of that number (0: none). What comes of it is told by HANDOVER_SIGNAL. */
+void handover_ask(struct keep *keep, uint64_t unique);
+
+/* Whether that request is the last one that has asked. If it is not it may have all the same, and can be asked again. */
+bool handover_was_asked_by(const struct keep *keep, uint64_t unique);
 
 /* What came of the last time that somebody asked; *ret if it was refused. */
 enum handover_state handover_result(struct keep *keep, struct handover_reason *ret);

@@ -39,7 +39,7 @@ other=${version%?}x
 
 install_program
 # A name that only the program has whose workers die.
-export BATONFS_FAULT=xorker_begins
+export BATONFS_FAULT=xorker_begins BATONFS_FAULT_HANG=$WORK/hang
 BATONFS=$program mount_batonfs -o takeover=on,ttl=2h,metrics=127.0.0.1:0
 guardian=$(daemon_pid)
 
@@ -134,6 +134,15 @@ chmod 757 "$program"
 refused "others than root"
 rm "$program"
 refused "No such file"
+
+# ---- whoever had not asked yet when its worker died is not told what came of the last time ----
+
+install_program "s/$version/$other/g"
+upgrades=$(status 'd["upgrades"]')
+echo "upgrade-asks 9" >"$BATONFS_FAULT_HANG"
+expect_match '^.*: ' "$(upgrade)"
+[ ! -e "$BATONFS_FAULT_HANG" ] || fail "the worker did not die"
+expect_eq "$((upgrades + 1)) 1" "$(status '" ".join(str(d[k]) for k in ("upgrades", "takeovers"))')"
 expect_fail "$BATONFS" --takeover=0
 
 # ---- its workers die: the one before goes on ----

@@ -186,6 +186,10 @@ START_TEST(release_moves_the_directory_and_says_who)
 	uint64_t node;
 
 	add_execution("4711", &alice);
+	ck_assert_int_eq(walk_to("executions/4711/pinned", &node, &st), 0);
+	ck_assert(!control_is_release(fix.control, node));
+	ck_assert_int_eq(walk_to("executions/4711/release", &node, &st), 0);
+	ck_assert(control_is_release(fix.control, node));
 	ck_assert_int_eq(fstatat(fix.store.tree_fd, "4711", &st, 0), 0);
 	ck_assert_int_eq(write_to("executions/4711/release", &alice, "please"), 0);
 	ck_assert_int_eq(fstatat(fix.store.tree_fd, "4711", &st, 0), -1);

@@ -43,12 +43,16 @@ START_TEST(result_is_that_of_the_last_one_asked)
 	struct handover_reason why;
 
 	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_NONE);
-	handover_ask(keep);
+	ck_assert(!handover_was_asked_by(keep, 7));
+	handover_ask(keep, 7);
+	ck_assert(handover_was_asked_by(keep, 7));
+	ck_assert(!handover_was_asked_by(keep, 8));
 	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_UNDECIDED);
 	answer(true, "no such file");
 	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_REFUSED);
 	ck_assert_str_eq(why.text, "no such file");
-	handover_ask(keep);
+	handover_ask(keep, 0);
+	ck_assert(!handover_was_asked_by(keep, 0));
 	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_UNDECIDED);
 	answer(false, "");
 	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_DONE);
@@ -65,7 +69,7 @@ START_TEST(another_program_finds_what_is_kept_if_the_format_is_its_own)
 	ck_assert_int_eq(keep_attach(fd, "format 2", format, &other), -EPROTONOSUPPORT);
 	ck_assert_str_eq(format, "format 1");
 	ck_assert_int_eq(keep_attach(fd, "format 1", format, &other), 0);
-	handover_ask(keep);
+	handover_ask(keep, 1);
 	ck_assert_uint_eq(worker_area(other)->asked, 1);
 	ck_assert(worker_area(other) != worker_area(keep));
 	keep_free(other);
