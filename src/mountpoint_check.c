@@ -112,7 +112,7 @@ static int check_earlier(const char *path, const char *full, bool *ret_hangs,
 			return fail(
 				error, -EBUSY,
 				"mountpoint %s: a batonfs is mounted there already; unmount it with: "
-				"fusermount3 -u %s",
+				"umount %s",
 				path, path);
 		if (answer == MOUNTPOINT_HANGS) {
 			*ret_hangs = true;

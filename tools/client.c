@@ -82,8 +82,8 @@ int client_open(const char *mount_arg, struct client *ret)
 		say_error("%s: no batonfs is mounted there (%s/version is missing)", path,
 			  BATON_DIR);
 	else if (r == -ENOTCONN)
-		say_error("%s: the daemon is gone: unmount (`fusermount3 -u %s`) and mount again",
-			  path, path);
+		say_error("%s: the daemon is gone: unmount (`umount -l %s`) and mount again", path,
+			  path);
 	else if (r < 0)
 		say_error("%s: %s", path, strerror(-r));
 	return r;

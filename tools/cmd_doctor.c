@@ -138,17 +138,6 @@ static void check_surroundings(struct doctor *d)
 		doctor_well(d, name, "no container, initial user namespace");
 }
 
-static void check_fusermount(struct doctor *d)
-{
-	static const char name[] = "fusermount3";
-
-	if (probe_program(name))
-		doctor_well(d, name, "there");
-	else
-		doctor_report(d, name, LEVEL_WARN, "only root can unmount, with umount(8)",
-			      "apt-get install fuse3", "not found");
-}
-
 static void check_huge_pages(struct doctor *d)
 {
 	static const char name[] = "huge pages";
@@ -193,10 +182,10 @@ static void check_open_files(struct doctor *d)
 }
 
 static void (*const checks[])(struct doctor *d) = {
-	check_device,	  check_kernel,	      doctor_check_uring,
-	check_privilege,  check_surroundings, doctor_check_propagation,
-	check_fusermount, check_huge_pages,   doctor_check_memory,
-	check_open_files, doctor_check_store, doctor_check_mounts,
+	check_device,	    check_kernel,	 doctor_check_uring,
+	check_privilege,    check_surroundings,	 doctor_check_propagation,
+	check_huge_pages,   doctor_check_memory, check_open_files,
+	doctor_check_store, doctor_check_mounts,
 };
 
 static void print_checks(const json_t *results)

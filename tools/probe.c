@@ -182,35 +182,3 @@ int probe_handles(const char *dir)
 
 	return name_to_handle_at(AT_FDCWD, dir, &h.handle, &mount_id, 0) < 0 ? -errno : 0;
 }
-
-static bool is_program(const char *dir, size_t len, const char *name)
-{
-	_cleanup_free_ char *file = NULL;
-	struct stat st;
-
-	if (asprintf(&file, "%.*s/%s", (int)len, dir, name) < 0) {
-		file = NULL;
-		return false;
-	}
-	return stat(file, &st) == 0 && S_ISREG(st.st_mode) && access(file, X_OK) == 0;
-}
-
-static bool in_search_path(const char *path, const char *name)
-{
-	while (*path) {
-		size_t len = strcspn(path, ":");
-
-		if (len > 0 && is_program(path, len, name))
-			return true;
-		path += len + (path[len] == ':');
-	}
-	return false;
-}
-
-bool probe_program(const char *name)
-{
-	const char *path = getenv("PATH");
-
-	return (path && in_search_path(path, name)) ||
-	       in_search_path("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", name);
-}

@@ -52,7 +52,4 @@ int probe_filesystem(const char *dir, char *buf, size_t len) WARN_UNUSED;
 /* Does that filesystem give file handles? 0, -EOPNOTSUPP, -ENOSYS, or an error of the path. */
 int probe_handles(const char *dir) WARN_UNUSED;
 
-/* Is there a program of this name in PATH or the usual places? */
-bool probe_program(const char *name);
-
 #endif

@@ -429,6 +429,6 @@ void config_help(FILE *out)
 			fprintf(out, "%c %s=%s [%s]\n", o->live ? '*' : ' ', o->name, o->help,
 				o->initial);
 	}
-	fputs("\nUnmount with: fusermount3 -u MOUNTPOINT. See batonfs(8), and baton(1) to look inside.\n",
+	fputs("\nUnmount with: umount MOUNTPOINT. See batonfs(8), and baton(1) to look inside.\n",
 	      out);
 }

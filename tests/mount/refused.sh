@@ -80,7 +80,7 @@ expect_eq "precious" "$(cat "$WORK/foreign/file")"
 STORE=$WORK/mine mount_batonfs
 echo kept >"$MNT/4711/file"
 refuses 1 "$WORK/mine is in use by another batonfs" "$BATONFS" "$WORK/mine" "$WORK/empty"
-refuses 1 "a batonfs is mounted there already; .*fusermount3 -u" "$BATONFS" "$WORK/foreign" "$MNT"
+refuses 1 "a batonfs is mounted there already; .*umount $MNT" "$BATONFS" "$WORK/foreign" "$MNT"
 unmount_batonfs
 
 # Without privilege, without the device, without the right to write.

@@ -15,8 +15,8 @@ setup_build=(build-essential:cc cmake:cmake ninja-build:ninja pkg-config:pkg-con
 	libsqlite3-dev libxxhash-dev libjansson-dev libseccomp-dev
 	libmicrohttpd-dev libncurses-dev libarchive-dev
 	dpkg-dev:dpkg-shlibdeps file:file) # these for cpack
-setup_run=(fuse3:fusermount3 nodejs:node python3:python3)
-setup_test=(check git:git attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
+setup_run=(mount:umount nodejs:node python3:python3)
+setup_test=(check fuse3:fusermount3 git:git attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
 	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze
 	python3-yaml tmux:tmux jq:jq)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
