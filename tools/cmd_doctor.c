@@ -88,7 +88,8 @@ static void check_kernel(struct doctor *d)
 	if (k.major < 6 || (k.major == 6 && k.minor < 9))
 		doctor_report(
 			d, "kernel", LEVEL_WARN, costs,
-			"Linux 6.9 or later (Debian 13, Ubuntu 24.10; on Debian 12 from bookworm-backports)",
+			"Linux 6.9 or later (Debian 13, Ubuntu 24.10; from bookworm-backports on Debian 12, "
+			"linux-generic-hwe-24.04 on Ubuntu 24.04)",
 			"%s has no FUSE passthrough", k.release);
 	else if (probe_kernel_config(&k, "CONFIG_FUSE_FS", config, sizeof(config)) == 0 &&
 		 probe_kernel_config(&k, "CONFIG_FUSE_PASSTHROUGH", config, sizeof(config)) < 0)
