@@ -122,12 +122,24 @@ static void agree(struct fs *fs, struct target *t, struct inode *inode, bool las
 	exec_unref(fs->execs, e);
 }
 
+/* Where it is cannot be asked any more. After a takeover nobody may have done so; then it was where its name was. */
+static void learn_exec(struct fs *fs, struct target *t, struct inode *inode)
+{
+	struct execution *e = node_exec(fs, inode);
+
+	if (exec_is_none(e))
+		node_set_exec(fs, inode, exec_ref(t->exec), t->place);
+	exec_unref(fs->execs, e);
+}
+
 void victim_gone(struct fs *fs, struct target *t, const char *name, struct victim *v)
 {
 	bool last = S_ISDIR(v->st.st_mode) || v->st.st_nlink <= 1;
 	struct inode *inode = last || S_ISREG(v->st.st_mode) ? peek(fs, t, v) : NULL;
 	bool told = false;
 
+	if (inode && last && S_ISREG(v->st.st_mode))
+		learn_exec(fs, t, inode);
 	if (S_ISREG(v->st.st_mode))
 		last = has_lost_last(fs, t, inode, v);
 	/* First: the size of an orphan is not accounted any more, and a RELEASE may be on its way. */

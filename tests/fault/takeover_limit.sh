@@ -46,3 +46,15 @@ expect_sums 1 3 0
 expect killed linked ln "$MNT/3/a" "$MNT/2/c"
 expect killed removed rm "$MNT/1/a"
 expect_sums 1 2 0
+
+# What the next one is asked first is to remove a file, or to put another one in its place.
+touch "$MNT/4/a" "$MNT/4/b" "$MNT/4/c"
+for last in 2 1; do
+	before=$(counts)
+	kill -9 "$(worker)"
+	expect_sums 4 $((last + 1)) 0
+	wait_until 10 has_counted_since "$before"
+	[ $last = 2 ] && expect rm "$MNT/4/a"
+	[ $last = 1 ] && expect mv "$MNT/4/b" "$MNT/4/c"
+	expect_sums 4 $last 0
+done
