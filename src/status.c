@@ -4,8 +4,10 @@
  */
 #include "status.h"
 
+#include <limits.h>
 #include <unistd.h>
 
+#include "control/json.h"
 #include "exec/reaper.h"
 #include "fuse/front.h"
 #include "seal/seal.h"
@@ -62,14 +64,16 @@ static void add_spill_status(struct daemon *d, json_t *object)
 	}
 	seal_count(d->seal, &n);
 	blob_count_away(d->store.blobs, &away);
-	(void)json_object_set_new(
-		object, "spill",
-		json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:I}", "directory", d->spill.path,
-			  "filesystem", d->spill.filesystem, "contents", (json_int_t)away.blobs,
-			  "bytes", (json_int_t)away.bytes, "free", (json_int_t)away.free_bytes,
-			  "moved", (json_int_t)n.spill.contents, "moved_bytes",
-			  (json_int_t)n.spill.bytes, "refused", (json_int_t)n.spill.refused,
-			  "short", away.drafts_wanted, "begun", (json_int_t)away.drafts));
+	(void)json_object_set_new(object, "spill",
+				  json_pack("{s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:I}",
+					    "directory", json_of_bytes(d->spill.path, PATH_MAX),
+					    "filesystem", d->spill.filesystem, "contents",
+					    (json_int_t)away.blobs, "bytes", (json_int_t)away.bytes,
+					    "free", (json_int_t)away.free_bytes, "moved",
+					    (json_int_t)n.spill.contents, "moved_bytes",
+					    (json_int_t)n.spill.bytes, "refused",
+					    (json_int_t)n.spill.refused, "short",
+					    away.drafts_wanted, "begun", (json_int_t)away.drafts));
 }
 
 static json_t *of_limit(uint64_t limit)
@@ -101,9 +105,10 @@ void status_add(struct daemon *d, json_t *object)
 	(void)json_object_set_new(ledger, "state", json_string(states[d->ledger_state.state]));
 	(void)json_object_set_new(ledger, "set_aside", json_string(d->ledger_state.set_aside));
 	fs_status(d->fs, object);
-	(void)json_object_set_new(object, "mountpoint", json_string(d->mountpoint));
+	(void)json_object_set_new(object, "mountpoint", json_of_bytes(d->mountpoint, PATH_MAX));
 	(void)json_object_set_new(object, "store",
-				  json_string(d->store.memory ? "memory" : d->store.path));
+				  json_of_bytes(d->store.memory ? "memory" : d->store.path,
+						PATH_MAX));
 	(void)json_object_set_new(object, "pid",
 				  json_integer(d->guardian ? d->guardian : getpid()));
 	(void)json_object_set_new(object, "worker", json_integer(getpid()));

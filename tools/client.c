@@ -282,7 +282,8 @@ void client_complain(const struct client *c, const char *command, const char *id
 void client_complain_file(const struct client *c, const char *file, int err)
 {
 	say_error("%s/%s/%s: %s%s", c->path, BATON_DIR, file,
-		  err == -EBADMSG ? "not a JSON object" : strerror(-err),
+		  err == -EBADMSG ? "not what this client understands: is it older?"
+				  : strerror(-err),
 		  err == -EACCES ? ": only root may; try with sudo" : "");
 }
 

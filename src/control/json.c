@@ -27,7 +27,7 @@ static const char *const lifetime_names[] = {
 	[LIFETIME_EXTERNAL] = "external",
 };
 
-static json_t *of_bytes(const char *s, size_t max)
+json_t *json_of_bytes(const char *s, size_t max)
 {
 	_cleanup_free_ char *text = utf8_dup(s, max);
 
@@ -57,7 +57,7 @@ static json_t *of_owner(const struct ledger_owner *o)
 		{ "uid", json_integer(o->uid) },
 		{ "gid", json_integer(o->gid) },
 		{ "pid", json_integer(o->pid) },
-		{ "comm", of_bytes(o->comm, sizeof(o->comm)) },
+		{ "comm", json_of_bytes(o->comm, sizeof(o->comm)) },
 	};
 
 	return json_of_fields(fields, ARRAY_SIZE(fields));
@@ -79,7 +79,7 @@ static json_t *of_limit(uint64_t limit)
 json_t *json_of_execution(const struct exec_info *info)
 {
 	const struct json_field fields[] = {
-		{ "execution", of_bytes(info->id, sizeof(info->id)) },
+		{ "execution", json_of_bytes(info->id, sizeof(info->id)) },
 		{ "state", json_string(state_names[info->state]) },
 		{ "lifetime", json_string(lifetime_names[info->lifetime]) },
 		{ "owner", of_owner(&info->owner) },
@@ -102,7 +102,7 @@ json_t *json_of_release(const struct ledger_release *r)
 {
 	const struct json_field fields[] = {
 		{ "reason", json_string(ledger_reason_name(r->reason)) },
-		{ "path", of_bytes(r->path, sizeof(r->path)) },
+		{ "path", json_of_bytes(r->path, sizeof(r->path)) },
 		{ "released", json_of_ns(r->released_real_ns) },
 		{ "created", json_of_ns(r->created_real_ns) },
 		{ "active", json_of_ns(r->activity_real_ns) },

@@ -23,6 +23,9 @@ struct json_field {
 /* An object; takes all the values over, also if it fails. */
 json_t *json_of_fields(const struct json_field *fields, size_t n);
 
+/* At most `max` bytes of `s`, which others have chosen: with U+FFFD for what is not UTF-8. */
+json_t *json_of_bytes(const char *s, size_t max);
+
 /* Nanoseconds in seconds, rounded to milliseconds; null for INT64_MAX ("never"). */
 json_t *json_of_ns(int64_t ns);
 json_t *json_of_execution(const struct exec_info *info);

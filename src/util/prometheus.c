@@ -5,8 +5,12 @@
 #include "util/prometheus.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
 
+#include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/utf8.h"
 
 void prom_head(FILE *out, const char *name, enum prom_type type, const char *help)
 {
@@ -19,10 +23,16 @@ void prom_head(FILE *out, const char *name, enum prom_type type, const char *hel
 	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, types[type]);
 }
 
-/* KEY="VALUE", with what would end the value, or the line, escaped. */
-static void put_label(FILE *out, const char *key, const char *value)
+static bool is_ascii(const char *text)
 {
-	fprintf(out, "%s=\"", key);
+	while (*text && (unsigned char)*text < 0x80)
+		text++;
+	return !*text;
+}
+
+/* With what would end the value, or the line, escaped. */
+static void put_escaped(FILE *out, const char *value)
+{
 	for (; *value; value++) {
 		if (*value == '\n') {
 			fputs("\\n", out);
@@ -32,6 +42,15 @@ static void put_label(FILE *out, const char *key, const char *value)
 			fputc('\\', out);
 		fputc(*value, out);
 	}
+}
+
+/* KEY="VALUE". All that there is would be refused for a value that is not UTF-8. */
+static void put_label(FILE *out, const char *key, const char *value)
+{
+	_cleanup_free_ char *text = is_ascii(value) ? NULL : utf8_dup(value, strlen(value));
+
+	fprintf(out, "%s=\"", key);
+	put_escaped(out, text ? text : is_ascii(value) ? value : "");
 	fputc('"', out);
 }
 

@@ -44,6 +44,13 @@ START_TEST(label_values_are_escaped)
 }
 END_TEST
 
+START_TEST(label_values_are_utf8)
+{
+	prom_uint(out, "x", "path", "a\xff\xc3", 1);
+	assert_written("x{path=\"a\xef\xbf\xbd\xef\xbf\xbd\"} 1\n");
+}
+END_TEST
+
 START_TEST(info_has_all_its_labels)
 {
 	prom_info(out, "x_info", (const char *const[]){ "a", "1", "b", "", NULL });
@@ -78,8 +85,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		family_of_one_sample, label_values_are_escaped, info_has_all_its_labels,
-		seconds_are_exact,    histogram_buckets_add_up,
+		family_of_one_sample,	 label_values_are_escaped, label_values_are_utf8,
+		info_has_all_its_labels, seconds_are_exact,	   histogram_buckets_add_up,
 	};
 
 	return RUN_TESTS("prometheus", tests, setup, teardown);
