@@ -146,7 +146,7 @@ struct filter {
 static const char *const daemon_calls[] = {
 	/* requests, their answers, contents */
 	"read write readv writev pread64 pwrite64 lseek splice vmsplice pipe2 pipe copy_file_range "
-	"sendfile fallocate ftruncate fsync fdatasync fadvise64",
+	"sendfile fallocate ftruncate fsync fdatasync syncfs fadvise64",
 	/* descriptors */
 	"open openat open_by_handle_at name_to_handle_at close close_range fcntl "
 	"flock",

@@ -117,6 +117,8 @@ static int judge(struct round *c, bool remove)
 	ledger_stats(c->ledger, &stats);
 	if (r == 0 && !stats.agrees) /* it has lost events since */
 		r = -EAGAIN;
+	if (r == 0 && remove)
+		r = blobs_keep_order(c->blobs);
 	for (size_t i = 0; i < c->count; i++) {
 		const struct suspect *s = &c->suspects[i];
 

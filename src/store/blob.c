@@ -290,6 +290,18 @@ bool blobs_durable(const struct blobs *b)
 	return b->durable;
 }
 
+void blobs_set_unordered(struct blobs *b)
+{
+	b->unordered = true;
+}
+
+int blobs_keep_order(struct blobs *b)
+{
+	if (!b->durable || !b->unordered)
+		return 0;
+	return FAULT_CALL("blobs-order", syncfs(b->dirfd)) < 0 ? -errno : 0;
+}
+
 int blobs_new(int dirfd, bool durable, struct blobs **ret)
 {
 	struct blobs *b = calloc(1, sizeof(*b));

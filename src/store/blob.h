@@ -54,6 +54,18 @@ void blobs_free(struct blobs *b);
 /* Whether the filesystem of the store keeps what is written to it. */
 bool blobs_durable(const struct blobs *b);
 
+/*
+ * When the power fails, it may have kept later changes and lost earlier ones, since what is synced overtakes the rest
+ * (btrfs). ext4 and XFS do not: what they keep is a beginning of what happened. Before blobs are used.
+ */
+void blobs_set_unordered(struct blobs *b);
+
+/*
+ * Before blobs are removed: that nobody needs them is not lost any more, by what it follows from (marks that went, files
+ * that went). Waits for the disk where that is not so anyhow. 0 or -errno.
+ */
+int blobs_keep_order(struct blobs *b) WARN_UNUSED;
+
 /* -EINVAL if the text is no name. */
 int blob_name_parse(const char *text, struct blob_name *ret) WARN_UNUSED;
 

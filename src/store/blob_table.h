@@ -28,6 +28,7 @@ struct blobs {
 	int dirfd;   /* borrowed */
 	int away_fd; /* borrowed; -1: there is no other directory */
 	bool durable;
+	bool unordered;
 
 	struct lock lock;		       /* rank LOCK_BLOBS */
 	struct blob_held *chains[BLOB_CHAINS]; /* blobs.lock; owned */

@@ -240,6 +240,17 @@ static int check_handles(struct store *st, struct store_error *error)
 	return r < 0 ? fail(error, r, "store %s: file handles: %s", st->path, strerror(-r)) : 0;
 }
 
+/* What is not known to keep an order is taken for one that does not. */
+static int open_blobs(struct store *st)
+{
+	const char *fs = st->filesystem;
+	int r = blobs_new(st->blobs_fd, strcmp(fs, "tmpfs") != 0, &st->blobs);
+
+	if (r == 0 && strcmp(fs, "ext4") != 0 && strcmp(fs, "xfs") != 0)
+		blobs_set_unordered(st->blobs);
+	return r;
+}
+
 static int open_subdirectories(struct store *st, struct store_error *error)
 {
 	int r = open_subdirectory(st, "tree", 01777, &st->tree_fd, error);
@@ -253,7 +264,7 @@ static int open_subdirectories(struct store *st, struct store_error *error)
 	r = handle_at(st->tree_fd, "", &st->tree);
 	if (r < 0)
 		return fail(error, r, "store %s/tree: %s", st->path, strerror(-r));
-	return blobs_new(st->blobs_fd, strcmp(st->filesystem, "tmpfs") != 0, &st->blobs);
+	return open_blobs(st);
 }
 
 /* What there was before: an empty directory. */
@@ -340,7 +351,7 @@ int store_adopt(struct store *st)
 	if (r < 0)
 		return r;
 	st->filesystem = dirprobe_filesystem(st->fd);
-	return blobs_new(st->blobs_fd, strcmp(st->filesystem, "tmpfs") != 0, &st->blobs);
+	return open_blobs(st);
 }
 
 void store_close(struct store *st)

@@ -582,6 +582,29 @@ START_TEST(garbage_of_an_earlier_process_goes)
 }
 END_TEST
 
+/* A filesystem that may lose that a file is no stub any more, and keep that its blob is gone. */
+START_TEST(garbage_stays_until_the_disk_has_the_reason)
+{
+	_cleanup_close_ int fd = make_content("f", SIZE, 1);
+	struct blob_source source = { .fd = fd, .bytes = SIZE, .hash = DIGITS };
+	struct garbage found;
+	struct blob_name name;
+	char orders[sizeof(scratch.path) + 8];
+
+	ck_assert_int_eq(blob_make(store.blobs, &source, &name), 0);
+	blob_unpin(store.blobs, &name);
+	blobs_set_unordered(store.blobs);
+	(void)snprintf(orders, sizeof(orders), "%s/orders", scratch.path);
+	add_file(scratch.fd, "orders", "blobs-order 1 1000000 5");
+	(void)setenv("BATONFS_FAULT_CALLS", orders, 1);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, false, NULL, &found), 0);
+	ck_assert_int_eq(garbage_collect(store.blobs, ledger, true, NULL, &found), -EIO);
+	(void)unsetenv("BATONFS_FAULT_CALLS");
+	ck_assert_uint_eq(found.removed_blobs, 0);
+	ck_assert_int_eq(n_blobs(), 1);
+}
+END_TEST
+
 START_TEST(nothing_is_garbage_before_the_walk_has_ended)
 {
 	_cleanup_close_ int fd = make_content("f", SIZE, 1);
@@ -783,6 +806,7 @@ int main(void)
 		without_a_row_nothing_is_shared,
 		blob_goes_with_its_last_stub,
 		garbage_of_an_earlier_process_goes,
+		garbage_stays_until_the_disk_has_the_reason,
 		nothing_is_garbage_before_the_walk_has_ended,
 		nothing_is_wrong_after_sharing,
 		wrong_files_are_found_and_repaired,
