@@ -253,6 +253,7 @@ static void make_harmless(struct archive_entry *e)
 	archive_entry_set_fflags(e, 0, 0);
 }
 
+/* What libarchive calls a warning here is lost content: a write that failed, as on a full store, or one cut short. */
 static int copy_content(struct importer *x, const char *path)
 {
 	const void *block;
@@ -264,9 +265,9 @@ static int copy_content(struct importer *x, const char *path)
 
 		if (got == ARCHIVE_EOF)
 			return 0;
-		if (got < ARCHIVE_WARN)
+		if (got != ARCHIVE_OK)
 			return fails(x->in, path);
-		if (archive_write_data_block(x->disk, block, size, offset) < ARCHIVE_WARN)
+		if (archive_write_data_block(x->disk, block, size, offset) != ARCHIVE_OK)
 			return fails(x->disk, path);
 		x->sums.bytes += size;
 		progress_at(&x->progress, x->sums.bytes);

@@ -123,6 +123,15 @@ expect_fail "$BATON" import 6001 -i half.tar 2>/dev/null
 expect_fail [ -e "$MNT/.baton/executions/6001" ]
 expect_eq "baton: export 6002: Write error: No space left on device" "$(LC_ALL=C "$BATON" export 6002 2>&1 >/dev/full)"
 
+# What cannot be written is an error, with or without --merge, and nothing is left of it.
+for option in --force --merge; do
+	said=$(LC_ALL=C bash -c 'trap "" XFSZ && ulimit -f 100 && exec "$0" "$@"' "$BATON" import 6001 $option -i 4711.tar 2>&1)
+	expect_eq 1 $? "exit status of an import that cannot write"
+	expect_match ': Write failed: File too large$' "$said"
+	expect_eq "" "$(find "$MNT/6001" -size +99k 2>/dev/null)" "what is left"
+	"$BATON" release 6001 >/dev/null 2>&1
+done
+
 # Nor is anything left of what was interrupted: nothing at all of an import, of a merge only what is whole. What SIGKILL
 # has left tells that it is not.
 mkfifo halves
