@@ -147,7 +147,7 @@ static int sums_add(void *arg, struct execution *e)
 		return 0;
 	s->executions++;
 	s->pinned += info.pinned;
-	s->bytes += info.bytes;
+	s->bytes = MIN_OF(s->bytes + info.bytes, (uint64_t)INT64_MAX); /* none has more */
 	s->files += info.files;
 	s->open += info.open;
 	return 0;

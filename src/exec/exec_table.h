@@ -38,6 +38,9 @@ struct exec_table {
 /* What the ledger has before the ID of a LIFETIME_EXTERNAL, which may be that of another execution, too. */
 #define EXEC_ROW_EXTERNAL RULE_N8N "/"
 
+/* It has so many bytes now, as the rows say, not `before`. */
+void exec_correct_bytes(struct execution *e, int64_t before, uint64_t bytes);
+
 /* Write the whole row. The caller holds e->lock. */
 void exec_save_locked(struct exec_table *t, struct execution *e);
 

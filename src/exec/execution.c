@@ -127,7 +127,19 @@ void exec_closed(struct execution *e)
 void exec_account(struct execution *e, int64_t files, int64_t bytes)
 {
 	atomic_fetch_add(&e->files, (uint64_t)files);
-	atomic_fetch_add(&e->bytes, (uint64_t)bytes);
+	if (size_sum_add(&e->bytes, bytes)) /* how much it is is known to the rows only */
+		atomic_store(&e->recount, true);
+}
+
+void exec_correct_bytes(struct execution *e, int64_t before, uint64_t bytes)
+{
+	int64_t more;
+
+	if (bytes == INT64_MAX || before == INT64_MAX || before == INT64_MIN ||
+	    __builtin_sub_overflow((int64_t)bytes, before, &more))
+		size_sum_set(&e->bytes, (int64_t)bytes);
+	else
+		(void)!size_sum_add(&e->bytes, more);
 }
 
 uint64_t exec_number(struct execution *e)
@@ -223,8 +235,8 @@ void exec_describe_locked(struct exec_table *t, struct execution *e, struct ledg
 		.activity_real_ns = exec_mono_to_real_ns(atomic_load(&e->activity_mono_ns)),
 		.released_real_ns = clock_ns(CLOCK_REALTIME),
 		.ttl_ns = e->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(t) : e->ttl_ns,
-		.bytes = atomic_load(&e->bytes),
-		.files = atomic_load(&e->files),
+		.bytes = (uint64_t)MAX_OF(size_sum_get(&e->bytes), INT64_C(0)),
+		.files = (uint64_t)MAX_OF((int64_t)atomic_load(&e->files), INT64_C(0)),
 	};
 	memcpy(ret->id, e->id, sizeof(ret->id));
 }
@@ -246,7 +258,7 @@ void exec_deactivate_locked(struct exec_table *t, struct execution *e, enum ledg
 	e->pinned = false;
 	/* What has a name elsewhere, or is just being made, is accounted for here until that ends. */
 	if ((int64_t)atomic_load(&e->files) <= 0) {
-		atomic_store(&e->bytes, 0);
+		size_sum_set(&e->bytes, 0);
 		atomic_store(&e->files, 0);
 	}
 	atomic_store(&e->state, EXEC_VIRTUAL);
@@ -266,8 +278,8 @@ void exec_info(struct exec_table *t, struct execution *e, struct exec_info *ret)
 		.ttl_ns = e->ttl_ns == LEDGER_TTL_DEFAULT ? exec_default_ttl(t) : e->ttl_ns,
 		.expires_real_ns = INT64_MAX,
 		.pinned = e->pinned,
-		.bytes = atomic_load(&e->bytes),
-		.files = atomic_load(&e->files),
+		.bytes = (uint64_t)MAX_OF(size_sum_get(&e->bytes), INT64_C(0)),
+		.files = (uint64_t)MAX_OF((int64_t)atomic_load(&e->files), INT64_C(0)),
 		.limits = exec_limits_of(t, e),
 		.open = atomic_load(&e->open),
 	};

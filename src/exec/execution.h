@@ -24,6 +24,7 @@
 
 #include "exec/flats.h"
 #include "exec/rule.h"
+#include "exec/size_sum.h"
 #include "exec/viewer.h"
 #include "ledger/ledger.h"
 #include "store/handle.h"
@@ -57,9 +58,9 @@ struct execution {
 	_Atomic uint32_t open;		  /* open regular files */
 	_Atomic uint64_t events;	  /* counts activity: unchanged means nothing happened */
 	_Atomic int64_t activity_mono_ns; /* coarse clock */
-	_Atomic uint64_t bytes;
 	_Atomic uint64_t files;
-	_Atomic uint64_t
+	struct size_sum bytes;
+	struct size_sum
 		nameless_bytes; /* of files without a name that are open, with limit=strict */
 	_Atomic bool vacant;	/* its directory may be empty: see exec_vacate() */
 	_Atomic bool recount;	/* the sums may be wrong: the reaper takes them from the ledger */

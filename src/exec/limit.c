@@ -23,10 +23,14 @@ static uint64_t left(uint64_t limit, int64_t used)
 	return limit > (uint64_t)used ? limit - (uint64_t)used : 0;
 }
 
-static uint64_t bytes_left(const struct exec_limits *limits, const struct execution *e)
+static uint64_t bytes_left(const struct exec_limits *limits, struct execution *e)
 {
-	return left(limits->bytes,
-		    (int64_t)(atomic_load(&e->bytes) + atomic_load(&e->nameless_bytes)));
+	int64_t used;
+
+	if (__builtin_add_overflow(size_sum_get(&e->bytes), size_sum_get(&e->nameless_bytes),
+				   &used))
+		used = INT64_MAX; /* what has no name is not below 0 */
+	return left(limits->bytes, used);
 }
 
 int exec_take(struct exec_table *t, struct execution *e, uint64_t files, uint64_t bytes)
@@ -57,7 +61,7 @@ uint64_t exec_take_some(struct exec_table *t, struct execution *e, uint64_t byte
 
 void exec_account_nameless(struct execution *e, int64_t bytes)
 {
-	atomic_fetch_add(&e->nameless_bytes, (uint64_t)bytes);
+	(void)!size_sum_add(&e->nameless_bytes, bytes);
 }
 
 bool exec_is_spent(struct exec_table *t, struct execution *e)

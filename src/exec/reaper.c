@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "exec/evict.h"
+#include "exec/exec_table.h"
 #include "exec/in_use.h"
 #include "exec/recover.h"
 #include "store/boot.h"
@@ -130,7 +131,7 @@ static void recount(struct reaper *r, struct execution *e)
 {
 	uint64_t number = exec_number(e);
 	uint64_t files_before;
-	uint64_t bytes_before;
+	int64_t bytes_before;
 	uint64_t files;
 	uint64_t bytes;
 
@@ -138,12 +139,14 @@ static void recount(struct reaper *r, struct execution *e)
 		return;
 	atomic_store(&e->recount, false);
 	files_before = atomic_load(&e->files);
-	bytes_before = atomic_load(&e->bytes);
+	bytes_before = size_sum_get(&e->bytes);
 	if (ledger_sync(r->ledger) < 0 || ledger_usage(r->ledger, number, &files, &bytes) < 0 ||
-	    atomic_load(&e->files) != files_before || atomic_load(&e->bytes) != bytes_before)
+	    atomic_load(&e->files) != files_before || size_sum_get(&e->bytes) != bytes_before) {
 		atomic_store(&e->recount, true); /* it is being used: later */
-	else
-		exec_account(e, (int64_t)(files - files_before), (int64_t)(bytes - bytes_before));
+		return;
+	}
+	exec_account(e, (int64_t)(files - files_before), 0);
+	exec_correct_bytes(e, bytes_before, bytes);
 }
 
 static void let_vanish(struct reaper *r, struct execution *e)

@@ -114,7 +114,7 @@ static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 
 static bool is_untouched(struct execution *e)
 {
-	return atomic_load(&e->files) == 0 && atomic_load(&e->bytes) == 0;
+	return atomic_load(&e->files) == 0 && size_sum_get(&e->bytes) == 0;
 }
 
 /*
@@ -131,10 +131,12 @@ static int add_usage(void *arg, struct execution *e)
 
 	if (!number || ledger_usage(rc->ledger, number, &files, &bytes) < 0)
 		return 0;
-	if (untouched && is_untouched(e)) /* a row comes after its counting */
-		exec_account(e, (int64_t)files, (int64_t)bytes);
-	else
+	if (untouched && is_untouched(e)) { /* a row comes after its counting */
+		exec_account(e, (int64_t)files, 0);
+		exec_correct_bytes(e, 0, bytes);
+	} else {
 		atomic_store(&e->recount, true);
+	}
 	return 0;
 }
 

@@ -92,7 +92,8 @@ static int tally_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	found = bsearch(&key, t->items, t->n, sizeof(key), compare_tallies);
 	if (found) {
 		found->files++;
-		found->bytes += w->st->st_size;
+		if (__builtin_add_overflow(found->bytes, w->st->st_size, &found->bytes))
+			found->bytes = INT64_MAX;
 	}
 	return 0;
 }

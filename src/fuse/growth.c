@@ -104,7 +104,7 @@ bool growth_wait(int round)
 static bool wait_for_closes(struct fs *fs, struct inode *inode, int round)
 {
 	struct execution *e = node_exec(fs, inode);
-	bool may = atomic_load(&e->nameless_bytes) > 0;
+	bool may = size_sum_get(&e->nameless_bytes) > 0;
 
 	exec_unref(fs->execs, e);
 	return may && growth_wait(round);

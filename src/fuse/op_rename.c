@@ -260,7 +260,8 @@ static int sum_entry(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	(void)ret_tag;
 	if (S_ISREG(w->st->st_mode)) {
 		sum->files++;
-		sum->bytes += (uint64_t)w->st->st_size;
+		sum->bytes = MIN_OF(sum->bytes + (uint64_t)w->st->st_size,
+				    (uint64_t)INT64_MAX); /* none has more */
 	}
 	return 0;
 }

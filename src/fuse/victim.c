@@ -64,7 +64,7 @@ void victim_uncharge(struct fs *fs, struct execution *e, uint64_t ino, uint64_t 
 {
 	exec_account(e, -1, -(int64_t)size_bytes);
 	/* It was charged to one that is over, and forgotten meanwhile. Or the sums are not known yet: no harm. */
-	if ((int64_t)atomic_load(&e->files) < 0 || (int64_t)atomic_load(&e->bytes) < 0)
+	if ((int64_t)atomic_load(&e->files) < 0 || size_sum_get(&e->bytes) < 0)
 		atomic_store(&e->recount, true);
 	ledger_file_gone(fs->ledger, ino);
 }

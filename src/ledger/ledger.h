@@ -273,7 +273,7 @@ int ledger_each_release(struct ledger *l, const char *id, uint32_t max,
 			int (*each)(void *arg, const struct ledger_release *r), void *arg)
 	WARN_UNUSED;
 
-/* Sums of the file rows of one execution. */
+/* Sums of the file rows of one execution; *ret_bytes is INT64_MAX if there are more. */
 int ledger_usage(struct ledger *l, uint64_t number, uint64_t *ret_files, uint64_t *ret_bytes)
 	WARN_UNUSED;
 

@@ -456,15 +456,15 @@ int query_filled_files_of(struct query *q, const struct query_filled_of *which,
 
 /* ---- sums ---- */
 
-/* high * 2^20 + low, at most UINT64_MAX: see STMT_USAGE. */
+/* high * 2^20 + low, at most INT64_MAX: see STMT_USAGE. */
 static uint64_t join_sums(int64_t high, int64_t low)
 {
-	uint64_t bytes;
+	int64_t bytes;
 
-	if (__builtin_mul_overflow((uint64_t)high, UINT64_C(1) << 20, &bytes) ||
-	    __builtin_add_overflow(bytes, (uint64_t)low, &bytes))
-		return UINT64_MAX;
-	return bytes;
+	if (__builtin_mul_overflow(high, INT64_C(1) << 20, &bytes) ||
+	    __builtin_add_overflow(bytes, low, &bytes))
+		return INT64_MAX;
+	return (uint64_t)bytes;
 }
 
 int query_usage(struct query *q, uint64_t number, uint64_t *ret_files, uint64_t *ret_bytes)

@@ -264,9 +264,9 @@ START_TEST(does_not_join_beside_another)
 
 	ck_assert_int_eq(make_stub(), 0);
 	inode->nopen++;
-	bytes = (int64_t)atomic_load(&inode->exec->bytes);
+	bytes = size_sum_get(&inode->exec->bytes);
 	ck_assert_int_eq(own(false), -ESTALE);
-	ck_assert_int_eq((int64_t)atomic_load(&inode->exec->bytes), bytes - SIZE);
+	ck_assert_int_eq(size_sum_get(&inode->exec->bytes), bytes - SIZE);
 	inode->nopen--;
 	other = know("f");
 	ck_assert_ptr_ne(other, inode);

@@ -44,7 +44,7 @@ static int count_one(void *arg, struct execution *e)
 static bool is_third(void *arg, struct execution *e)
 {
 	(void)arg;
-	return atomic_load(&e->bytes) == 3;
+	return size_sum_get(&e->bytes) == 3;
 }
 
 static int count_third(void *arg, struct execution *e)

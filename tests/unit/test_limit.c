@@ -31,7 +31,7 @@ START_TEST(all_or_nothing)
 	ck_assert_int_eq(exec_take(fix.execs, e, 1, 401), -EDQUOT);
 	ck_assert_int_eq(exec_take(fix.execs, e, 2, 0), -EDQUOT);
 	ck_assert_uint_eq(e->files, 1);
-	ck_assert_uint_eq(e->bytes, 600);
+	ck_assert_uint_eq(size_sum_get(&e->bytes), 600);
 	ck_assert(!exec_is_spent(fix.execs, e));
 	ck_assert_int_eq(exec_take(fix.execs, e, 1, 400), 0);
 	ck_assert(exec_is_spent(fix.execs, e));
@@ -45,8 +45,8 @@ START_TEST(as_much_as_there_is)
 	ck_assert_uint_eq(exec_take_some(fix.execs, e, 700, false), 700);
 	ck_assert_uint_eq(exec_take_some(fix.execs, e, 700, true), 300);
 	ck_assert_uint_eq(exec_take_some(fix.execs, e, 1, false), 0);
-	ck_assert_uint_eq(e->bytes, 700);
-	ck_assert_uint_eq(e->nameless_bytes, 300);
+	ck_assert_uint_eq(size_sum_get(&e->bytes), 700);
+	ck_assert_uint_eq(size_sum_get(&e->nameless_bytes), 300);
 	exec_account_nameless(e, -300);
 	ck_assert_uint_eq(exec_take_some(fix.execs, e, 700, false), 300);
 }
@@ -59,6 +59,31 @@ START_TEST(less_than_nothing_is_no_room_more)
 	ck_assert_int_eq(exec_take(fix.execs, e, 3, 0), -EDQUOT);
 	ck_assert_int_eq(exec_take(fix.execs, e, 0, 1001), -EDQUOT);
 	ck_assert_int_eq(exec_take(fix.execs, e, 2, 1000), 0);
+}
+END_TEST
+
+/* Sparse files: two of them have more than an int64_t holds. */
+START_TEST(more_than_can_be_told_is_over_the_limit)
+{
+	struct exec_info info;
+
+	for (int i = 0; i < 3; i++) {
+		exec_account(e, 1, INT64_MAX);
+		ck_assert(exec_is_spent(fix.execs, e));
+		exec_info(fix.execs, e, &info);
+		ck_assert_uint_eq(info.bytes, INT64_MAX);
+	}
+	ck_assert_int_eq(exec_take(fix.execs, e, 0, 1), -EDQUOT);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(exec_is_spent(fix.execs, e));
+		exec_account(e, -1, -INT64_MAX);
+	}
+	ck_assert_int_eq(exec_take(fix.execs, e, 0, 1000), 0);
+	exec_account_nameless(e, INT64_MAX);
+	ck_assert(exec_is_spent(fix.execs, e));
+	exec_account_nameless(e, -INT64_MAX);
+	exec_account(e, 0, -1000);
+	ck_assert(!exec_is_spent(fix.execs, e));
 }
 END_TEST
 
@@ -102,7 +127,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		all_or_nothing,	  as_much_as_there_is,	less_than_nothing_is_no_room_more,
-		others_have_none, changed_while_in_use,
+		others_have_none, changed_while_in_use, more_than_can_be_told_is_over_the_limit,
 	};
 
 	return RUN_TESTS("limit", tests, setup, teardown);
