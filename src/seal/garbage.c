@@ -142,6 +142,7 @@ int garbage_collect(struct blobs *blobs, struct ledger *ledger, bool remove, str
 	*ret = (struct garbage){ 0 };
 	ledger_stats(ledger, &stats);
 	c.agrees = stats.agrees;
+	FAULT_WAIT("garbage-looks");
 	c.task = task_begin(tasks, "contents", "contents", tasks ? blob_count(blobs) : 0);
 	r = blob_each(blobs, look, &c);
 	task_end(c.task);
