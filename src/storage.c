@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,12 @@
 
 /* How often the lock of a store is tried that a daemon which is going down still has. */
 #define STORE_POLL_NS (20 * NS_PER_MS)
+
+/*
+ * How long the ledger of a worker that is gone is waited for, if another program keeps it from being written. Source: longer
+ * than such a program takes to copy or to vacuum one; whoever uses the mount waits, and would lose it.
+ */
+#define LEDGER_WAIT_NS (60 * NS_PER_S)
 
 /* Whether `path` is `dir` or below it; both absolute and resolved. */
 static bool is_below(const char *path, const char *dir)
@@ -188,6 +195,43 @@ int storage_open(struct daemon *d)
 	return r;
 }
 
+static int try_ledger(struct daemon *d, const char *path, const struct boot_time *boot)
+{
+	const struct ledger_time time = {
+		.base_ns = boot->base_ns,
+		.goes_on = boot->goes_on,
+		.last_ns = boot->last_ns,
+	};
+
+	return d->takeovers > 0 ? ledger_reopen(path, &time, &d->ledger, &d->ledger_state)
+				: ledger_open(path, &time, &d->ledger, &d->ledger_state);
+}
+
+/* SIGTERM and SIGINT are blocked until somebody waits for them. */
+static bool is_to_end(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+/* Another program writes to it: sqlite3(1), say, or has begun to and left it at that. */
+static int wait_for_ledger(struct daemon *d, const char *path, const struct boot_time *boot)
+{
+	int64_t end = clock_mono_ns() + (d->takeovers > 0 ? LEDGER_WAIT_NS : UNMOUNT_WAIT_NS);
+	struct timespec ts = { .tv_nsec = STORE_POLL_NS };
+	int r = -EBUSY;
+
+	log_warning("store %s: another program writes to ledger.db; waiting for it", d->store.path);
+	sdnotify("STATUS=waiting for another program that writes to the ledger");
+	while (r == -EBUSY && clock_mono_ns() < end && !is_to_end()) {
+		(void)nanosleep(&ts, NULL);
+		r = try_ledger(d, path, boot);
+	}
+	return r;
+}
+
 static int open_ledger(struct daemon *d, const struct boot_time *boot)
 {
 	static const char *const texts[] = {
@@ -196,19 +240,19 @@ static int open_ledger(struct daemon *d, const struct boot_time *boot)
 		[LEDGER_REPLACED] =
 			"the ledger was damaged and is set aside; building it anew from the tree",
 	};
-	const struct ledger_time time = {
-		.base_ns = boot->base_ns,
-		.goes_on = boot->goes_on,
-		.last_ns = boot->last_ns,
-	};
 	_cleanup_free_ char *path = NULL;
 	int r;
 
 	if (asprintf(&path, "%s/ledger.db", d->store.path) < 0)
 		return -ENOMEM;
-	r = d->takeovers > 0 ? ledger_reopen(path, &time, &d->ledger, &d->ledger_state)
-			     : ledger_open(path, &time, &d->ledger, &d->ledger_state);
-	if (r == -EPROTONOSUPPORT)
+	r = try_ledger(d, path, boot);
+	if (r == -EBUSY)
+		r = wait_for_ledger(d, path, boot);
+	if (r == -EBUSY)
+		log_error(
+			"store %s: another program writes to ledger.db and does not end that; end it",
+			d->store.path);
+	else if (r == -EPROTONOSUPPORT)
 		log_error("store %s: its ledger was written by a newer batonfs; use that one",
 			  d->store.path);
 	else if (r < 0 && r != -ENOSPC)
