@@ -48,6 +48,14 @@ static int64_t real_ns(const struct timespec *ts)
 	return ts->tv_sec * NS_PER_S + ts->tv_nsec;
 }
 
+/* A time of the future is somebody's choice, or a clock's that has been set back: it says nothing. */
+static bool is_young(const struct file *f, const struct timespec *changed)
+{
+	int64_t ns = real_ns(changed);
+
+	return ns > f->s->idle_since_real_ns && ns <= clock_ns(CLOCK_REALTIME);
+}
+
 /* Before it is opened here, which would refuse the lease. */
 static int check_unused(const struct file *f)
 {
@@ -75,8 +83,7 @@ static int look(struct file *f, struct spill_result *result)
 	if (st.st_nlink > 1 || f->bytes < STUB_MIN || f->stored_bytes < STUB_MIN ||
 	    stub_get(f->fd, f->bytes, &name) == 0)
 		return -ENODATA;
-	result->young =
-		MAX_OF(real_ns(&st.st_mtim), real_ns(&st.st_ctim)) > f->s->idle_since_real_ns;
+	result->young = is_young(f, &st.st_mtim) || is_young(f, &st.st_ctim);
 	return result->young ? -EBUSY : 0;
 }
 

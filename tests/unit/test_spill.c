@@ -317,6 +317,22 @@ START_TEST(what_was_just_written_stays_for_a_moment)
 }
 END_TEST
 
+/* As copied from a machine whose clock is ahead. */
+START_TEST(what_says_that_it_was_written_tomorrow_moves)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct spill_result r;
+	struct stat st;
+
+	add(SIZE);
+	times[1].tv_sec = (time_t)(clock_real_ns() / NS_PER_S) + 86400;
+	ck_assert_int_eq(utimensat(store.tree_fd, "f", times, 0), 0);
+	ck_assert_int_eq(fstatat(store.tree_fd, "f", &st, 0), 0);
+	how.idle_since_real_ns = st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec;
+	ck_assert_int_eq(spill_it(&r), 0);
+}
+END_TEST
+
 /* However far it has come: whoever opens it does not wait, and it stays. */
 START_TEST(who_opens_it_meanwhile_stops_it)
 {
@@ -419,6 +435,7 @@ int main(void)
 		what_gives_nothing_stays,
 		what_is_in_use_stays,
 		what_was_just_written_stays_for_a_moment,
+		what_says_that_it_was_written_tomorrow_moves,
 		who_opens_it_meanwhile_stops_it,
 		it_is_given_up_at_the_end,
 		a_blob_moves_with_all_its_stubs,
