@@ -110,10 +110,14 @@ enum baton_exit cmd_top(const struct invocation *inv)
 			  "table");
 		return BATON_USAGE;
 	}
-	if (client_open(inv->mount_arg, &c) < 0 || top_read(&t, &c) < 0)
+	if (client_open(inv->mount_arg, &c) < 0)
 		return BATON_FAILED;
-	r = batch ? print_moments(&t, &c, inv, &wishes) : top_screen_run(&t, &c, &wishes);
+	r = top_read(&t, &c);
+	if (r == 0)
+		r = batch ? print_moments(&t, &c, inv, &wishes) : top_screen_run(&t, &c, &wishes);
 	if (r == -ENOTTY)
 		say_error("top: this terminal (TERM) cannot do it: use --batch");
+	else if (r < 0)
+		top_complain(&c, r); /* not on its screen, which is gone now */
 	return r < 0 ? BATON_FAILED : BATON_OK;
 }

@@ -192,12 +192,16 @@ int top_read(struct top *t, const struct client *c)
 	if (r == 0)
 		r = top_set(t, TAKE_PTR(status), TAKE_PTR(executions), metrics, clock_mono_ns(),
 			    (double)clock_real_ns() / NS_PER_S);
-	if (r == -ENOTCONN)
-		say_error("top: the daemon of %s is gone: unmount it and mount again", c->path);
-	else if (r < 0)
-		say_error("top: %s: %s", c->path,
-			  r == -EBADMSG ? "its answer is no JSON object" : strerror(-r));
 	return r;
+}
+
+void top_complain(const struct client *c, int err)
+{
+	if (err == -ENOTCONN)
+		say_error("top: the daemon of %s is gone: unmount it and mount again", c->path);
+	else
+		say_error("top: %s: %s", c->path,
+			  err == -EBADMSG ? "its answer is no JSON object" : strerror(-err));
 }
 
 /* ---- order ---- */

@@ -71,8 +71,11 @@ struct top {
 /* All bytes 0 is an empty one. */
 void top_done(struct top *t);
 
-/* The next moment. On failure, which is complained of, *t is as before. 0 or -errno. */
+/* The next moment. On failure *t is as before. 0 or -errno. */
 int top_read(struct top *t, const struct client *c) WARN_UNUSED;
+
+/* Print why top_read() failed. */
+void top_complain(const struct client *c, int err);
 
 /* For top_read(), and for tests: out of what the mount says at a time. Takes the objects over. 0, -ENOMEM. */
 int top_set(struct top *t, json_t *status, json_t *executions, const char *metrics, int64_t mono_ns,

@@ -335,6 +335,8 @@ static void keys_until(struct screen *s, int64_t due_mono_ns)
 		draw(s);
 		wtimeout(stdscr, (int)MIN_OF((due_mono_ns - now) / NS_PER_MS + 1, INT64_C(1000)));
 		key = wgetch(stdscr);
+		if (key == ERR && !isatty(STDIN_FILENO))
+			s->end = true; /* the terminal is gone, and SIGHUP is ignored */
 		if (key == ERR || key == KEY_RESIZE)
 			continue;
 		handle_key(s, key);

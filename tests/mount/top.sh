@@ -89,4 +89,11 @@ terminal resize-window -t 0 -x 80 -y 24
 wait_until 10 shows '^4712 .* 293 KiB '
 keys q
 wait_until 10 shows 'status 0'
+
+# What ends it is said where it can be seen.
+terminal respawn-pane -k -t 0 "$BATON top -d 200ms; echo status \$?; cat"
+wait_until 10 shows '^4712'
+kill_batonfs
+wait_until 10 shows 'status 1'
+expect shows 'baton: top: the daemon of'
 terminal kill-server
