@@ -137,7 +137,7 @@ static void check_mount(struct doctor *d, const char *path, int r)
 		report_status(d, path, status);
 	else if (r == -ENOTCONN)
 		doctor_report(d, "mount", LEVEL_FAIL, "every access fails",
-			      "fusermount3 -u, then mount again", "%s: the daemon is gone", path);
+			      "umount, then mount again", "%s: the daemon is gone", path);
 	else if (r == -ETIMEDOUT)
 		doctor_report(
 			d, "mount", LEVEL_FAIL, "whoever uses it waits, and may not even be killed",
