@@ -24,5 +24,5 @@ grep -q "mounted there already" "$WORK/second.log" || fail "it said: $(cat "$WOR
 expect_eq again "$(cat "$MNT/1/file")"
 
 pid=$(status 'd["pid"]')
-expect fusermount3 -u "$MNT"
+wait_until 10 fusermount3 -u "$MNT"
 wait_until 10 gone "$pid"

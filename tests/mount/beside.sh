@@ -45,4 +45,4 @@ expect work
 wait_until 60 as_before
 kill "${loops[@]}"
 wait "${loops[@]}" 2>/dev/null
-expect fusermount3 -u "$MNT"
+wait_until 10 fusermount3 -u "$MNT"

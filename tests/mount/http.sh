@@ -221,7 +221,7 @@ except OSError: pass' "$where" &
 asking=$!
 wait_until 10 is_healthy
 pid=$(server)
-expect fusermount3 -u "$MNT"
+wait_until 10 fusermount3 -u "$MNT"
 wait_until 10 gone "$pid"
 wait_until 10 gone "$(daemon_pid)"
 wait "$asking"

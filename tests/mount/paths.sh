@@ -11,7 +11,7 @@ STORE=plain MNT=at
 echo x >at/4711_x || fail "relative"
 expect_eq x "$(cat plain/tree/4711_x)"
 expect_eq "$WORK/at" "$(python3 -c 'import json; print(json.load(open("at/.baton/status.json"))["mountpoint"])')"
-expect fusermount3 -u at
+wait_until 10 fusermount3 -u at
 
 for name in "two words" "a,b" 'back\slash' 'quo"te' "x=y" 'new
 line' 'ünicode' '-dash' 'fsname=x,rw' '%s%n'; do
@@ -26,7 +26,7 @@ line' 'ünicode' '-dash' 'fsname=x,rw' '%s%n'; do
 s = json.load(open(sys.argv[1] + "/.baton/status.json"))
 sys.exit(s["mountpoint"] != os.path.abspath(sys.argv[1]) or s["store"] != os.path.abspath(sys.argv[2]))' "m $name" "s $name" ||
 		fail "status of: $name: $(cat "m $name/.baton/status.json")"
-	expect fusermount3 -u "m $name"
+	wait_until 10 fusermount3 -u "m $name"
 	"$BATONFS" "$WORK/$name" "$WORK/m $name" >>daemon.log 2>&1 || fail "cannot mount the store: $name"
-	expect fusermount3 -u "m $name"
+	wait_until 10 fusermount3 -u "m $name"
 done

@@ -54,4 +54,4 @@ for _ in range(60):  # rounds of 50, at most
         sys.exit(0)
 sys.exit(f"of 3000 closes {refreshed() - before} were followed by a look at the attributes")
 END
-expect fusermount3 -u "$MNT"
+wait_until 10 fusermount3 -u "$MNT"

@@ -11,7 +11,7 @@ for round in $(seq 20); do
 	for i in $(seq 50); do
 		echo "$round" >"$MNT/$round/$i"
 	done
-	expect fusermount3 -u "$MNT"
+	wait_until 10 fusermount3 -u "$MNT"
 done
 mount_batonfs
 expect_eq "50" "$(cat "$MNT/20/"* | grep -c 20)"
@@ -31,7 +31,7 @@ mount_batonfs
 first=$(daemon_pid)
 expect kill -STOP "$first"
 wait_until 10 stopped "$first"
-expect fusermount3 -uz "$MNT"
+wait_until 10 fusermount3 -uz "$MNT"
 "$BATONFS" "$STORE" "$MNT" 2>"$WORK/said" &
 second=$!
 wait_until 10 grep -q "is going down; waiting for it" "$WORK/said"
@@ -40,7 +40,7 @@ expect wait $second
 expect_eq 20 "$(cat "$MNT/20/1")"
 unset "mount_pid[$MNT]"
 second=$(status 'd["pid"]')
-expect fusermount3 -u "$MNT"
+wait_until 10 fusermount3 -u "$MNT"
 wait_until 10 gone "$second"
 grep -q "error: " "$WORK/said" && fail "it said: $(cat "$WORK/said")"
 
