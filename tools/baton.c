@@ -33,7 +33,8 @@ static const struct command commands[] = {
 	  1, 1, cmd_ref },
 	{ "verify", "REFERENCE|-", "check that a reference names the file it was made of",
 	  "REFERENCE is what `baton ref` prints; - reads it from standard input. The file must be there,\n"
-	  "of the size and with the hash of the content that the reference says.\n",
+	  "of the size and with the hash of the content that the reference says. Exits 1 if it is not so,\n"
+	  "3 if that could not be found out: the daemon is gone, or the file is open for writing.\n",
 	  1, 1, cmd_verify },
 	{ "put", "ID PATH|- [NAME]", "copy a file into an execution, and print its reference",
 	  "- reads standard input, and needs a NAME. The file appears when it is complete.\n", 2, 3,
@@ -170,7 +171,8 @@ static enum baton_exit help_all(void)
 	(void)printf("  %-33s %s\n", "help [COMMAND]", "show this, or the help of a command");
 	(void)printf("\nOptions:\n");
 	print_options(NULL);
-	(void)printf("\nExits 0 on success, 1 on failure, 2 on wrong usage. Manual: man baton\n");
+	(void)printf(
+		"\nExits 0 on success, 1 on failure, 2 on wrong usage, 3 see verify. Manual: man baton\n");
 	return BATON_OK;
 }
 

@@ -14,6 +14,7 @@ enum baton_exit {
 	BATON_OK = 0,
 	BATON_FAILED = 1,
 	BATON_USAGE = 2,
+	BATON_UNKNOWN = 3, /* a reference could not be checked */
 };
 
 /* More than any command has. */

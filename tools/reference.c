@@ -38,6 +38,14 @@ static enum baton_exit fails(const char *command, const char *path, const char *
 	return BATON_FAILED;
 }
 
+/* It may be so all the same. Of a path that leads nowhere it is known. */
+static enum baton_exit cannot_tell(const char *command, const char *path, int err)
+{
+	enum baton_exit code = fails(command, path, strerror(err));
+
+	return err == ENOENT || err == ENOTDIR ? code : BATON_UNKNOWN;
+}
+
 /* Other filesystems know no attribute of an execution; a path may lead there when nothing is mounted. */
 static bool is_on_batonfs(const char *path)
 {
@@ -53,7 +61,7 @@ static enum baton_exit check_file(const char *command, const char *path, const j
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return fails(command, path, strerror(errno));
+		return cannot_tell(command, path, errno);
 	if (!S_ISREG(st.st_mode))
 		return fails(command, path, "not a regular file");
 	if (!is_on_batonfs(path))
@@ -108,10 +116,12 @@ static enum baton_exit check_hash(const char *command, const char *path, const c
 	ssize_t n;
 
 	n = reference_ask_hash(path, hash, sizeof(hash) - 1);
-	if (n < 0 && errno == ENODATA)
-		return fails(command, path, "open for writing: its content may still change");
+	if (n < 0 && errno == ENODATA) {
+		(void)fails(command, path, "open for writing: its content may still change");
+		return BATON_UNKNOWN;
+	}
 	if (n < 0)
-		return fails(command, path, strerror(errno));
+		return cannot_tell(command, path, errno);
 	hash[n] = '\0';
 	if (strcmp(hash, expected) == 0)
 		return BATON_OK;

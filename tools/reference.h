@@ -14,7 +14,10 @@
 /* From an argument, or from standard input if that is "-". Or what is wrong has been printed, in `command`'s name. */
 enum baton_exit reference_parse(const char *command, const char *arg, json_t **ret);
 
-/* The file is there, on a batonfs, of that size, with that hash if there is one. Else it has been printed. */
+/*
+ * The file is there, on a batonfs, of that size, with that hash if there is one. Else it has been printed: BATON_FAILED, it is
+ * not so; BATON_UNKNOWN, it could not be found out.
+ */
 enum baton_exit reference_check(const char *command, const json_t *ref);
 
 /* As getxattr(2) of user.baton.xxh3, which waits for it; a terminal sees that it does. */

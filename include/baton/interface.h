@@ -65,20 +65,21 @@
  *                     "owner":{...},"by":{...} or null,"bytes":...,"files":...}, newest first]}
  *   status.json    {"version":"0.1.0","mountpoint":"/data/tmp","store":"/var/lib/batonfs"|"memory",
  *                   "pid":1234 (the guardian's, if there is one),"worker":1235 (who serves),
- *                   "takeover":true,"takeover_why":"" or why nobody takes over from who serves,"takeovers":0,"upgrades":0,"started":...,"passthrough":true,"passthrough_why":"" or why not,
+ *                   "takeover":true,"takeover_why":"" or why nobody takes over from who serves,"takeovers":0,"hung":0 (of these, killed by the watchdog),"upgrades":0,"started":...,"passthrough":true,"passthrough_why":"" or why not,
  *                   "filesystem":"tmpfs"|"ext4"|...,"hugepages":"within_size"|"",
  *                   "ttl":3600.0 or null,"autodir":true,"threads":4,
- *                   "executions":2,"bytes":...,"files":...,"open":0,
- *                   "size":...,"free":...,"inodes_known":...,"trash":0,
+ *                   "executions":2,"bytes":...,"files":...,"open":0,"slow":requests that took longer than option slow says,
+ *                   "size":...,"free":...,"inodes_known":...,"control_nodes_known":... (of .baton),"trash":0,
  *                   "requests":{"lookup":1,...},"opens":{"passthrough":1,"daemon":0},
  *                   "refreshed":0,
  *                   "ledger":{"state":"clean"|"unclean"|"new"|"replaced","set_aside":"","events":..,
- *                             "commits":..,"waits":..,"lost":..,"error":""},
+ *                             "commits":..,"waits":..,"lost":..,"queued":..,"error":""},
  *                   "room":{"high":"90%"|"2.00 GiB"|"never","low":..,"evicted":executions,
  *                           "evicted_files":..,"evicted_bytes":..},
  *                   "spill":null or {"directory":"..","filesystem":"ext4"|...,"contents":.. and
  *                            "bytes":.. that are there,"free":.. for more,"moved":.. and "moved_bytes":.. of
- *                            memory since the start,"refused":times that it took nothing},
+ *                            memory since the start,"refused":times that it took nothing,"short":whether memory is short, so that new files
+ *                            begin there,"begun":contents that did},
  *                   "limits":{"bytes":.. or null,"files":.. or null,"limit":"open"|"strict"},
  *                   "seal":{"hugepages":"auto"|"always"|"off","collapsed":bytes,
  *                           "hashed_files":..,"hashed_bytes":..,"dropped":files}}

@@ -12,6 +12,8 @@ pid=$(daemon_pid)
 kill -9 "$pid"
 wait_until 10 gone "$pid"
 expect_errno ENOTCONN ls "$MNT"
+"$BATON" verify "{\"path\":\"$MNT/1/file\",\"size\":6}" 2>/dev/null
+expect_eq 3 $? "exit status of who cannot tell whether a file is what it was"
 
 ln -s "$(dirname "$MNT")" "$WORK/way"
 "$BATONFS" "$STORE" "$WORK/way/$(basename "$MNT")" ${OPTS:+-o "$OPTS"} 2>>"$WORK/daemon.log" ||
