@@ -80,7 +80,7 @@ int control_lookup(struct control *c, uid_t uid, uint64_t dir, const char *name,
 	struct view v = view_for(c, uid);
 	struct ctlnode_key parent;
 	struct ctlnode_key key;
-	struct stat st;
+	struct stat st = { 0 };
 	int r = ctlnode_find(c->nodes, dir, &parent);
 
 	if (r == 0)

@@ -32,11 +32,11 @@ static bool wants_all_rows(enum stmt_id id)
 	       id == STMT_SHARED_CLEAR || id == STMT_TIME_LATEST || id == STMT_TIME_EXECUTIONS;
 }
 
-/* The first entry of a partial index, which SQLite calls a scan of it. */
+/* The first entry of a partial index, which SQLite calls a scan of it; newer versions say USING COVERING INDEX. */
 static bool takes_first_of_index(enum stmt_id id, const char *detail)
 {
-	return (id == STMT_NEXT_OWN_TTL && strstr(detail, "USING INDEX file_own_ttl")) ||
-	       (id == STMT_NEXT_DEFAULT_TTL && strstr(detail, "USING INDEX file_default_ttl"));
+	return (id == STMT_NEXT_OWN_TTL && strstr(detail, " INDEX file_own_ttl")) ||
+	       (id == STMT_NEXT_DEFAULT_TTL && strstr(detail, " INDEX file_default_ttl"));
 }
 
 /* All of a partial index, likewise. */
