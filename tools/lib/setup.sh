@@ -18,7 +18,7 @@ setup_build=(build-essential:cc cmake:cmake ninja-build:ninja pkg-config:pkg-con
 setup_run=(mount:umount nodejs:node python3:python3)
 setup_test=(check fuse3:fusermount3 git:git attr:setfattr acl:setfacl e2fsprogs:mkfs.ext4
 	xfsprogs:mkfs.xfs sqlite3:sqlite3 strace:strace procps:pgrep systemd:systemd-analyze
-	python3-yaml tmux:tmux jq:jq)
+	python3-yaml tmux:tmux jq:jq iproute2:ip)
 # tests/lint/format.sh accepts only version 14, which other releases may not have.
 grep -q bookworm /etc/os-release && setup_test+=(clang-format-14:clang-format-14)
 # For tools/fuzz.
