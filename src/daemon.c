@@ -24,6 +24,7 @@
 #include "seal/seal.h"
 #include "status.h"
 #include "storage.h"
+#include "store/place.h"
 #include "store/room.h"
 #include "store/stub.h"
 #include "store/trash.h"
@@ -476,6 +477,8 @@ int daemon_take_down(struct daemon *d)
 	control_free(d->control);
 	exec_table_free(d->execs);
 	trash_free(d->trash);
+	if (d->ledger)
+		place_note(&d->store);
 	ledger_free(d->ledger);
 	if (d->store.path)
 		store_close(&d->store);

@@ -17,6 +17,7 @@
 #include "store/atime.h"
 #include "store/blob_away.h"
 #include "store/boot.h"
+#include "store/place.h"
 #include "store/reserve.h"
 #include "store/trash.h"
 #include "tuning.h"
@@ -264,6 +265,17 @@ static int open_ledger(struct daemon *d, const struct boot_time *boot)
 	return r;
 }
 
+/* What was closed in order agrees with the tree that it was closed with. */
+static void look_for_copy(struct daemon *d)
+{
+	if (d->ledger_state.state != LEDGER_CLEAN || d->takeovers > 0 || place_is_same(&d->store))
+		return;
+	log_notice(
+		"the store is a copy, or was last used by an older batonfs; checking the ledger against the tree");
+	d->ledger_state.state = LEDGER_UNCLEAN;
+	ledger_doubt(d->ledger);
+}
+
 /* What is left in the trash may be what the ledger has no room for. */
 int storage_open_ledger(struct daemon *d)
 {
@@ -291,5 +303,7 @@ int storage_open_ledger(struct daemon *d)
 			d->store.path, d->store.path);
 	else if (r == 0)
 		reserve_take(&d->store);
+	if (r == 0)
+		look_for_copy(d);
 	return r;
 }

@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# variants: ext4-on
+# A store that was copied file by file, where every file has another inode number, is looked through once: what the ledger
+# knew of numbers is not believed, and shared content stays as long as a file has it. One that was only moved is not.
+. "$TESTS/lib/mount.sh"
+
+are_shared() {
+	"$BATON" -m "$MNT" fsck | grep -q "^4 files, 4 of them share 2 contents: 0 problems$"
+}
+
+looked_through() {
+	grep -c "the store is a copy" "$WORK/daemon.log"
+}
+
+no_blobs() {
+	[ -z "$(ls "$STORE/blobs")" ]
+}
+
+mount_batonfs -o dedup_min=64K
+for i in 1 2; do
+	head -c 100000 /dev/urandom >"$WORK/data$i"
+	expect cp "$WORK/data$i" "$MNT/$i"
+	expect cp "$WORK/data$i" "$MNT/1$i"
+done
+(wait_until 20 are_shared) >/dev/null || fail "not shared: $("$BATON" -m "$MNT" fsck)"
+unmount_batonfs
+
+mv "$STORE" "$STORE.moved"
+STORE+=.moved
+mount_batonfs
+are_shared || fail "moved: $("$BATON" -m "$MNT" fsck)"
+unmount_batonfs
+expect_eq 0 "$(looked_through)" "times that it was looked through"
+
+expect cp -a "$STORE" "$STORE.copy"
+STORE+=.copy
+mount_batonfs
+(wait_until 10 are_shared) >/dev/null || fail "copied: $("$BATON" -m "$MNT" fsck)"
+unmount_batonfs
+mount_batonfs
+are_shared || fail "mounted again: $("$BATON" -m "$MNT" fsck)"
+expect_eq 1 "$(looked_through)" "times that it was looked through"
+rm "$MNT"/*/data?
+(wait_until 20 no_blobs) >/dev/null || fail "shared content is left"
+unmount_batonfs
