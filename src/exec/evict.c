@@ -99,7 +99,6 @@ struct pass {
 	struct candidate *items; /* owned, with the references */
 	size_t n;
 	size_t room;
-	uint64_t others; /* the number of `_` */
 	size_t gone;
 	size_t young;
 	bool shared;	     /* stubs have gone, so blobs may be garbage */
@@ -161,14 +160,12 @@ static int add_execution(void *arg, struct execution *e)
 	return 0;
 }
 
-/* A file of its own lifetime has no pin but "never"; and an empty one is a lock, which gives no room. */
+/* A file of its own lifetime has no pin but "never"; an empty one is a lock, which gives no room. */
 static int add_file(void *arg, const struct ledger_file *f)
 {
 	struct pass *p = arg;
 	struct candidate *c;
 
-	if (f->execution != p->others || f->size_bytes == 0)
-		return 0;
 	if (f->activity_ns > p->idle_since_ns) {
 		p->young++;
 		return 0;
@@ -195,9 +192,9 @@ static int collect(struct pass *p)
 	int r = exec_each_wanted(ev->table, may_go, add_execution, p);
 
 	if (r == 0 && others) {
-		p->others = exec_number(others);
 		(void)!ledger_sync(ev->ledger); /* on a full disk it cannot: then what it knew */
-		r = ledger_each_expired_file(ev->ledger, INT64_MAX, 0, FILES_PER_PASS, add_file, p);
+		r = ledger_each_idle_file(ev->ledger, exec_number(others), FILES_PER_PASS, add_file,
+					  p);
 	}
 	exec_unref(ev->table, others);
 	if (p->n > 0)

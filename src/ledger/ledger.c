@@ -488,6 +488,18 @@ int ledger_each_filled_file(struct ledger *l, uint64_t min_bytes, uint32_t max,
 	return query_each_expired_file(l->query, &which, each, arg);
 }
 
+int ledger_each_idle_file(struct ledger *l, uint64_t number, uint32_t max,
+			  int (*each)(void *arg, const struct ledger_file *f), void *arg)
+{
+	struct query_expired which = {
+		.now_ns = INT64_MAX,
+		.execution = number,
+		.max = max,
+	};
+
+	return number ? query_each_expired_file(l->query, &which, each, arg) : 0;
+}
+
 int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_ns)
 {
 	return query_next_file_expiry(l->query, default_ttl_ns, ret_ns);

@@ -265,6 +265,14 @@ int ledger_each_filled_file(struct ledger *l, uint64_t min_bytes, uint32_t max,
 			    int (*each)(void *arg, const struct ledger_file *f), void *arg)
 	WARN_UNUSED;
 
+/*
+ * Files of one execution with a lifetime of their own that ends, and with something in them: at most `max` of them, longest
+ * idle first, but for the ttl that some have of their own. Found by index.
+ */
+int ledger_each_idle_file(struct ledger *l, uint64_t number, uint32_t max,
+			  int (*each)(void *arg, const struct ledger_file *f), void *arg)
+	WARN_UNUSED;
+
 /* When, in the ledger's time, the next file with a lifetime of its own expires; INT64_MAX if none. */
 int ledger_next_file_expiry(struct ledger *l, int64_t default_ttl_ns, int64_t *ret_ns) WARN_UNUSED;
 

@@ -200,11 +200,15 @@ static int merge_expired(struct db *db, struct expiry_source *a, struct expiry_s
 static int collect_expired(struct query *q, const struct query_expired *which, struct rows *rows)
 {
 	LOCK_SCOPE(&q->lock);
-	bool filled = which->min_bytes > 0;
+	uint64_t more = which->min_bytes ? which->min_bytes : which->execution;
 	_cleanup_stmt_ sqlite3_stmt *own =
-		db_stmt(q->db, filled ? STMT_FILLED_OWN_TTL : STMT_EXPIRED_OWN_TTL);
+		db_stmt(q->db, which->min_bytes	  ? STMT_FILLED_OWN_TTL
+			       : which->execution ? STMT_IDLE_OWN_TTL
+						  : STMT_EXPIRED_OWN_TTL);
 	_cleanup_stmt_ sqlite3_stmt *def =
-		db_stmt(q->db, filled ? STMT_FILLED_DEFAULT_TTL : STMT_EXPIRED_DEFAULT_TTL);
+		db_stmt(q->db, which->min_bytes	  ? STMT_FILLED_DEFAULT_TTL
+			       : which->execution ? STMT_IDLE_DEFAULT_TTL
+						  : STMT_EXPIRED_DEFAULT_TTL);
 	struct expiry_source a = { .stmt = own };
 	struct expiry_source b = { .stmt = def, .shift_ns = which->default_ttl_ns };
 	bool never = which->default_ttl_ns == LEDGER_TTL_NEVER;
@@ -213,9 +217,9 @@ static int collect_expired(struct query *q, const struct query_expired *which, s
 	stmt_bind_i64(own, 2, which->max);
 	stmt_bind_i64(def, 1, add_saturated(which->now_ns, -which->default_ttl_ns));
 	stmt_bind_i64(def, 2, never ? 0 : which->max);
-	if (filled) {
-		stmt_bind_u64(own, 3, which->min_bytes);
-		stmt_bind_u64(def, 3, which->min_bytes);
+	if (more) {
+		stmt_bind_u64(own, 3, more);
+		stmt_bind_u64(def, 3, more);
 	}
 	return merge_expired(q->db, &a, &b, which->max, rows);
 }

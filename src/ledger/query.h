@@ -30,7 +30,9 @@ struct query_expired {
 	int64_t now_ns;
 	int64_t default_ttl_ns;
 	uint32_t max;
-	uint64_t min_bytes; /* not 0: see ledger_each_filled_file() */
+	/* One of them, if not 0: */
+	uint64_t min_bytes; /* see ledger_each_filled_file() */
+	uint64_t execution; /* see ledger_each_idle_file() */
 };
 
 int query_each_expired_file(struct query *q, const struct query_expired *which,

@@ -115,6 +115,15 @@ const char *const stmt_sql[STMT_MAX_] = {
 		"SELECT " FILE_COLUMNS ", activity_ns FROM file"
 		" WHERE " HAS_DEFAULT_TTL " AND activity_ns <= ?1 AND blob IS NULL"
 		" AND size_bytes >= ?3 ORDER BY activity_ns LIMIT ?2",
+	/* Those of one execution that have something in them. The sign: not by the index of executions. */
+	[STMT_IDLE_OWN_TTL] =
+		"SELECT " FILE_COLUMNS ", activity_ns + ttl_ns FROM file WHERE " HAS_OWN_TTL
+		" AND activity_ns + ttl_ns <= ?1 AND +execution = ?3 AND size_bytes > 0"
+		" ORDER BY activity_ns + ttl_ns LIMIT ?2",
+	[STMT_IDLE_DEFAULT_TTL] =
+		"SELECT " FILE_COLUMNS ", activity_ns FROM file"
+		" WHERE " HAS_DEFAULT_TTL " AND activity_ns <= ?1 AND +execution = ?3"
+		" AND size_bytes > 0 ORDER BY activity_ns LIMIT ?2",
 	[STMT_NEXT_OWN_TTL] = "SELECT activity_ns + ttl_ns FROM file WHERE " HAS_OWN_TTL
 			      " ORDER BY activity_ns + ttl_ns LIMIT 1",
 	[STMT_NEXT_DEFAULT_TTL] = "SELECT activity_ns FROM file WHERE " HAS_DEFAULT_TTL

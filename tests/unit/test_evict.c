@@ -138,6 +138,19 @@ static void put_file(struct execution *e, const char *name, uint64_t size_bytes,
 	ledger_file_put(fix.ledger, &f);
 }
 
+/* As many as are looked at in a pass, and idle for longer. */
+static void put_many_locks(struct execution *e)
+{
+	struct ledger_file f = {
+		.execution = exec_number(e),
+		.own_lifetime = true,
+		.ttl_ns = LEDGER_TTL_DEFAULT,
+	};
+
+	for (f.ino = UINT64_C(1) << 40; f.ino < (UINT64_C(1) << 40) + 4096; f.ino++)
+		ledger_file_put(fix.ledger, &f);
+}
+
 START_TEST(files_of_their_own_lifetime_go_too)
 {
 	struct execution *others = exec_get(fix.execs, RULE_OTHER, LIFETIME_FILES);
@@ -148,6 +161,7 @@ START_TEST(files_of_their_own_lifetime_go_too)
 	put_file(others, "b", 5, 3600 * NS_PER_S);
 	put_file(others, "never", 5, LEDGER_TTL_NEVER);
 	put_file(others, "lock", 0, LEDGER_TTL_DEFAULT);
+	put_many_locks(others);
 	put_file(e, "1/its-own", 5, NS_PER_S); /* goes with its execution */
 	exec_touch(e);
 	(void)evict_look(evict, &up, false);
