@@ -10,7 +10,7 @@
 
 #include "store/store.h"
 
-/* Whether the store says that its tree was this one when it was last closed in order. */
+/* Whether the store says that its tree and its ledger were these when it was last closed in order. */
 bool place_is_same(const struct store *st);
 
 /* It is closed in order: from now on it does. */

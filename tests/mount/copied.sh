@@ -41,6 +41,16 @@ unmount_batonfs
 mount_batonfs
 are_shared || fail "mounted again: $("$BATON" -m "$MNT" fsck)"
 expect_eq 1 "$(looked_through)" "times that it was looked through"
+unmount_batonfs
+
+# Brought back over what there was.
+expect cp -a "$STORE" "$STORE.backup"
+find "$STORE/tree" -mindepth 1 -delete
+expect cp -a "$STORE.backup/tree/." "$STORE/tree"
+expect cp -a --remove-destination "$STORE.backup/ledger.db" "$STORE"
+mount_batonfs
+(wait_until 10 are_shared) >/dev/null || fail "brought back: $("$BATON" -m "$MNT" fsck)"
+expect_eq 2 "$(looked_through)" "times that it was looked through"
 rm "$MNT"/*/data?
 (wait_until 20 no_blobs) >/dev/null || fail "shared content is left"
 unmount_batonfs
