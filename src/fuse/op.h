@@ -113,6 +113,10 @@ void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *bufv,
 void opc_keep_reason(int text_fd, const struct control_reason *why);
 void opc_release(fuse_req_t req, struct fuse_file_info *fi);
 void opc_readdir(fuse_req_t req, fuse_ino_t nodeid, size_t size, off_t off, bool plus);
+/* Who asks, as control/ wants him. */
+struct control_caller opc_caller(fuse_req_t req);
+
+/* op_control_xattr.c: user.baton.*; called by op_xattr.c */
 void opc_getxattr(fuse_req_t req, struct inode *inode, const char *name, size_t size);
 void opc_setxattr(fuse_req_t req, struct inode *inode, const char *name, const char *value,
 		  size_t size);
