@@ -222,8 +222,10 @@ void exec_restore_marks(struct exec_table *t, struct execution *e, int64_t ttl_n
 	e->ttl_ns = ttl_ns;
 	e->pinned = pinned;
 	atomic_store(&e->due_mono_ns, 0);
-	if (save)
-		exec_save_locked(t, e);
+	if (!save)
+		return;
+	exec_touch(e); /* they were set after what the row knows of: its time begins now */
+	exec_save_locked(t, e);
 }
 
 void exec_describe_locked(struct exec_table *t, struct execution *e, struct ledger_release *ret)

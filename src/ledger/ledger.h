@@ -227,8 +227,8 @@ void ledger_file_shared(struct ledger *l, uint64_t ino, const char *blob);
  * Reconcile: begin, one `seen` for each regular file found in the tree, end. While it runs, other
  * events go on as always; a file that is reported gone after `begin` is not brought back by a late
  * `seen`, and a `seen` does not overwrite what a newer `put`, `size` or `move` has said. Files
- * that were released with their execution are gone in this sense. Of an older row and a `seen`,
- * the later activity counts. `end` removes the rows of files that neither `seen` nor another event
+ * that were released with their execution are gone in this sense. The activity of an
+ * older row counts, and not that of a `seen`, if it is the same file with the same lifetime. `end` removes the rows of files that neither `seen` nor another event
  * has named since `begin`. Which files are stubs is forgotten by `begin`: report each that is found
  * after its `seen`, by ledger_file_shared(). A second `begin` starts over; `seen` and `end` without one are ignored.
  */

@@ -69,11 +69,12 @@ const char *const stmt_sql[STMT_MAX_] = {
 	[STMT_FILE_SEAL] = "UPDATE file SET xxh3 = ?2, seal_size_bytes = ?3, seal_mtime_ns = ?4,"
 			   " seal_ctime_ns = ?5 WHERE ino = ?1",
 	[STMT_SEALS_FORGET] = "UPDATE file SET xxh3 = NULL WHERE xxh3 IS NOT NULL",
+	/* Whether it is the same file, and lives as long: else what the row says of its use is of another one. */
 	[STMT_FILE_SEEN] =
 		"INSERT INTO file (" FILE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
 		" ON CONFLICT (ino) DO UPDATE SET execution = ?2, size_bytes = ?3, ttl_ns = ?4,"
-		" own_lifetime = ?5, activity_ns = max(activity_ns, ?6), handle_type = ?7,"
-		" handle = ?8",
+		" own_lifetime = ?5, activity_ns = CASE WHEN handle = ?8 AND ttl_ns = ?4"
+		" AND own_lifetime = ?5 THEN activity_ns ELSE ?6 END, handle_type = ?7, handle = ?8",
 	[STMT_FILE_DELETE_UNNAMED] = "DELETE FROM file WHERE ino NOT IN (SELECT ino FROM named)",
 
 	[STMT_NAMED_CLEAR] = "DELETE FROM named",

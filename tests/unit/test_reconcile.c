@@ -248,21 +248,47 @@ static int take_activity(void *arg, const struct ledger_file *f)
 	return 0;
 }
 
-START_TEST(later_activity_counts)
+/* The activity of the file's row after a walk has seen `f`. */
+static int64_t activity_seen(const struct ledger_file *f)
+{
+	int64_t activity = 0;
+
+	ledger_reconcile_begin(l);
+	ledger_reconcile_seen(l, f);
+	ledger_reconcile_end(l);
+	ck_assert_int_eq(ledger_sync(l), 0);
+	ck_assert_int_eq(ledger_each_expired_file(l, INT64_MAX, 1, 9, take_activity, &activity), 0);
+	return activity;
+}
+
+/* Else it would live as long again after each crash. */
+START_TEST(activity_of_the_row_counts)
 {
 	struct ledger_file f = fixture_file(1, 5, 10);
-	int64_t activity = 0;
 
 	f.own_lifetime = true;
 	f.activity_ns = 5000;
 	ledger_file_put(l, &f);
-	ledger_reconcile_begin(l);
+	f.activity_ns = 9000;
+	ck_assert_int_eq(activity_seen(&f), 5000);
 	f.activity_ns = 4000;
-	ledger_reconcile_seen(l, &f);
-	ledger_reconcile_end(l);
-	ck_assert_int_eq(ledger_sync(l), 0);
-	ck_assert_int_eq(ledger_each_expired_file(l, INT64_MAX, 1, 9, take_activity, &activity), 0);
-	ck_assert_int_eq(activity, 5000);
+	ck_assert_int_eq(activity_seen(&f), 5000);
+}
+END_TEST
+
+START_TEST(activity_of_another_file_does_not_count)
+{
+	struct ledger_file f = fixture_file(1, 5, 10);
+
+	f.own_lifetime = true;
+	f.activity_ns = 5000;
+	ledger_file_put(l, &f);
+	f.handle[0]++; /* the number is used again */
+	f.activity_ns = 6000;
+	ck_assert_int_eq(activity_seen(&f), 6000);
+	f.ttl_ns = 1; /* set since */
+	f.activity_ns = 7000;
+	ck_assert_int_eq(activity_seen(&f), 7000);
 }
 END_TEST
 
@@ -302,7 +328,8 @@ int main(void)
 		restored_execution_is_seen_again,
 		second_begin_starts_over,
 		seen_and_end_without_begin_are_ignored,
-		later_activity_counts,
+		activity_of_the_row_counts,
+		activity_of_another_file_does_not_count,
 		ledger_is_clean_only_after_a_reconcile,
 	};
 
