@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -48,23 +49,53 @@ int part_open_at(struct part *p, int dirfd, const char *target)
 	return begin(p, fcntl(dirfd, F_DUPFD_CLOEXEC, 0), strdup(target));
 }
 
+/*
+ * Where `path` leads; `path` if nothing is there, as behind a link that leads nowhere. It is the kernel that follows a link, or
+ * refuses to in a directory that all may write to (fs.protected_symlinks), which realpath(3) would not. 0 or -errno.
+ */
+static int follow(const char *path, char buf[PATH_MAX], mode_t *ret_mode)
+{
+	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+	char link[32];
+	struct stat st = { .st_mode = S_IFREG };
+	ssize_t n = -1;
+
+	if (fd < 0 && errno != ENOENT)
+		return -errno;
+	if (fd >= 0) {
+		if (fstat(fd, &st) < 0)
+			return -errno;
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, buf, PATH_MAX - 1);
+	}
+	if (n > 0)
+		buf[n] = '\0';
+	else if (snprintf(buf, PATH_MAX, "%s", path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	*ret_mode = st.st_mode;
+	return 0;
+}
+
 int part_open(struct part *p, const char *path)
 {
-	_cleanup_free_ char *real = realpath(path, NULL);
-	_cleanup_free_ char *dir = strdup(real ? real : path);
-	char *slash = dir ? strrchr(dir, '/') : NULL;
-	char *target = strdup(slash ? slash + 1 : real ? real : path);
-	struct stat st;
+	char real[PATH_MAX];
+	char *target;
+	char *slash;
+	mode_t mode;
+	int r = follow(path, real, &mode);
 	int fd;
 
-	if (real && stat(real, &st) == 0 && !S_ISREG(st.st_mode)) {
-		free(target);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(mode)) {
 		p->fd = open(path, O_WRONLY | O_CLOEXEC); /* of a directory: EISDIR */
 		return p->fd < 0 ? -errno : 0;
 	}
+	slash = strrchr(real, '/');
+	target = strdup(slash ? slash + 1 : real);
 	if (slash)
-		slash[slash == dir] = '\0';
-	fd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		slash[slash == real] = '\0';
+	fd = open(slash ? real : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		free(target);
 		return -errno;

@@ -58,6 +58,14 @@ echo old >there/far
 expect "$BATON" get "$(cat ref)" link
 expect_eq "symbolic link" "$(stat -c %F link)"
 expect cmp data there/far
+# But not where the kernel would not follow it: another user's, in a directory that all may write to.
+if [ "$(cat /proc/sys/fs/protected_symlinks)" = 1 ]; then
+	mkdir -m 1777 sticky
+	expect run_as 1234 ln -s ../there/far sticky/trap
+	echo old >there/far
+	expect_errno EACCES "$BATON" get "$(cat ref)" sticky/trap
+	expect_eq old "$(cat there/far)" "where a link of somebody else's leads"
+fi
 mknod null c 1 3
 mkfifo pipe
 expect "$BATON" get "$(cat ref)" null
