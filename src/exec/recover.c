@@ -107,6 +107,8 @@ static int see(void *arg, const struct walk_entry *w, uint64_t *ret_tag)
 	if (number) {
 		recover_describe_file(rc->ledger, w, number, place, &f);
 		ledger_reconcile_seen(rc->ledger, &f);
+		if (rc->how == RECOVER_LOST && f.own_lifetime) /* its last use may be among that */
+			ledger_file_activity(rc->ledger, f.ino, f.activity_ns);
 		rc->files++;
 	}
 	return rc->up.settle_stub ? settle(rc->ledger, &rc->up, w) : 0;

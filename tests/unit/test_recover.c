@@ -543,6 +543,25 @@ static int rows(void)
 	return n;
 }
 
+/* A row of a file that is over, as far as it knows. */
+static void put_overdue(const char *name)
+{
+	struct ledger_file f = {
+		.ino = ino_of(fix.store.tree_fd, name),
+		.execution = 1000, /* of none of the others */
+		.ttl_ns = LEDGER_TTL_DEFAULT,
+		.own_lifetime = true,
+		.activity_ns = ledger_now_ns(fix.ledger) - 2 * TTL_NS,
+	};
+	struct handle h;
+
+	ck_assert_int_eq(handle_at(fix.store.tree_fd, name, &h), 0);
+	f.handle_type = h.type;
+	f.handle_len = h.len;
+	memcpy(f.handle, h.bytes, h.len);
+	ledger_file_put(fix.ledger, &f);
+}
+
 /* Events were lost: of one execution that there is, of one that there is not any more, and of a file. */
 START_TEST(what_was_lost_is_set_right)
 {
@@ -550,8 +569,11 @@ START_TEST(what_was_lost_is_set_right)
 	struct execution *e = with_dir("4711");
 	uint64_t files, bytes;
 	struct recover *r = NULL;
+	int64_t expiry;
 
 	add_file(fix.store.tree_fd, "4711/f", "hello");
+	add_file(fix.store.tree_fd, "stray", "x");
+	put_overdue("stray");
 	exec_account(e, 1, 5);
 	ledger_execution_put(fix.ledger, &gone);
 	ledger_execution_forget(fix.ledger, exec_number(e));
@@ -563,9 +585,12 @@ START_TEST(what_was_lost_is_set_right)
 		   ledger_usage(fix.ledger, exec_number(e), &files, &bytes) == 0 && files == 1);
 	EVENTUALLY(atomic_load(&fix.execs->walks) == 0);
 	recover_files_free(r);
-	ck_assert_int_eq(rows(), 1);
+	ck_assert_int_eq(rows(), 2); /* with that of `_` */
 	ck_assert_uint_eq(bytes, 5);
 	ck_assert_uint_eq(info_of("4711").files, 1); /* and not two */
+	/* It may have been used since: */
+	ck_assert_int_eq(ledger_next_file_expiry(fix.ledger, TTL_NS, &expiry), 0);
+	ck_assert_int_gt(expiry, ledger_now_ns(fix.ledger));
 	exec_unref(fix.execs, e);
 	stop_layers();
 	start_layers();
