@@ -19,12 +19,14 @@ for file in usr/bin/batonfs usr/bin/baton usr/sbin/mount.batonfs usr/sbin/mount.
 	usr/lib/systemd/system/batonfs@.service usr/share/man/man1/baton.1 usr/share/man/man8/batonfs.8 \
 	usr/share/bash-completion/completions/baton usr/share/zsh/vendor-completions/_baton \
 	usr/share/fish/vendor_completions.d/baton.fish etc/batonfs/example.conf usr/share/doc/batonfs/docs/metrics.md \
-	usr/share/doc/batonfs/copyright \
+	usr/share/doc/batonfs/copyright etc/needrestart/conf.d/batonfs.conf \
 	usr/share/doc/batonfs/deploy/prometheus/batonfs.rules.yml; do
 	[ -s "$WORK/root/$file" ] || fail "the package lacks $file"
 done
 expect_eq "" "$(find "$WORK/root" ! -user root -o ! -group root -o -type f -perm /022)" "owners and modes"
-expect_eq "/etc/batonfs/example.conf" "$(cat "$WORK/control/conffiles")" "conffiles"
+expect_eq "$(cd "$WORK/root" && find etc -type f -printf '/%p\n' | sort)" "$(cat "$WORK/control/conffiles")" "conffiles"
+expect_eq 0 "$(perl -e 'do shift; "batonfs\@data-tmp.service" =~ $_ and print $nrconf{override_rc}{$_} for keys %{$nrconf{override_rc}}' \
+	"$WORK/root/etc/needrestart/conf.d/batonfs.conf")" "what needrestart does with a unit"
 for script in postinst prerm postrm; do
 	[ -x "$WORK/control/$script" ] && sh -n "$WORK/control/$script" || fail "$script"
 done
