@@ -155,6 +155,7 @@ static int restore_directory(struct exec_table *t, struct execution *e, const st
 {
 	struct marks marks;
 	int64_t ttl = LEDGER_TTL_DEFAULT;
+	bool is_auto;
 	bool pinned;
 	struct handle h;
 	int r = handle_at(AT_FDCWD, name->text, &h);
@@ -165,9 +166,10 @@ static int restore_directory(struct exec_table *t, struct execution *e, const st
 		return r;
 	if (!clean)
 		finish_directory(t, name->text, &marks);
-	r = exec_dir_add(t, e, &h,
-			 marks.has[MARK_AUTO] ? (uint64_t)marks.value[MARK_AUTO] : name->ino,
-			 marks.has[MARK_AUTO], by);
+	/* Else it has got another name, from somebody who did not come to clear the mark: a client's since. */
+	is_auto = marks.has[MARK_AUTO] &&
+		  (uint64_t)marks.value[MARK_AUTO] == exec_auto_ino(name->text);
+	r = exec_dir_add(t, e, &h, is_auto ? exec_auto_ino(name->text) : name->ino, is_auto, by);
 	if (r < 0)
 		return r;
 	if (marks.has[MARK_TTL])

@@ -108,7 +108,7 @@ static void move_top_directory(struct fs *fs, struct side *from, struct side *to
 		ttl = LEDGER_TTL_DEFAULT;
 	if (mark_get(from->was.fd, MARK_PINNED, &pinned) < 0)
 		pinned = 0;
-	if (from->is_auto && mark_clear(from->was.fd, MARK_AUTO) < 0)
+	if (mark_clear(from->was.fd, MARK_AUTO) < 0) /* one that was left of another name, too */
 		log_warning("op=rename execution=%s: cannot clear its mark, ignoring",
 			    to->t.exec->id);
 	(void)!exec_dir_add(fs->execs, to->t.exec, &from->was.handle, from->was.st.st_ino, false,
