@@ -288,6 +288,8 @@ int storage_open_ledger(struct daemon *d)
 		log_error("cannot start: %s", strerror(-r));
 		return r;
 	}
+	if (d->takeovers > 0)
+		store_find_again(&d->store);
 	boot_time(d->store.fd, &boot);
 	r = open_ledger(d, &boot);
 	if (r == -ENOSPC) { /* not before: a store that is refused is not changed */

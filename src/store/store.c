@@ -15,9 +15,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "store/dirprobe.h"
 #include "store/mark.h"
+#include "store/procfd.h"
 #include "util/cleanup.h"
 #include "util/parse.h"
 
@@ -342,6 +344,27 @@ out:
 	}
 	*ret = st;
 	return 0;
+}
+
+void store_find_again(struct store *st)
+{
+	struct procfd link = procfd(st->fd);
+	char path[PATH_MAX];
+	ssize_t n = readlink(link.name, path, sizeof(path) - 1);
+	struct stat there;
+	struct stat own;
+	char *found;
+
+	if (n <= 0 || st->memory || fstat(st->fd, &own) < 0)
+		return;
+	path[n] = '\0';
+	if (stat(path, &there) < 0 || there.st_ino != own.st_ino || there.st_dev != own.st_dev)
+		return;
+	found = strdup(path);
+	if (!found)
+		return;
+	free(st->path);
+	st->path = found;
 }
 
 int store_adopt(struct store *st)

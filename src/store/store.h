@@ -67,6 +67,9 @@ void store_close(struct store *st);
  */
 int store_adopt(struct store *st) WARN_UNUSED;
 
+/* Its directory may have been moved since it was opened: `path` is where it is now, or if that cannot be told, as before. */
+void store_find_again(struct store *st);
+
 /* Move the calling thread to where the mount belongs, and back. No-ops for a directory. */
 int store_leave(const struct store *st) WARN_UNUSED;
 int store_enter(const struct store *st) WARN_UNUSED;

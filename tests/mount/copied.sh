@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # variants: ext4-on
 # A store that was copied file by file, where every file has another inode number, is looked through once: what the ledger
-# knew of numbers is not believed, and shared content stays as long as a file has it. One that was only moved is not.
+# knew of numbers is not believed, and shared content stays as long as a file has it. One that was only moved is not; that
+# may be done while it is mounted, too.
 . "$TESTS/lib/mount.sh"
 
 are_shared() {
@@ -53,4 +54,13 @@ mount_batonfs
 expect_eq 2 "$(looked_through)" "times that it was looked through"
 rm "$MNT"/*/data?
 (wait_until 20 no_blobs) >/dev/null || fail "shared content is left"
+unmount_batonfs
+
+# Moved while it is mounted: the next worker finds it.
+mount_batonfs -o takeover=on
+echo x >"$MNT/5/x"
+expect mv "$STORE" "$STORE.again"
+kill -9 "$(pgrep -n -P "$(daemon_pid)" -x batonfs)"
+expect_eq x "$(cat "$MNT/5/x")"
+echo y >"$MNT/5/y" || fail "write after the move"
 unmount_batonfs
