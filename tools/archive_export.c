@@ -29,6 +29,8 @@
 
 struct exporter {
 	const char *id;
+	int fd;					  /* borrowed; where to */
+	bool failed;				  /* nothing is written any more */
 	struct archive *out;			  /* owned */
 	struct archive_entry_linkresolver *links; /* owned */
 	struct progress progress;
@@ -294,6 +296,25 @@ static int export_flats(struct exporter *x)
 	return r;
 }
 
+/*
+ * What libarchive writes. After a failure it goes nowhere: freed, it would end the archive as if that were whole
+ * (archive_write_fail() prevents that, and leaks).
+ */
+static la_ssize_t put(struct archive *a, void *arg, const void *buf, size_t len)
+{
+	const struct exporter *x = arg;
+	ssize_t n;
+
+	if (x->failed)
+		return (la_ssize_t)len;
+	do
+		n = write(x->fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		archive_set_error(a, errno, "Write error");
+	return n;
+}
+
 static int open_writer(struct exporter *x, int fd)
 {
 	x->out = archive_write_new();
@@ -304,7 +325,9 @@ static int open_writer(struct exporter *x, int fd)
 	(void)archive_write_set_format_pax(x->out);
 	(void)archive_write_set_options(x->out, "xattrheader=SCHILY"); /* as others write them */
 	(void)archive_write_set_bytes_in_last_block(x->out, 1);
-	return archive_write_open_fd(x->out, fd) == ARCHIVE_OK ? 0 : fails(x->out, x->id);
+	x->fd = fd;
+	return archive_write_open(x->out, x, NULL, put, NULL) == ARCHIVE_OK ? 0
+									    : fails(x->out, x->id);
 }
 
 int archive_export(const struct client *c, const char *id, const json_t *execution, int fd,
@@ -333,8 +356,7 @@ int archive_export(const struct client *c, const char *id, const json_t *executi
 	progress_end(&x.progress);
 	if (r == 0 && archive_write_close(x.out) != ARCHIVE_OK)
 		r = fails(x.out, id);
-	if (r < 0 && x.out)
-		(void)archive_write_fail(x.out); /* else it would be ended as if it were whole */
+	x.failed = r < 0;
 	archive_entry_linkresolver_free(x.links);
 	(void)archive_write_free(x.out);
 	if (r == 0)
