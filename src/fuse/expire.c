@@ -151,6 +151,7 @@ static bool was_used_since(const struct doomed *d, const struct inode *inode)
 static int take(struct doomed *d)
 {
 	struct inode *inode = itable_peek(d->fs->itable, d->what->ino, &d->what->handle);
+	int none = -1;
 	int lent;
 	int r;
 
@@ -165,7 +166,7 @@ static int take(struct doomed *d)
 	if (lent)
 		content_recall(d->fs, inode);
 	if (r == 0 && d->st.st_nlink == 1)
-		node_orphan(d->fs, inode, -1, NULL);
+		node_orphan(d->fs, inode, &none, NULL);
 	itable_unref(d->fs->itable, inode);
 	return r;
 }

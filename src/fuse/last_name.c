@@ -49,7 +49,7 @@ static void uncharge_inode(struct last_name *l, struct inode *inode)
 	uint64_t size;
 	struct stat st;
 
-	if (fstat(l->watch.fd, &st) == 0 && node_orphan(l->fs, inode, TAKE_FD(l->watch.fd), &st)) {
+	if (fstat(l->watch.fd, &st) == 0 && node_orphan(l->fs, inode, &l->watch.fd, &st)) {
 		{
 			LOCK_SCOPE(itable_lock(l->fs->itable, inode));
 			size = inode->size_accounted;

@@ -272,7 +272,7 @@ void node_touch(struct fs *fs, struct inode *inode)
 
 /* ---- the end ---- */
 
-bool node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *st)
+bool node_orphan(struct fs *fs, struct inode *inode, int *fd, const struct stat *st)
 {
 	bool is_new;
 	int drop = 0;
@@ -280,14 +280,14 @@ bool node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 	{
 		_cleanup_(lock_dropp) struct lock *lock = move_lock_still(fs, inode);
 
-		if (fd >= 0 && st)
-			content_pin_locked(fs, inode, fd, st); /* before the ledger's row goes */
+		if (*fd >= 0 && st)
+			content_pin_locked(fs, inode, *fd, st); /* before the ledger's row goes */
 		/* Without it, its handle will do as long as somebody has it open; a pin (content.h) is found by it. */
 		if (inode->fd < 0 &&
-		    (fs_may_keep(fs, fd) || atomic_load(&inode->flags) & INODE_PINNED)) {
-			request_gives(fd);
-			keep_fd(fd);
-			inode->fd = TAKE_FD(fd);
+		    (fs_may_keep(fs, *fd) || atomic_load(&inode->flags) & INODE_PINNED)) {
+			request_gives(*fd);
+			keep_fd(*fd);
+			inode->fd = TAKE_FD(*fd);
 		}
 		is_new = !(atomic_load(&inode->flags) & INODE_ORPHAN);
 		if (is_new) {
@@ -301,9 +301,6 @@ bool node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *
 			inode->backing_id = 0;
 		}
 	}
-	request_gives(fd);
-	keep_fd_drop(fd);
-	(void)safe_close(fd);
 	backing_unregister(fs->backing, drop);
 	if (S_ISDIR(inode->mode))
 		dircache_drop(fs->dirs, itable_nodeid(fs->itable, inode));

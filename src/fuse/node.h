@@ -84,10 +84,11 @@ bool node_write_end(struct fs *fs, struct inode *inode);
 bool node_is_final(struct fs *fs, struct inode *inode);
 
 /*
- * Its last name is gone. fd (O_PATH, taken over) keeps it reachable until it is forgotten, and its blob if it is a
- * stub; st: its attributes, or NULL if it cannot be one. Returns whether that was not known yet.
+ * Its last name is gone. *fd (O_PATH, or -1) keeps it reachable until it is forgotten, and its blob if it is a stub. It is
+ * taken, and is -1 then; or not needed: the caller closes it, which frees the number, once the ledger has been told. st: its
+ * attributes, or NULL if it cannot be a stub. Returns whether that was not known yet.
  */
-bool node_orphan(struct fs *fs, struct inode *inode, int fd, const struct stat *st);
+bool node_orphan(struct fs *fs, struct inode *inode, int *fd, const struct stat *st);
 
 /* itable_evict_fn: ctx is the fs. */
 void node_evict(void *ctx, struct inode *inode);

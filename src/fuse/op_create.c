@@ -119,7 +119,7 @@ static int make_nameless(struct fs *fs, struct target *t, int fd, struct inode *
 			 struct fuse_entry_param *e)
 {
 	struct procfd path = procfd(fd);
-	int keep;
+	_cleanup_close_ int keep = -1;
 	int r = target_entry(fs, t, "", fd, ret_inode, e);
 
 	if (r < 0)
@@ -130,7 +130,7 @@ static int make_nameless(struct fs *fs, struct target *t, int fd, struct inode *
 		itable_take_back(fs->itable, e->ino);
 		return r;
 	}
-	node_orphan(fs, *ret_inode, keep, NULL);
+	node_orphan(fs, *ret_inode, &keep, NULL);
 	return 0;
 }
 

@@ -146,7 +146,7 @@ void victim_gone(struct fs *fs, struct target *t, const char *name, struct victi
 	if (!last)
 		;
 	else if (inode && !(atomic_load(&inode->flags) & INODE_AUTO))
-		told = !node_orphan(fs, inode, TAKE_FD(v->fd), &v->st) && v->st.st_nlink > 1;
+		told = !node_orphan(fs, inode, &v->fd, &v->st) && v->st.st_nlink > 1;
 	else if (inode) /* comes back, but not as this one, which is dead to the kernel */
 		itable_orphan(fs->itable, inode);
 	if (last && S_ISREG(v->st.st_mode) && !told)

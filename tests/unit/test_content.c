@@ -295,7 +295,7 @@ START_TEST(not_split_without_a_name)
 
 	ck_assert_int_eq(make_stub(), 0);
 	ck_assert_int_eq(unlinkat(scratch.fd, "f", 0), 0);
-	node_orphan(&fs, inode, fd, &st);
+	node_orphan(&fs, inode, &fd, &st);
 	inode->nopen++;
 	ck_assert_int_eq(own(true), -ETXTBSY);
 	ck_assert(has(INODE_STUB) && !has(INODE_SPLIT));
@@ -409,7 +409,7 @@ START_TEST(pinned_as_long_as_it_is_known)
 	blob_unpin(fix.blobs, &name); /* whoever made it */
 	ck_assert(!blob_is_pinned(fix.blobs, &name));
 	ck_assert_int_eq(unlinkat(scratch.fd, "f", 0), 0);
-	node_orphan(&fs, inode, fd, &st);
+	node_orphan(&fs, inode, &fd, &st);
 	ck_assert(blob_is_pinned(fix.blobs, &name));
 	itable_take_back(fs.itable, itable_nodeid(fs.itable, inode));
 	ck_assert(!blob_is_pinned(fix.blobs, &name));
@@ -425,7 +425,7 @@ START_TEST(pinned_until_it_is_its_own)
 	blob_unpin(fix.blobs, &name);
 	forget_and_know_again(); /* seen, but never opened */
 	st = stat_of(fd);
-	node_orphan(&fs, inode, fd, &st);
+	node_orphan(&fs, inode, &fd, &st);
 	ck_assert(blob_is_pinned(fix.blobs, &name));
 	ck_assert_int_eq(own(true), 0);
 	ck_assert(!blob_is_pinned(fix.blobs, &name));
