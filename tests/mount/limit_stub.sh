@@ -22,6 +22,16 @@ content() {
 	python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(sys.argv[1]).randbytes(int(sys.argv[2])))' "$1" $size
 }
 
+# A copy is made at once if its two opens are near each other, which they may not be on a busy machine.
+nothing_of_it() {
+	local size
+
+	expect_errno EDQUOT cp "$MNT/1/f" "$MNT/1/more"
+	size=$(stat -c %s "$MNT/1/more")
+	rm "$MNT/1/more"
+	[ "$size" = 0 ]
+}
+
 for limit in open strict; do
 	mount_batonfs -o exec_bytes=$bytes,limit=$limit
 	content $limit >"$WORK/a"
@@ -31,11 +41,9 @@ for limit in open strict; do
 
 	# At once, and all of it or nothing.
 	expect cp "$MNT/1/f" "$MNT/1/copy"
-	[ "$OPTS" ] || expect_eq 3 "$(stubs)" "stubs"
+	[ "$OPTS" ] || wait_until 60 stubs_are 3
 	expect_sums 1 2 $((2 * size))
-	expect_errno EDQUOT cp "$MNT/1/f" "$MNT/1/more"
-	expect_eq 0 "$(stat -c %s "$MNT/1/more")"
-	rm "$MNT/1/more"
+	wait_until 20 nothing_of_it
 	expect_sums 1 2 $((2 * size))
 	expect cmp "$WORK/a" "$MNT/1/copy"
 
