@@ -146,7 +146,7 @@ int parse_share(const char *s, uint64_t whole_bytes, uint64_t *ret_bytes)
 
 int parse_duration(const char *s, int64_t *ret_ns)
 {
-	double total = 0;
+	long double total = 0; /* what is shown of years is read as the same nanoseconds */
 	bool more = false;
 
 	do {
@@ -165,13 +165,13 @@ int parse_duration(const char *s, int64_t *ret_ns)
 		if (r < 0)
 			return r;
 		s += len;
-		total += v * factor;
+		total += (long double)v * factor;
 		more = true;
 	} while (*s);
 
 	if (total >= 9.2e18)
 		return -ERANGE;
-	*ret_ns = (int64_t)total;
+	*ret_ns = (int64_t)(total + 0.5L);
 	return 0;
 }
 
