@@ -166,12 +166,13 @@ int node_stat(struct fs *fs, struct inode *inode, struct stat *ret)
 
 double node_attr_seconds(struct fs *fs, struct inode *inode, const struct stat *st, bool ask)
 {
+	double seconds =
+		S_ISREG(st->st_mode) && st->st_nlink > 1 ? CACHE_LINKED_SECONDS : CACHE_SECONDS;
+
 	if (atomic_load(&inode->flags) & INODE_SPLIT) /* changed through another inode */
 		return 0;
-	if (S_ISREG(st->st_mode) && st->st_nlink > 1)
-		return CACHE_LINKED_SECONDS;
 	if (!(atomic_load(&inode->flags) & INODE_DIRTY_MAP))
-		return CACHE_SECONDS;
+		return seconds;
 	if (!ask)
 		return 0;
 	LOCK_SCOPE(itable_lock(fs->itable, inode));
@@ -180,7 +181,7 @@ double node_attr_seconds(struct fs *fs, struct inode *inode, const struct stat *
 				: lease_in_use(fs->store->fd, &inode->handle)) != 0)
 		return 0;
 	atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_DIRTY_MAP);
-	return CACHE_SECONDS;
+	return seconds;
 }
 
 /* ---- what the ledger hears ---- */

@@ -134,8 +134,8 @@ static int64_t mtime_ns(const char *path)
 	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
-/* A write through a mapping changes the times, even long after the descriptor was closed. */
-static void writing_through_a_mapping_changes_mtime(void)
+/* A write through a mapping changes the times, even long after the descriptor was closed; also of a file with two names. */
+static void writing_through_a_mapping_changes_mtime(bool linked)
 {
 	int64_t before;
 	int64_t between;
@@ -143,6 +143,7 @@ static void writing_through_a_mapping_changes_mtime(void)
 	int fd;
 
 	sized_file("times", 3 * K);
+	CHECK(!linked || link("times", "times_too") == 0);
 	fd = open("times", O_RDWR);
 	map = mmap(NULL, 3 * K, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	before = mtime_ns("times");
@@ -168,7 +169,7 @@ static void writing_through_a_mapping_changes_mtime(void)
 	between = mtime_ns("times");
 	nap();
 	CHECK_EQ(between, mtime_ns("times")); /* and then it stays */
-	CHECK(unlink("times") == 0);
+	CHECK(unlink("times") == 0 && (!linked || unlink("times_too") == 0));
 }
 
 /* The way of a hand-off: written by one process, closed, mapped by another that knows the path only. */
@@ -209,7 +210,8 @@ int main(void)
 	a_mapping_outlives_name_and_descriptor();
 	a_private_mapping_keeps_to_itself();
 	beyond_the_end_is_sigbus();
-	writing_through_a_mapping_changes_mtime();
+	writing_through_a_mapping_changes_mtime(false);
+	writing_through_a_mapping_changes_mtime(true);
 	written_then_mapped();
 	return posix_status();
 }
