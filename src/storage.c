@@ -305,7 +305,9 @@ int storage_open_ledger(struct daemon *d)
 			d->store.path, d->store.path);
 	else if (r == 0)
 		reserve_take(&d->store);
-	if (r == 0)
+	if (r == 0) {
+		boot_note_told(d->store.fd);
 		look_for_copy(d);
+	}
 	return r;
 }

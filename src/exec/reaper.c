@@ -28,6 +28,12 @@
 /* How often it is noted how late it is. Source: what a start after a power failure forgets of lifetimes, at most. */
 #define NOTE_EVERY_NS (600 * NS_PER_S)
 
+/*
+ * What is used is in the ledger so much later, at most, as long as that is written. Source: SAVE_EVERY_NS, a tick, and how
+ * long an attempt takes that fails.
+ */
+#define TOLD_WITHIN_NS (3 * NS_PER_S)
+
 struct reaper {
 	/* Constant. */
 	struct exec_table *table;  /* borrowed */
@@ -41,6 +47,7 @@ struct reaper {
 	/* The thread's own. */
 	bool ledger_failed;  /* said so already */
 	bool ledger_refuses; /* to be written, as of this tick */
+	bool untold;	     /* the store says that the ledger does not have all that was used */
 	bool said_lost;
 	uint64_t lost;		 /* events that the ledger has lost, and that were made up for */
 	struct recover *rebuild; /* owned; does so, or has; NULL: never needed */
@@ -299,8 +306,25 @@ static bool wait_for_work(struct reaper *r)
 /* For a start of the machine after this. */
 static void note_time(struct reaper *r)
 {
+	if (r->untold)
+		return;
 	boot_note_time(r->store->fd, ledger_now_ns(r->ledger));
 	r->next_note_mono_ns = r->now_mono_ns + NOTE_EVERY_NS;
+}
+
+/* For a worker that is killed meanwhile: the next one goes by the rows, and would take for over what is in use. */
+static void note_untold(struct reaper *r, const struct ledger_stats *st)
+{
+	if (r->ledger_refuses && !r->untold) {
+		boot_note_untold(r->store->fd, ledger_now_ns(r->ledger) - TOLD_WITHIN_NS);
+		r->untold = true;
+	}
+	if (!r->untold || r->ledger_refuses || !st->agrees || st->lost != r->lost)
+		return;
+	if (ledger_sync(r->ledger) < 0)
+		return;
+	boot_note_told(r->store->fd);
+	r->untold = false;
 }
 
 static void tick(struct reaper *r)
@@ -309,6 +333,7 @@ static void tick(struct reaper *r)
 
 	ledger_stats(r->ledger, &st);
 	r->ledger_refuses = st.error < 0;
+	note_untold(r, &st);
 	r->now_mono_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	if (exec_each_wanted(r->table, is_wanted, look_at, r) < 0)
 		log_warning("reaper: out of memory, retrying");

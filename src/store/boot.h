@@ -22,7 +22,7 @@ bool boot_is_same(int fd);
  */
 struct boot_time {
 	int64_t base_ns; /* it is so much ahead of CLOCK_MONOTONIC in this boot */
-	bool goes_on;	 /* it was, too, when the store was last used */
+	bool goes_on; /* it was, too, when the store was last used, and the ledger has all of that */
 	int64_t last_ns; /* if not: what it was at least by then. 0: not known */
 };
 
@@ -32,7 +32,12 @@ struct boot_time {
  */
 void boot_time(int fd, struct boot_time *ret);
 
-/* So late it is: once in a while, and at the end. */
+/* So late it is: once in a while, and at the end. Not while the ledger does not take what is used. */
 void boot_note_time(int fd, int64_t now_ns);
+
+/* The ledger may not have what was used after this moment. Noted once, as long as that is so. */
+void boot_note_untold(int fd, int64_t since_ns);
+/* It has all; and what boot_time() said is in it, too. */
+void boot_note_told(int fd);
 
 #endif

@@ -21,7 +21,7 @@ static const char *const mark_names[MARK_MAX_] = {
 	[MARK_AUTO] = MARK_PREFIX "auto",     [MARK_TTL] = MARK_PREFIX "ttl",
 	[MARK_PINNED] = MARK_PREFIX "pinned", [MARK_BOOT] = MARK_PREFIX "boot",
 	[MARK_EPOCH] = MARK_PREFIX "epoch",   [MARK_TIME] = MARK_PREFIX "time",
-	[MARK_PLACE] = MARK_PREFIX "place",
+	[MARK_UNTOLD] = MARK_PREFIX "untold", [MARK_PLACE] = MARK_PREFIX "place",
 };
 
 /* Longest value with its NUL. Source: 19 digits. */

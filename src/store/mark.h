@@ -9,6 +9,7 @@
  *     trusted.batonfs.boot    decimal number                              the store itself; see store/boot.h
  *     trusted.batonfs.epoch   decimal nanoseconds                         likewise
  *     trusted.batonfs.time    decimal nanoseconds                         likewise
+ *     trusted.batonfs.untold  decimal nanoseconds                         likewise
  *     trusted.batonfs.place   decimal number                              likewise; see store/place.h
  *     trusted.batonfs.blob    name of a blob                              stubs; see store/stub.h
  */
@@ -29,6 +30,7 @@ enum mark {
 	MARK_BOOT,
 	MARK_EPOCH,
 	MARK_TIME,
+	MARK_UNTOLD,
 	MARK_PLACE,
 	MARK_MAX_,
 };

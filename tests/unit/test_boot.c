@@ -4,6 +4,8 @@
  */
 #include "store/boot.h"
 
+#include <stdint.h>
+
 #include "scratch.h"
 #include "store/mark.h"
 #include "util/clock.h"
@@ -91,6 +93,36 @@ START_TEST(what_was_noted_counts_once_in_another_boot)
 }
 END_TEST
 
+START_TEST(what_was_not_told_is_a_break)
+{
+	struct boot_time t;
+
+	boot_time(scratch.fd, &t);
+	(void)boot_is_same(scratch.fd);
+	ck_assert_int_eq(mark_set(scratch.fd, MARK_EPOCH, 4711), 0);
+	boot_note_untold(scratch.fd, 5000);
+	for (int i = 0; i < 2; i++) { /* until it is in the ledger */
+		boot_time(scratch.fd, &t);
+		ck_assert(!t.goes_on);
+		ck_assert_int_eq(t.base_ns, 4711);
+		ck_assert_int_eq(t.last_ns, 5000);
+	}
+	boot_note_told(scratch.fd);
+	boot_time(scratch.fd, &t);
+	ck_assert(t.goes_on);
+
+	/* It is nothing that is yet to come, nor of another boot. */
+	boot_note_untold(scratch.fd, INT64_MAX);
+	boot_time(scratch.fd, &t);
+	ck_assert_int_le(t.last_ns, t.base_ns + clock_mono_ns());
+	start_another_boot();
+	boot_time(scratch.fd, &t);
+	(void)boot_is_same(scratch.fd);
+	boot_time(scratch.fd, &t);
+	ck_assert(t.goes_on);
+}
+END_TEST
+
 START_TEST(time_that_cannot_be_marked_begins_each_time)
 {
 	struct boot_time t;
@@ -112,6 +144,7 @@ int main(void)
 		time_is_the_wall_clocks_at_first,
 		time_goes_on_in_the_same_boot,
 		what_was_noted_counts_once_in_another_boot,
+		what_was_not_told_is_a_break,
 		time_that_cannot_be_marked_begins_each_time,
 	};
 
