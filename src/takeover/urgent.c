@@ -132,12 +132,16 @@ void urgent_begin(void)
 		set_nice(0, URGENT_NICENESS, SLICE_NS);
 }
 
-/* In the thread that has had its time. The kernel has put off the limit by a second, for the next one as well. */
+/*
+ * In the thread that has had its time. The kernel has put off the limit by a second, for all threads: that is taken back before
+ * this one gives way to them, and once more, for a tick in between has done the same.
+ */
 static void tired(int signo)
 {
 	int saved = errno;
 
 	(void)signo;
+	(void)prlimit(0, RLIMIT_RTTIME, &start_limit, NULL);
 	set_nice(0, URGENT_NICENESS, SLICE_NS);
 	(void)prlimit(0, RLIMIT_RTTIME, &start_limit, NULL);
 	errno = saved;
