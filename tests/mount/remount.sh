@@ -28,14 +28,13 @@ expect unmount_batonfs
 
 # One that is held up on its way down.
 mount_batonfs
-first=$(daemon_pid)
-expect kill -STOP "$first"
-wait_until 10 stopped "$first"
+mapfile -t first < <(daemon_pids)
+stop_batonfs
 wait_until 10 fusermount3 -uz "$MNT"
 "$BATONFS" "$STORE" "$MNT" 2>"$WORK/said" &
 second=$!
 wait_until 10 grep -q "is going down; waiting for it" "$WORK/said"
-expect kill -CONT "$first"
+expect kill -CONT "${first[@]}"
 expect wait $second
 expect_eq 20 "$(cat "$MNT/20/1")"
 unset "mount_pid[$MNT]"
