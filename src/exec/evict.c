@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Eviction. One pass: what may go, in the order of its last activity, goes until enough is freed by its blocks; it
- * is deleted at once, by this thread. What was freed shows in the filesystem's numbers later with some (XFS frees
- * behind the caller's back), so the next pass begins at the high mark again and not at the low one.
+ * When to look, and what is too full. What was freed shows in the filesystem's numbers later with some (XFS frees behind
+ * the caller's back), so the next pass begins at the high mark again and not at the low one.
  *
  * Writes in passthrough are not seen. So the next look is not later than when, at the present rate, half of what
  * is left below the high mark is gone, and the writers that close a file are counted (evict_grown()).
@@ -11,11 +10,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
+#include "exec/evicting.h"
 #include "exec/exec_table.h"
-#include "exec/in_use.h"
 #include "exec/spilling.h"
 #include "store/blob_away.h"
 #include "store/draft.h"
@@ -25,19 +22,6 @@
 
 /* Looks are not closer than this. Source: a look takes some us, a memory filesystem grows 10 GB/s. */
 #define LOOK_MIN_NS (5 * NS_PER_MS)
-
-/* Files of `_` that are looked at in one pass. */
-#define FILES_PER_PASS 4096
-
-/* What was used less than so long ago stays. Source: longer than writer and reader take to hand over a file. */
-#define IDLE_MIN_NS (10 * NS_PER_MS)
-
-/*
- * How long a pass waits, in all, for what is in use but not by clients who opened it: mostly this daemon itself has
- * it, to hash it or to put it into huge pages. Source: that takes some ms, and longest idle is to go first.
- */
-#define PATIENCE_NS (50 * NS_PER_MS)
-#define RETRY_NS NS_PER_MS
 
 /*
  * When to spill if there is no high mark, percent. Source: room for what comes while a disk, some ten times slower than
@@ -62,7 +46,7 @@ struct evict {
 	/* Constant. */
 	struct exec_table *table;  /* borrowed */
 	const struct store *store; /* borrowed */
-	struct ledger *ledger;	   /* borrowed */
+	struct evicting *evicting; /* owned */
 	struct spilling *spilling; /* owned */
 	bool spills;		   /* there is a directory for it */
 
@@ -79,282 +63,28 @@ struct evict {
 
 	_Atomic uint64_t largest_bytes;	  /* that a writer who closed had written lately */
 	_Atomic int64_t until_look_bytes; /* growth that is not worth a look */
-	_Atomic uint64_t executions;
-	_Atomic uint64_t files;
-	_Atomic uint64_t bytes;
 };
 
-/* Something that may go: an execution, or a file of `_`. */
-struct candidate {
-	int64_t activity_ns;	/* the ledger's time */
-	struct execution *exec; /* a reference; NULL: a file */
-	struct ledger_file file;
-};
-
-struct pass {
-	struct evict *ev;
-	const struct reaper_upcalls *up;
-	int64_t idle_since_ns; /* who was active later stays */
-	struct room_excess need;
-	struct candidate *items; /* owned, with the references */
-	size_t n;
-	size_t room;
-	size_t gone;
-	size_t young;
-	bool shared;	     /* stubs have gone, so blobs may be garbage */
-	bool away;	     /* room in the directory that is spilled to counts, too: it is full */
-	int64_t patience_ns; /* left */
-};
-
-static struct candidate *pass_add(struct pass *p)
-{
-	if (p->n == p->room) {
-		size_t room = p->room ? p->room * 2 : 64;
-		struct candidate *grown = reallocarray(p->items, room, sizeof(*grown));
-
-		if (!grown)
-			return NULL;
-		p->items = grown;
-		p->room = room;
-	}
-	return &p->items[p->n++];
-}
-
-static void pass_done(struct pass *p)
-{
-	for (size_t i = 0; i < p->n; i++)
-		exec_unref(p->ev->table, p->items[i].exec);
-	free(p->items);
-}
-
-/* ---- what may go ---- */
-
-static bool may_go(void *arg, struct execution *e)
-{
-	(void)arg;
-	return e->lifetime == LIFETIME_TTL &&
-	       atomic_load_explicit(&e->open, memory_order_relaxed) == 0;
-}
-
-static int add_execution(void *arg, struct execution *e)
-{
-	struct pass *p = arg;
-	int64_t activity = exec_activity_ns(p->ev->table, e);
-	struct candidate *c;
-	bool pinned;
-
-	{
-		LOCK_SCOPE(&e->lock);
-		pinned = e->pinned;
-	}
-	if (pinned)
-		return 0;
-	if (activity > p->idle_since_ns) {
-		p->young++;
-		return 0;
-	}
-	c = pass_add(p);
-	if (!c)
-		return -ENOMEM;
-	*c = (struct candidate){ .activity_ns = activity, .exec = exec_ref(e) };
-	return 0;
-}
-
-/* A file of its own lifetime has no pin but "never"; an empty one is a lock, which gives no room. */
-static int add_file(void *arg, const struct ledger_file *f)
-{
-	struct pass *p = arg;
-	struct candidate *c;
-
-	if (f->activity_ns > p->idle_since_ns) {
-		p->young++;
-		return 0;
-	}
-	c = pass_add(p);
-	if (!c)
-		return -ENOMEM;
-	*c = (struct candidate){ .activity_ns = f->activity_ns, .file = *f };
-	return 0;
-}
-
-static int by_activity(const void *a, const void *b)
-{
-	int64_t x = ((const struct candidate *)a)->activity_ns;
-	int64_t y = ((const struct candidate *)b)->activity_ns;
-
-	return (x > y) - (x < y);
-}
-
-static int collect(struct pass *p)
-{
-	struct evict *ev = p->ev;
-	struct execution *others = exec_lookup(ev->table, RULE_OTHER);
-	int r = exec_each_wanted(ev->table, may_go, add_execution, p);
-
-	if (r == 0 && others) {
-		(void)!ledger_sync(ev->ledger); /* on a full disk it cannot: then what it knew */
-		r = ledger_each_idle_file(ev->ledger, exec_number(others), FILES_PER_PASS, add_file,
-					  p);
-	}
-	exec_unref(ev->table, others);
-	if (p->n > 0)
-		qsort(p->items, p->n, sizeof(*p->items), by_activity);
-	return r;
-}
-
-/* ---- its end ---- */
-
-static void say_gone(const struct evict *ev, const struct candidate *c, const char *what,
-		     const struct in_use_room *freed)
-{
-	log_info("evicted %s idle=%.1fs freed=%llu inodes=%llu: room was needed", what,
-		 (double)(ledger_now_ns(ev->ledger) - c->activity_ns) / NS_PER_S,
-		 (unsigned long long)(freed->bytes + freed->away_bytes),
-		 (unsigned long long)freed->inodes);
-}
-
-/* What counts of it. */
-static uint64_t bytes_of(const struct pass *p, const struct in_use_room *freed)
-{
-	return freed->bytes + (p->away ? freed->away_bytes : 0);
-}
-
-/* What was spilled gives nothing if it goes. */
-static bool is_of_use(const struct pass *p, const struct in_use_room *freed)
-{
-	return !p->ev->spills || bytes_of(p, freed) > 0 ||
-	       (p->need.inodes > 0 && freed->inodes > 0);
-}
-
-/* False: it has waited enough. */
-static bool wait_a_moment(struct pass *p)
-{
-	struct timespec ts = { .tv_nsec = RETRY_NS };
-
-	if (p->patience_ns <= 0)
-		return false;
-	p->patience_ns -= RETRY_NS;
-	(void)nanosleep(&ts, NULL);
-	return true;
-}
-
-/* 0, -EBUSY in use, -errno. */
-static int take_execution(struct pass *p, const struct candidate *c, struct in_use_room *freed)
-{
-	struct execution *e = c->exec;
-	struct in_use_upcalls asks = { .ctx = p->up->ctx,
-				       .is_lent = p->up->is_lent,
-				       .give_up = p->up->give_up,
-				       .ledger = p->ev->ledger };
-	struct exec_release_args args = { .reason = LEDGER_EVICTED, .only_if_idle = true };
-	char what[RULE_ID_MAX + 16];
-	int r;
-
-	args.events = atomic_load(&e->events);
-	if (exec_activity_ns(p->ev->table, e) > p->idle_since_ns)
-		return -EBUSY;
-	{
-		LOCK_SCOPE(&e->lock);
-		if (e->pinned)
-			return -EBUSY;
-	}
-	do
-		r = in_use_check(p->ev->store, e, &asks, freed);
-	while (r == -EBUSY && atomic_load(&e->open) == 0 && wait_a_moment(p));
-	if (r == 0)
-		r = is_of_use(p, freed) ? exec_release(p->ev->table, e, &args) : -EBUSY;
-	if (r < 0)
-		return r;
-	atomic_fetch_add(&p->ev->executions, 1);
-	(void)snprintf(what, sizeof(what), "execution=%s", e->id);
-	say_gone(p->ev, c, what, freed);
-	return 0;
-}
-
-static int take_file(struct pass *p, const struct candidate *c, struct in_use_room *freed)
-{
-	struct reaper_doomed d = {
-		.ino = c->file.ino,
-		.handle = { .type = c->file.handle_type, .len = c->file.handle_len },
-		.execution = c->file.execution,
-		.activity_ns = c->file.activity_ns,
-		.ttl_ns = c->file.ttl_ns,
-		.reason = LEDGER_EVICTED,
-	};
-	char what[48];
-	int r;
-
-	memcpy(d.handle.bytes, c->file.handle, c->file.handle_len);
-	in_use_room_of(p->ev->store, p->ev->ledger, &d.handle, freed);
-	r = is_of_use(p, freed) ? p->up->remove_file(p->up->ctx, &d) : -EBUSY;
-	if (r < 0)
-		return r;
-	atomic_fetch_add(&p->ev->files, 1);
-	(void)snprintf(what, sizeof(what), "file ino=%llu", (unsigned long long)c->file.ino);
-	say_gone(p->ev, c, what, freed);
-	return 0;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
-static void take_until_enough(struct pass *p)
-{
-	for (size_t i = 0; i < p->n && room_is_over(&p->need); i++) {
-		const struct candidate *c = &p->items[i];
-		struct in_use_room freed = { 0 };
-		int r = c->exec ? take_execution(p, c, &freed) : take_file(p, c, &freed);
-
-		if (r < 0) {
-			if (r != -EBUSY && r != -ESTALE)
-				log_debug("cannot evict error=%s, going on", log_errname(r));
-			continue;
-		}
-		p->gone++;
-		p->shared |= freed.shared;
-		atomic_fetch_add(&p->ev->bytes, freed.bytes + freed.away_bytes);
-		p->need.bytes = less(p->need.bytes, bytes_of(p, &freed));
-		p->need.inodes = less(p->need.inodes, freed.inodes);
-		(void)!trash_empty(p->ev->table->trash); /* what resists is the trash's to say */
-	}
-}
-
-/* What stubs that went had in common counts as given back, so it is, before anybody looks again. */
-static void collect_garbage(struct pass *p)
-{
-	if (!p->shared || !p->up->collect)
-		return;
-	(void)!ledger_sync(p->ev->ledger); /* on a full disk it cannot: then it stays until later */
-	p->up->collect(p->up->ctx);
-}
+/* ---- making room ---- */
 
 /* Returns whether it was, or will soon be, of use. */
 static bool make_room(struct evict *ev, const struct reaper_upcalls *up,
 		      const struct room_excess *need)
 {
-	struct pass p = { .ev = ev, .up = up, .need = *need, .patience_ns = PATIENCE_NS };
-	int r;
+	bool away = ev->spills && spilling_is_full(ev->spilling);
+	struct evicting_result done;
 
-	p.away = ev->spills && spilling_is_full(ev->spilling);
-	p.idle_since_ns = ledger_now_ns(ev->ledger) - IDLE_MIN_NS;
-	r = collect(&p);
-	if (r < 0)
-		log_debug("evict: not all that may go is known error=%s", log_errname(r));
-	take_until_enough(&p);
-	collect_garbage(&p);
-	if (p.gone > 0 && p.away)
+	evicting_run(ev->evicting, up, need, away, &done);
+	if (done.gone && away)
 		spilling_try_again(ev->spilling);
-	if (p.gone == 0 && p.young == 0 && !ev->said_nothing_left) {
+	if (!done.gone && !done.young && !ev->said_nothing_left) {
 		log_warning(
 			"the store is full and nothing can go: all that is left is in use, pinned or "
 			"not batonfs's to remove; release something, or make the store larger");
 		ev->said_nothing_left = true;
 	}
-	ev->unfinished = room_is_over(&p.need) && p.young > 0;
-	pass_done(&p);
-	return p.gone > 0 || p.young > 0;
+	ev->unfinished = !done.enough && done.young;
+	return done.gone || done.young;
 }
 
 /*
@@ -461,7 +191,7 @@ static void judge(struct evict *ev, const struct reaper_upcalls *up, const struc
 static int64_t schedule(struct evict *ev, const struct room *room, int64_t now)
 {
 	uint64_t left = room_left_bytes(room, &marks_of(ev, &ev->marks)->high);
-	uint64_t grown = less(room->bytes.used, ev->used_bytes);
+	uint64_t grown = LESS_OF(room->bytes.used, ev->used_bytes);
 	int64_t next = REAPER_TICK_NS;
 
 	if (ev->looked_mono_ns && grown > 0 && left > 0) {
@@ -472,7 +202,7 @@ static int64_t schedule(struct evict *ev, const struct room *room, int64_t now)
 			next = MAX_OF((int64_t)half, LOOK_MIN_NS);
 	}
 	if (ev->unfinished)
-		next = MIN_OF(next, IDLE_MIN_NS);
+		next = MIN_OF(next, EVICTING_IDLE_NS);
 	ev->used_bytes = room->bytes.used;
 	ev->looked_mono_ns = now;
 	atomic_store(&ev->until_look_bytes,
@@ -525,35 +255,31 @@ bool evict_grown(struct evict *ev, uint64_t bytes)
 
 void evict_count(struct evict *ev, struct reaper_counts *ret)
 {
-	*ret = (struct reaper_counts){
-		.evicted_executions = atomic_load(&ev->executions),
-		.evicted_files = atomic_load(&ev->files),
-		.evicted_bytes = atomic_load(&ev->bytes),
-	};
+	evicting_count(ev->evicting, ret);
 }
+
+DEFINE_CLEANUP(struct evict *, evict_free)
 
 int evict_new(struct exec_table *t, const struct store *store, struct ledger *ledger,
 	      const struct room_marks *marks, struct evict **ret)
 {
 	const struct reaper_upcalls none = { .ctx = NULL };
-	struct evict *ev = calloc(1, sizeof(*ev));
+	_cleanup_(evict_freep) struct evict *ev = calloc(1, sizeof(*ev));
 	struct room room;
 
 	if (!ev)
 		return -ENOMEM;
 	ev->table = t;
 	ev->store = store;
-	ev->ledger = ledger;
 	ev->marks = *marks;
 	ev->spills = blobs_have_away(store->blobs);
-	if (spilling_new(t, store, ledger, &ev->spilling) < 0) {
-		free(ev);
+	if (evicting_new(t, store, ledger, &ev->evicting) < 0 ||
+	    spilling_new(t, store, ledger, &ev->spilling) < 0)
 		return -ENOMEM;
-	}
 	if (ev->spills &&
 	    look(ev, &room) == 0) /* after a takeover the first file is not to wait for a look */
 		judge(ev, &none, &room, false);
-	*ret = ev;
+	*ret = TAKE_PTR(ev);
 	return 0;
 }
 
@@ -574,5 +300,6 @@ void evict_free(struct evict *ev)
 	if (!ev)
 		return;
 	spilling_free(ev->spilling);
+	evicting_free(ev->evicting);
 	free(ev);
 }

@@ -301,16 +301,11 @@ static void sum_replaced(struct fs *fs, const struct side *s, struct sum *ret)
 	itable_unref(fs->itable, inode);
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
 static int take_sum(struct fs *fs, struct execution *e, const struct sum *comes,
 		    const struct sum *goes, struct growth_take *ret)
 {
-	return growth_take(fs, e, less(comes->files, goes->files), less(comes->bytes, goes->bytes),
-			   ret);
+	return growth_take(fs, e, LESS_OF(comes->files, goes->files),
+			   LESS_OF(comes->bytes, goes->bytes), ret);
 }
 
 /* Both sides of an exchange, or the one that gets something, pay for it before it happens. */

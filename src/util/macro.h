@@ -27,4 +27,12 @@
 		max_a_ > max_b_ ? max_a_ : max_b_;                                                 \
 	})
 
+/* a - b, but not below 0. */
+#define LESS_OF(a, b)                                                                              \
+	({                                                                                         \
+		__typeof__(a) less_a_ = (a);                                                       \
+		__typeof__(b) less_b_ = (b);                                                       \
+		less_a_ > less_b_ ? less_a_ - less_b_ : 0;                                         \
+	})
+
 #endif
