@@ -14,6 +14,9 @@
 
 #include "util/clock.h"
 
+/* Bytes, and nanoseconds: so many are refused. Source: a little below 2^63, which a double may be rounded to. */
+#define LIMIT UINT64_C(9200000000000000000)
+
 struct unit {
 	const char *name;
 	double factor;
@@ -110,18 +113,23 @@ static int parse_decimal(const char **s, double *ret)
 int parse_size(const char *s, uint64_t *ret_bytes)
 {
 	double factor;
+	uint64_t n;
 	double v;
 	int r;
 
-	if (parse_u64(s, ret_bytes) == 0) /* exact above 2^53 */
+	if (parse_u64(s, &n) == 0) { /* exact above 2^53 */
+		if (n >= LIMIT)
+			return -ERANGE;
+		*ret_bytes = n;
 		return 0;
+	}
 	r = parse_decimal(&s, &v);
 	if (r < 0)
 		return r;
 	r = find_unit(size_units, ARRAY_SIZE(size_units), s, strlen(s), &factor);
 	if (r < 0)
 		return r;
-	if (v * factor >= 9.2e18)
+	if (v * factor >= (double)LIMIT)
 		return -ERANGE;
 	*ret_bytes = (uint64_t)(v * factor);
 	return 0;
@@ -169,7 +177,7 @@ int parse_duration(const char *s, int64_t *ret_ns)
 		more = true;
 	} while (*s);
 
-	if (total >= 9.2e18)
+	if (total >= LIMIT)
 		return -ERANGE;
 	*ret_ns = (int64_t)(total + 0.5L);
 	return 0;

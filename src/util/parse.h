@@ -18,7 +18,7 @@ int parse_u64(const char *s, uint64_t *ret) WARN_UNUSED;
 /* Octal digits up to 07777, as in umask=. */
 int parse_mode(const char *s, uint32_t *ret) WARN_UNUSED;
 
-/* "512", "64K", "1.5G", "2GiB": bytes; K M G T are powers of 1024. */
+/* "512", "64K", "1.5G", "2GiB": bytes; K M G T are powers of 1024. 9.2e18 and more are -ERANGE: sizes are added, and signed. */
 int parse_size(const char *s, uint64_t *ret_bytes) WARN_UNUSED;
 
 /* "25%" of `whole` or a size as parse_size() takes it. 0% and above 100% are -ERANGE. */

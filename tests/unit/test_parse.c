@@ -72,6 +72,8 @@ START_TEST(size_takes_binary_units)
 		{ "inf", -EINVAL, 0 },
 		{ "10%", -EINVAL, 0 },
 		{ "99999999T", -ERANGE, 0 },
+		{ "9000000000000000000", 0, UINT64_C(9000000000000000000) },
+		{ "12459150911428624384", -ERANGE, 0 }, /* with a unit, it is */
 	};
 
 	check_u64(parse_size, t, ARRAY_SIZE(t));
