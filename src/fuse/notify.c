@@ -60,6 +60,7 @@ struct notify {
 	struct queue_of_items slow;   /* lock: ITEM_DROP and _STEPS, when `quick` is empty */
 	struct fuse_session *session; /* lock; borrowed, NULL before and after the mount */
 	bool busy;		      /* lock: with an item that it has taken */
+	bool telling;		      /* lock: which is no more than a call of the kernel's */
 	bool stop;		      /* lock */
 	bool leave;		      /* lock: nothing more is begun */
 };
@@ -154,6 +155,7 @@ static void *run(void *arg)
 				return NULL;
 			session = n->session;
 			n->busy = true;
+			n->telling = item->kind == ITEM_EXPIRE || item->kind == ITEM_DROP;
 		}
 		more = handle(item, session);
 		{
@@ -297,7 +299,11 @@ void notify_leave(struct notify *n, int64_t until_mono_ns)
 
 	LOCK_SCOPE(&n->lock);
 	n->leave = true;
-	while (r == 0 && n->busy) /* with an answer; or in the kernel, where it disturbs nobody */
+	/*
+	 * With an answer. In the kernel it disturbs nobody, and may be behind an operation in the directory that waits for
+	 * the next process; which tells the kernel, too.
+	 */
+	while (r == 0 && n->busy && !n->telling)
 		r = lock_wait_until(&n->lock, &n->idle, until_mono_ns);
 }
 
