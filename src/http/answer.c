@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/mhd.h"
 #include "http/page.h"
 #include "util/address.h"
 #include "util/cleanup.h"
@@ -68,9 +69,9 @@ static void add_headers(struct MHD_Response *response, const struct reply *reply
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
-		(void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
+		(void)mhd.add_response_header(response, headers[i][0], headers[i][1]);
 	if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+		(void)mhd.add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 }
 
 /* Takes the text over. MHD_NO ends the connection. */
@@ -83,7 +84,7 @@ static enum MHD_Result send_reply(struct answers *a, struct MHD_Connection *c,
 
 	if (body) {
 		*body = (struct body){ a, reply->len, reply->text };
-		response = MHD_create_response_from_buffer_with_free_callback_cls(reply->len,
+		response = mhd.create_response_from_buffer_with_free_callback_cls(reply->len,
 										  reply->text,
 										  body_free, body);
 	}
@@ -94,8 +95,8 @@ static enum MHD_Result send_reply(struct answers *a, struct MHD_Connection *c,
 	}
 	a->pending += reply->len;
 	add_headers(response, reply);
-	result = MHD_queue_response(c, reply->status, response);
-	MHD_destroy_response(response);
+	result = mhd.queue_response(c, reply->status, response);
+	mhd.destroy_response(response);
 	return result;
 }
 
@@ -175,7 +176,7 @@ static enum MHD_Result send_route(struct answers *a, struct MHD_Connection *c,
 
 static bool is_led_here(const struct answers *a, struct MHD_Connection *c)
 {
-	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	const char *host = mhd.lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 
 	return a->loopback && host && !address_host_is_loopback(host);
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/mhd.h"
 #include "util/lock.h"
 
 struct conn {
@@ -89,7 +90,7 @@ void conns_notify(void *cls, struct MHD_Connection *connection, void **socket_co
 		  enum MHD_ConnectionNotificationCode code)
 {
 	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct conns *c = cls;
 
 	(void)socket_context;

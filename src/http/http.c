@@ -30,6 +30,9 @@
 #define BEGIN_MS 5000
 #define END_MS 2000
 
+/* What the loader says of a library: a sentence with a path. */
+#define LOAD_ERROR_MAX (PATH_MAX + 256)
+
 static int listen_at(const struct address *a)
 {
 	_cleanup_close_ int fd =
@@ -96,6 +99,36 @@ static void say_address(int fd)
 		log_info("metrics address=%s", address_format(&a, text, sizeof(text)));
 }
 
+/* A message, with a NUL; its length, or 0 at the end of all. -ETIMEDOUT, -errno. */
+static int hear(struct http *h, int timeout_ms, char *text, size_t len)
+{
+	struct pollfd p = { .fd = h->fd, .events = POLLIN };
+	int r;
+
+	do
+		r = poll(&p, 1, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return -ETIMEDOUT;
+	r = (int)read(h->fd, text, len - 1);
+	text[r < 0 ? 0 : r] = '\0';
+	return r < 0 ? -errno : r;
+}
+
+/* It is there, and has the library. */
+static int await_server(struct http *h, const char *address, const char *where)
+{
+	char wrong[LOAD_ERROR_MAX];
+	int r = hear(h, BEGIN_MS, wrong, sizeof(wrong));
+
+	if (r > 0 && !wrong[0])
+		return 0;
+	h->fd = safe_close(h->fd);
+	log_error("option metrics=%s (%s): cannot be served: %s; metrics=off goes without", address,
+		  where, r > 0 ? wrong : "its process did not begin");
+	return r > 0 ? -ELIBACC : -EAGAIN;
+}
+
 int http_begin(const char *address, const char *where, const struct http_upcalls *up,
 	       struct http *ret)
 {
@@ -103,6 +136,7 @@ int http_begin(const char *address, const char *where, const struct http_upcalls
 	struct address a;
 	int fds[2];
 	pid_t pid;
+	int r;
 
 	if (address_parse(address, &a) < 0)
 		return complain(address, where, -EAFNOSUPPORT);
@@ -119,25 +153,11 @@ int http_begin(const char *address, const char *where, const struct http_upcalls
 		(void)close(fds[0]);
 		return complain(address, where, -EAGAIN);
 	}
-	say_address(fd);
 	ret->fd = fds[0];
-	return 0;
-}
-
-/* A message, or 0 at its end. -ETIMEDOUT, -errno. */
-static int hear(struct http *h, int timeout_ms)
-{
-	struct pollfd p = { .fd = h->fd, .events = POLLIN };
-	char byte;
-	int r;
-
-	do
-		r = poll(&p, 1, timeout_ms);
-	while (r < 0 && errno == EINTR);
+	r = await_server(ret, address, where);
 	if (r == 0)
-		return -ETIMEDOUT;
-	r = (int)read(h->fd, &byte, 1);
-	return r < 0 ? -errno : r;
+		say_address(fd);
+	return r;
 }
 
 void http_serve(struct http *h, const char *mountpoint, bool background)
@@ -149,16 +169,18 @@ void http_serve(struct http *h, const char *mountpoint, bool background)
 	if (h->fd < 0)
 		return;
 	if (n >= (int)sizeof(text) || write(h->fd, text, (size_t)n + 1) < 0 ||
-	    hear(h, BEGIN_MS) <= 0)
+	    hear(h, BEGIN_MS, text, sizeof(text)) <= 0)
 		log_warning("metrics over HTTP: the process that serves them did not begin; there "
 			    "are none but in .baton/metrics");
 }
 
 void http_end(struct http *h)
 {
+	char byte[2];
+
 	if (h->fd < 0)
 		return;
 	if (write(h->fd, "", 1) == 1)
-		(void)hear(h, END_MS);
+		(void)hear(h, END_MS, byte, sizeof(byte));
 	h->fd = safe_close(h->fd);
 }

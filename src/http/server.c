@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
-#include <microhttpd.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +24,7 @@
 #include "baton/interface.h"
 #include "http/answer.h"
 #include "http/conns.h"
+#include "http/mhd.h"
 #include "http/mount_reader.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -48,6 +48,16 @@ static int fail(const char *what)
 
 	log_warning("metrics over HTTP: %s: %s", what, strerror(-err));
 	return err;
+}
+
+/* The parent hears what is wrong with it, or an empty text. */
+static void load(int parent_fd)
+{
+	const char *wrong = mhd_load();
+	const char *text = wrong ? wrong : "";
+
+	if (write(parent_fd, text, strlen(text) + 1) < 0 || wrong)
+		_exit(EXIT_FAILURE);
 }
 
 /* What else is open is the daemon's, or of who has started it. */
@@ -129,7 +139,7 @@ static int listen_for(int listen_fd, struct answers *a)
 {
 	unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG;
 
-	if (!MHD_start_daemon(flags, 0, NULL, NULL, answer, a, MHD_OPTION_EXTERNAL_LOGGER, quiet,
+	if (!mhd.start_daemon(flags, 0, NULL, NULL, answer, a, MHD_OPTION_EXTERNAL_LOGGER, quiet,
 			      NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
 			      MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNS_LIMIT,
 			      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)CONNS_IDLE_S,
@@ -182,6 +192,7 @@ void server_run(int listen_fd, int parent_fd, bool loopback, const struct http_u
 	(void)prctl(PR_SET_NAME, "batonfs-http");
 	keep_two(&listen_fd, &parent_fd);
 	s.parent_fd = parent_fd;
+	load(parent_fd);
 	if (read(parent_fd, order, sizeof(order) - 1) <= 1 || order[1] != '/')
 		_exit(EXIT_SUCCESS); /* the daemon could not mount */
 	if (order[0] == SERVER_BACKGROUND)

@@ -18,7 +18,7 @@
 
 /*
  * In the new process, which has the caller's descriptors; it keeps these two and standard error. `loopback`: it listens for
- * this machine alone. It sends a byte when it serves.
+ * this machine alone. It sends a text: empty, or what is wrong with libmicrohttpd, and then it ends; a byte when it serves.
  */
 NORETURN void server_run(int listen_fd, int parent_fd, bool loopback,
 			 const struct http_upcalls *up);

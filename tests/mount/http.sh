@@ -59,6 +59,16 @@ if [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 81 ]; then
 		setpriv --inh-caps -net_bind_service --bounding-set -net_bind_service
 fi
 
+# Its library is loaded by who serves, and by nobody else.
+library=$(/sbin/ldconfig -p | sed -n 's/.*libmicrohttpd\.so\.[0-9]* .*=> //p' | head -n 1)
+[ -f "$library" ] || fail "no libmicrohttpd"
+without_library() {
+	unshare -m --propagation private sh -c 'mount --bind /dev/null "$1" && shift && exec "$@"' - "$library" "$@"
+}
+starts_not 1 "option metrics=127.0.0.1:0 \(command line\): cannot be served: .*libmicrohttpd.*; metrics=off goes without" \
+	metrics=127.0.0.1:0 without_library
+expect_eq "batonfs" "$(without_library "$BATONFS" --version | cut -d ' ' -f 1)" "without a library that it does not need"
+
 # ---- what is served ----
 
 mount_batonfs -o metrics=127.0.0.1:0
@@ -69,6 +79,8 @@ expect_eq "0000000000000000 0000000000000000" "$(status CapPrm) $(status CapBnd)
 [ "$SANITIZER" ] || expect_eq 2 "$(status Seccomp)" "filter"
 echo secret >"$MNT/4711_file"
 expect_eq "$(ls "$MNT/.baton" | xargs)" "$(ls "/proc/$(server)/root/" | xargs)" "what it sees"
+expect grep -q libmicrohttpd "/proc/$(server)/maps"
+expect_eq "" "$(grep -h libmicrohttpd "/proc/$(daemon_pid)/maps" "/proc/$(pgrep -P "$(daemon_pid)" -x batonfs | head -n 1)/maps")" "the daemon's libraries"
 expect_eq "" "$(readlink "/proc/$(server)/fd/"* | grep -v -e ^socket: -e ^/dev/null -e /mountinfo -e ^anon_inode: -e "daemon.log")" "descriptors"
 
 cat >"$WORK/look.py" <<'PYTHON'
