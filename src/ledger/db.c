@@ -345,22 +345,32 @@ int db_quick_check(struct db *db)
 	return r ? 0 : -EUCLEAN;
 }
 
-int db_prepare(struct db *db, enum db_role role)
+int db_set_up(struct db *db, enum db_role role)
 {
-	int first = role == DB_WRITER ? 0 : STMT_READER_FIRST_;
-	int end = role == DB_WRITER ? STMT_READER_FIRST_ : STMT_MAX_;
-	int r;
+	int r = db_script(db, role == DB_WRITER ? SCRIPT_SETUP_WRITER : SCRIPT_SETUP_READER);
 
-	r = db_script(db, role == DB_WRITER ? SCRIPT_SETUP_WRITER : SCRIPT_SETUP_READER);
 	if (r == 0 && db->in_memory)
 		r = db_script(db, SCRIPT_SMALL_LOG);
-	if (r < 0)
-		return r;
-	for (int i = first; i < end; i++) {
-		r = sqlite3_prepare_v3(db->handle, stmt_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-				       &db->stmt[i], NULL);
-		if (r != SQLITE_OK)
-			return db_errno(db);
+	return r;
+}
+
+sqlite3_stmt *db_stmt(struct db *db, enum stmt_id id)
+{
+	if (!db->stmt[id] &&
+	    sqlite3_prepare_v3(db->handle, stmt_sql[id], -1, SQLITE_PREPARE_PERSISTENT,
+			       &db->stmt[id], NULL) != SQLITE_OK)
+		db->failed = db_errno(db);
+	return db->stmt[id];
+}
+
+int db_prepare(struct db *db, enum db_role role)
+{
+	enum stmt_id first = role == DB_WRITER ? 0 : STMT_READER_FIRST_;
+	enum stmt_id end = role == DB_WRITER ? STMT_READER_FIRST_ : STMT_MAX_;
+
+	for (enum stmt_id i = first; i < end; i++) {
+		if (!db_stmt(db, i))
+			return db->failed;
 	}
 	return 0;
 }
@@ -388,8 +398,11 @@ int db_script(struct db *db, enum stmt_script script)
 
 int db_step(struct db *db, sqlite3_stmt *s)
 {
-	int rc = sqlite3_step(s);
+	int rc;
 
+	if (!s)
+		return db->failed;
+	rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW)
 		return 1;
 	return rc == SQLITE_DONE ? 0 : db_errno(db);

@@ -18,12 +18,13 @@
 
 struct db {
 	sqlite3 *handle;	       /* owned */
-	sqlite3_stmt *stmt[STMT_MAX_]; /* owned; NULL those of the other role */
+	sqlite3_stmt *stmt[STMT_MAX_]; /* owned; NULL until they are prepared */
+	int failed;		       /* why a statement could not be, the last time */
 	bool had_log;		       /* constant; a writer found a log that was not empty */
 	bool in_memory;		       /* constant; the writer's file is on a tmpfs */
 };
 
-/* What a connection is for: which statements it prepares, and whether it may write. */
+/* What a connection is for: which statements it has, and whether it may write. */
 enum db_role {
 	DB_WRITER,
 	DB_READER,
@@ -38,7 +39,7 @@ enum db_role {
 int db_lock_file(const char *path) WARN_UNUSED;
 
 /*
- * Open a connection; db_prepare() must follow before statements are used. A writer creates the
+ * Open a connection; db_set_up() must follow before statements are used. A writer creates the
  * file (mode 0600) if it is missing. Nothing in an existing database is changed. -EISDIR, -EACCES,
  * -EROFS, -ENOENT (no such directory), -EUCLEAN (too short to be one), -ENOMEM, ...
  */
@@ -59,7 +60,10 @@ int db_quick_check(struct db *db) WARN_UNUSED;
  */
 int db_use_wal(struct db *db) WARN_UNUSED;
 
-/* Set the connection up and prepare its statements; the schema must be current. */
+/* Settings, and the tables of the connection's own. */
+int db_set_up(struct db *db, enum db_role role) WARN_UNUSED;
+
+/* Prepare all statements of the role now: what they need of the schema is there, or -EINVAL. */
 int db_prepare(struct db *db, enum db_role role) WARN_UNUSED;
 
 /*
@@ -81,12 +85,8 @@ int db_begin(struct db *db) WARN_UNUSED;
 int db_commit(struct db *db) WARN_UNUSED;
 void db_rollback(struct db *db);
 
-/* A prepared statement, to be kept in a _cleanup_stmt_ variable. */
-static inline sqlite3_stmt *db_stmt(struct db *db, enum stmt_id id)
-{
-	assert(db->stmt[id]);
-	return db->stmt[id];
-}
+/* A statement, to be kept in a _cleanup_stmt_ variable. NULL if it cannot be prepared: db_step() returns why. */
+sqlite3_stmt *db_stmt(struct db *db, enum stmt_id id);
 
 /* Returns 1 with a row, 0 at the end, or an error. */
 int db_step(struct db *db, sqlite3_stmt *s) WARN_UNUSED;

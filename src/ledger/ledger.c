@@ -52,7 +52,7 @@ static int start(struct ledger *l, const struct opening *how, struct ledger_open
 	r = opening_begin(how, &db, result);
 	if (r < 0)
 		return r;
-	r = query_new(how->path, &l->query);
+	r = query_new(how->path, how->sound, &l->query);
 	if (r < 0)
 		return r;
 	r = queue_new(QUEUE_BYTES, &l->queue);

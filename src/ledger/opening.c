@@ -58,7 +58,8 @@ static int inspect(struct db *db, bool sound)
 	return r < 0 ? r : version;
 }
 
-static int make_ready(struct db *db, int version, struct found *ret)
+/* What the schema should have is looked for by preparing what uses it; a sound one has it. */
+static int make_ready(struct db *db, int version, bool sound, struct found *ret)
 {
 	int r = db_use_wal(db);
 
@@ -67,7 +68,9 @@ static int make_ready(struct db *db, int version, struct found *ret)
 	r = schema_migrate(db, schema_steps, schema_nsteps, version);
 	if (r < 0)
 		return r;
-	r = db_prepare(db, DB_WRITER);
+	r = db_set_up(db, DB_WRITER);
+	if (r == 0 && !sound)
+		r = db_prepare(db, DB_WRITER);
 	if (r < 0)
 		return r == -EINVAL ? -EUCLEAN : r; /* not the tables its version should have */
 	ret->is_new = version == 0;
@@ -84,7 +87,7 @@ static int open_sound(const char *path, bool sound, struct db **ret, struct foun
 		return r;
 	r = inspect(db, sound);
 	if (r >= 0)
-		r = make_ready(db, r, ret_found);
+		r = make_ready(db, r, sound, ret_found);
 	if (r < 0) {
 		db_close_untouched(db);
 		return r;

@@ -52,7 +52,7 @@ static void column_owner(sqlite3_stmt *s, int first, struct ledger_owner *o)
 	stmt_column_str(s, first + 3, o->comm, sizeof(o->comm));
 }
 
-int query_new(const char *path, struct query **ret)
+int query_new(const char *path, bool sound, struct query **ret)
 {
 	_cleanup_(query_freep) struct query *q = calloc(1, sizeof(*q));
 	int r;
@@ -63,7 +63,9 @@ int query_new(const char *path, struct query **ret)
 	r = db_open(path, DB_READER, &q->db);
 	if (r < 0)
 		return r;
-	r = db_prepare(q->db, DB_READER);
+	r = db_set_up(q->db, DB_READER);
+	if (r == 0 && !sound)
+		r = db_prepare(q->db, DB_READER);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(q);

@@ -19,8 +19,11 @@
 
 struct query;
 
-/* Returns 0 or an error of db_open() and db_prepare(). The schema must be current. */
-int query_new(const char *path, struct query **ret) WARN_UNUSED;
+/*
+ * Returns 0 or an error of db_open(), db_set_up() and db_prepare(). The schema must be current; `sound`: it is, so
+ * statements are prepared when they are used.
+ */
+int query_new(const char *path, bool sound, struct query **ret) WARN_UNUSED;
 void query_free(struct query *q);
 
 int query_each_execution(struct query *q, int (*each)(void *arg, const struct ledger_execution *e),

@@ -16,6 +16,7 @@ static void setup(void)
 	ck_assert_int_eq(db_open(fixture_path, DB_WRITER, &db), 0);
 	ck_assert_int_eq(db_use_wal(db), 0);
 	ck_assert_int_eq(schema_migrate(db, schema_steps, schema_nsteps, 0), 0);
+	ck_assert_int_eq(db_set_up(db, DB_WRITER), 0);
 	ck_assert_int_eq(db_prepare(db, DB_WRITER), 0);
 }
 
@@ -71,6 +72,7 @@ START_TEST(each_role_prepares_its_own_statements)
 	struct db *reader;
 
 	ck_assert_int_eq(db_open(fixture_path, DB_READER, &reader), 0);
+	ck_assert_int_eq(db_set_up(reader, DB_READER), 0);
 	ck_assert_int_eq(db_prepare(reader, DB_READER), 0);
 	for (int i = 0; i < STMT_MAX_; i++) {
 		bool reading = i >= STMT_READER_FIRST_;
@@ -79,6 +81,40 @@ START_TEST(each_role_prepares_its_own_statements)
 		ck_assert_int_eq(reader->stmt[i] != NULL, reading);
 		ck_assert(!reading || sqlite3_stmt_readonly(reader->stmt[i]));
 	}
+	db_close(reader);
+}
+END_TEST
+
+START_TEST(a_statement_is_prepared_when_it_is_used)
+{
+	struct db *reader;
+	sqlite3_stmt *s;
+
+	ck_assert_int_eq(db_open(fixture_path, DB_READER, &reader), 0);
+	ck_assert_int_eq(db_set_up(reader, DB_READER), 0);
+	ck_assert_ptr_null(reader->stmt[STMT_EXEC_EACH]);
+	s = db_stmt(reader, STMT_EXEC_EACH);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_int_eq(db_step(reader, s), 0);
+	stmt_resetp(&s);
+	ck_assert_ptr_eq(db_stmt(reader, STMT_EXEC_EACH), s);
+	db_close(reader);
+}
+END_TEST
+
+START_TEST(a_statement_without_its_table_fails_at_its_step)
+{
+	_cleanup_stmt_ sqlite3_stmt *s = NULL;
+	struct db *reader;
+
+	ck_assert_int_eq(db_run(db, "DROP TABLE file"), 0);
+	ck_assert_int_eq(db_open(fixture_path, DB_READER, &reader), 0);
+	ck_assert_int_eq(db_set_up(reader, DB_READER), 0);
+	s = db_stmt(reader, STMT_USAGE);
+	ck_assert_ptr_null(s);
+	stmt_bind_u64(s, 1, 1);
+	ck_assert_int_eq(db_step(reader, s), -EINVAL);
+	ck_assert_int_eq(db_prepare(reader, DB_READER), -EINVAL);
 	db_close(reader);
 }
 END_TEST
@@ -123,6 +159,8 @@ int main(void)
 	const TTest *const tests[] = {
 		table_has_no_gaps,
 		each_role_prepares_its_own_statements,
+		a_statement_is_prepared_when_it_is_used,
+		a_statement_without_its_table_fails_at_its_step,
 		statements_use_an_index,
 		column_str_cuts_and_terminates,
 	};
