@@ -59,7 +59,7 @@ static int look(struct aside *a)
 	(void)snprintf(path, sizeof(path), "%s/%s", BATON_DIR, a->name);
 	show(a->fs, a);
 	for (int i = 0; i < TRIES && r == -ESTALE; i++)
-		r = refresh_look(a->fs->refresh, path);
+		r = refresh_look(atomic_load(&a->fs->refresh), path);
 	show(a->fs, NULL);
 	return r;
 }
@@ -86,7 +86,7 @@ static void move(void *arg)
 
 void aside_move(struct fs *fs, uint64_t nodeid)
 {
-	struct aside *a = fs->refresh ? calloc(1, sizeof(*a)) : NULL;
+	struct aside *a = atomic_load(&fs->refresh) ? calloc(1, sizeof(*a)) : NULL;
 
 	if (!a)
 		return;

@@ -95,11 +95,12 @@ struct fs {
 	struct itable *itable;	      /* owned */
 	struct dircache *dirs;	      /* owned */
 	struct notify *notify;	      /* owned */
-	struct refresh *refresh;      /* owned by the session; NULL before and after it */
-	struct backing *backing;      /* owned */
-	struct latency *latency;      /* owned */
-	struct accesslog *accesslog;  /* owned */
-	char passthrough_why[128];    /* why passthrough is not used; "" if it is */
+	_Atomic(struct refresh *)
+		refresh; /* owned by the session; NULL before its requests are read, and after */
+	struct backing *backing;     /* owned */
+	struct latency *latency;     /* owned */
+	struct accesslog *accesslog; /* owned */
+	char passthrough_why[128];   /* why passthrough is not used; "" if it is */
 	int64_t start_real_ns;
 	int fds_lent; /* descriptors below this are kept for clients, see fs_may_keep() */
 	int fds_many; /* from this on there are fewer directories, likewise */

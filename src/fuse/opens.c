@@ -295,6 +295,7 @@ void opens_close_fh(const struct fuse_file_info *fi)
 /* Undo opens_begin(): at release, or if the kernel did not take the open. True if its last writer is gone. */
 bool opens_end(struct fs *fs, struct inode *inode, const struct fuse_file_info *fi)
 {
+	struct refresh *refresh = atomic_load(&fs->refresh);
 	bool keep = false;
 	bool last_open;
 	bool last_writer = false;
@@ -332,8 +333,8 @@ bool opens_end(struct fs *fs, struct inode *inode, const struct fuse_file_info *
 	backing_unregister(fs->backing, drop);
 	if (keep)
 		backing_keep(fs->backing, inode);
-	if (last_open && fs->refresh)
-		refresh_closed(fs->refresh, itable_nodeid(fs->itable, inode));
+	if (last_open && refresh)
+		refresh_closed(refresh, itable_nodeid(fs->itable, inode));
 	opens_close_fh(fi);
 	return last_writer;
 }

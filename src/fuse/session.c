@@ -289,6 +289,21 @@ static int begin_again(struct session *s)
 	return fs_take_over(s->fs, s->requests, s->connection.se, &s->backlog);
 }
 
+static void start_refresh(struct session *s)
+{
+	struct refresh *refresh;
+	int r;
+
+	if (!s->fs->config.passthrough)
+		return;
+	r = refresh_new(s->fs, s->connection.mountpoint, s->connection.mount_id.device, &refresh);
+	if (r < 0)
+		log_warning("attributes are not refreshed after a close: error=%s, ignoring",
+			    log_errname(r));
+	else
+		atomic_store(&s->fs->refresh, refresh);
+}
+
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 {
 	struct sigaction sa = { .sa_handler = nothing };
@@ -308,12 +323,6 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 		return r < 0 ? r : -ENODEV;
 	connection_read_ahead(&s->connection);
 	fs_probe_passthrough(s->fs);
-	if (s->fs->config.passthrough)
-		r = refresh_new(s->fs, s->connection.mountpoint, s->connection.mount_id.device,
-				&s->fs->refresh);
-	if (r < 0)
-		log_warning("attributes are not refreshed after a close: error=%s, ignoring",
-			    log_errname(r));
 	for (; s->started < s->nthreads; s->started++) {
 		struct thread *t = &s->threads[s->started];
 
@@ -327,7 +336,8 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 			break;
 		}
 	}
-	/* Not earlier: whether it can be is found out at idle policy. Without, it is slower. */
+	/* Not earlier: nobody waits for these. Without, it is slower. */
+	start_refresh(s);
 	if (beside_new(fuse_session_fd(s->connection.se), &beside) == 0)
 		atomic_store(&s->beside, beside);
 	return 0;
@@ -349,8 +359,8 @@ int session_unmount(struct session *s)
 	accesslog_stop(s->fs->accesslog); /* who reads it keeps the mount busy */
 	if (broken && is_there(s))	  /* end the connection: whoever waits gets an error */
 		connection_unmount(&s->connection, true);
-	if (s->fs->refresh)
-		refresh_stop(s->fs->refresh); /* it may be a client just now */
+	if (atomic_load(&s->fs->refresh))
+		refresh_stop(atomic_load(&s->fs->refresh)); /* it may be a client just now */
 	for (int i = 0; failed && i < FORCED_TRIES && is_there(s); i++)
 		(void)nanosleep(&(struct timespec){ .tv_nsec = FORCED_POLL_NS }, NULL);
 	if (!is_there(s))
@@ -387,8 +397,8 @@ void session_leave(struct session *s)
 	int64_t until = clock_ns(CLOCK_MONOTONIC) + SETTLE_NS;
 
 	atomic_store(&s->ended, true); /* that threads end is not to be told */
-	if (s->fs->refresh)
-		refresh_stop(s->fs->refresh);
+	if (atomic_load(&s->fs->refresh))
+		refresh_stop(atomic_load(&s->fs->refresh));
 	notify_wait(s->fs->notify, until);
 	if (atomic_load(&s->beside))
 		beside_stop(atomic_load(&s->beside));
@@ -428,8 +438,8 @@ void session_free(struct session *s)
 	backlog_free(s->backlog);
 	if (s->fs->session) /* what the threads have queued since may be about to ask the refresher: see aside.c */
 		notify_set_session(s->fs->notify, NULL);
-	refresh_free(s->fs->refresh);
-	s->fs->refresh = NULL;
+	refresh_free(atomic_load(&s->fs->refresh));
+	atomic_store(&s->fs->refresh, NULL);
 	if (s->fs->session) {
 		s->fs->session = NULL;
 		notify_set_session(s->fs->notify,

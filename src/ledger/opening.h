@@ -13,7 +13,7 @@
 
 struct opening {
 	const char *path; /* borrowed */
-	bool sound;	  /* no damage is to be expected: statements are prepared when they are used */
+	bool sound; /* no damage is to be expected: statements are prepared when they are used */
 	struct ledger_time time;
 };
 

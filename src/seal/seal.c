@@ -121,7 +121,7 @@ static void begin(void *ctx)
 		log_debug("seal: cannot see the memory cgroup, ignoring its limit");
 }
 
-static int start_collapser(struct seal *s)
+static int make_collapser(struct seal *s)
 {
 	struct work_config config = {
 		.capacity = COLLAPSE_QUEUE,
@@ -145,7 +145,7 @@ static void offer(void *ctx, uint64_t ino, const struct handle *h, uint64_t size
 	share_offer(s->share, ino, h, size_bytes);
 }
 
-static int start_share(struct seal *s)
+static int make_share(struct seal *s)
 {
 	struct share_config config = {
 		.store = s->store,
@@ -180,9 +180,9 @@ int seal_new(const struct store *store, struct ledger *ledger, const struct seal
 	s->ledger = ledger;
 	s->config = *config;
 	hash.ctx = s;
-	r = start_collapser(s);
+	r = make_collapser(s);
 	if (r == 0)
-		r = start_share(s);
+		r = make_share(s);
 	if (r == 0)
 		r = sealer_new(&hash, &s->sealer);
 	if (r < 0)
@@ -222,6 +222,15 @@ void seal_set_upcalls(struct seal *s, const struct seal_upcalls *up)
 	s->up = *up;
 	sealer_set_upcalls(s->sealer, up);
 	share_set_upcalls(s->share, up);
+}
+
+int seal_start(struct seal *s)
+{
+	int r = sealer_start(s->sealer);
+
+	if (r == 0)
+		r = work_start(s->collapser);
+	return r < 0 ? r : share_start(s->share);
 }
 
 void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t size_bytes)

@@ -84,6 +84,12 @@ void seal_free(struct seal *s);
 /* Before the first seal_closed(). */
 void seal_set_upcalls(struct seal *s, const struct seal_upcalls *up);
 
+/*
+ * The threads. Until then files and questions wait: who builds a daemon need not wait for threads that nobody else does
+ * yet. -errno.
+ */
+int seal_start(struct seal *s) WARN_UNUSED;
+
 /* The last writer has closed a regular file, which has this size now. Never waits. */
 void seal_closed(struct seal *s, uint64_t ino, const struct handle *h, uint64_t size_bytes);
 

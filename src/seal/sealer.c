@@ -420,7 +420,7 @@ static uint64_t traffic(void *ctx)
 	return s->up.traffic ? s->up.traffic(s->up.ctx) : 0;
 }
 
-static int start(struct sealer *s)
+static int make_workers(struct sealer *s)
 {
 	struct work_config closed = {
 		.capacity = CLOSED_QUEUE,
@@ -460,7 +460,7 @@ int sealer_new(const struct sealer_config *config, struct sealer **ret)
 	lock_init(&s->lock, LOCK_SEALED);
 	if (!s->rows_count) /* nor are they to count next time */
 		ledger_seals_forget(config->ledger);
-	r = start(s);
+	r = make_workers(s);
 	if (r < 0) {
 		sealer_free(s);
 		return r;
@@ -472,6 +472,15 @@ int sealer_new(const struct sealer_config *config, struct sealer **ret)
 void sealer_set_upcalls(struct sealer *s, const struct seal_upcalls *up)
 {
 	s->up = *up;
+}
+
+int sealer_start(struct sealer *s)
+{
+	int r = work_start(s->asked);
+
+	if (r == 0)
+		r = work_start(s->large);
+	return r < 0 ? r : work_start(s->closed);
 }
 
 void sealer_end_closed(struct sealer *s)

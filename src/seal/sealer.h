@@ -58,6 +58,8 @@ struct sealer;
 
 int sealer_new(const struct sealer_config *config, struct sealer **ret) WARN_UNUSED;
 void sealer_set_upcalls(struct sealer *s, const struct seal_upcalls *up);
+/* Its threads; until then whoever asks waits. -errno. */
+int sealer_start(struct sealer *s) WARN_UNUSED;
 /* Ends the thread that hashes behind a close: nobody waits for that. Others may still call, without effect. */
 void sealer_end_closed(struct sealer *s);
 /* Ends the others, too; whoever waits is told. Others may still call, without effect. */

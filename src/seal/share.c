@@ -56,7 +56,6 @@ struct share {
 	int64_t not_before_mono_ns;
 
 	_Atomic uint64_t min_bytes;
-	_Atomic bool has_traffic;
 	_Atomic uint64_t offered;	   /* files */
 	_Atomic uint64_t waiting[WAITING]; /* inode numbers; 0: none */
 	_Atomic uint64_t stubs;
@@ -219,7 +218,7 @@ static uint64_t traffic(void *ctx)
 {
 	struct share *s = ctx;
 
-	return atomic_load(&s->has_traffic) ? s->up.traffic(s->up.ctx) : 0;
+	return s->up.traffic ? s->up.traffic(s->up.ctx) : 0;
 }
 
 int share_new(const struct share_config *config, struct share **ret)
@@ -255,7 +254,11 @@ int share_new(const struct share_config *config, struct share **ret)
 void share_set_upcalls(struct share *s, const struct seal_upcalls *up)
 {
 	s->up = *up;
-	atomic_store(&s->has_traffic, up->traffic != NULL);
+}
+
+int share_start(struct share *s)
+{
+	return work_start(s->worker);
 }
 
 void share_end(struct share *s)

@@ -36,6 +36,8 @@ struct share;
 int share_new(const struct share_config *config, struct share **ret) WARN_UNUSED;
 /* Before anything is offered. Without make_stub nothing is shared, and garbage is removed all the same. */
 void share_set_upcalls(struct share *s, const struct seal_upcalls *up);
+/* Its thread; until then what is offered waits. -errno. */
+int share_start(struct share *s) WARN_UNUSED;
 /* Ends the thread. Others may still call, without effect. */
 void share_end(struct share *s);
 void share_free(struct share *s);

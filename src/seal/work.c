@@ -44,7 +44,7 @@ struct work {
 	uint32_t count;	       /* work.lock */
 	uint64_t serial;       /* work.lock: of the next that comes */
 	int64_t until_mono_ns; /* work.lock: the thread sleeps until then, and is woken for what is due sooner */
-	bool joined; /* of whoever ends it */
+	bool started, ended; /* of whoever starts and ends it */
 
 	/* The thread's own. */
 	bool hurries;
@@ -198,7 +198,6 @@ static void *run(void *arg)
 int work_new(const struct work_config *config, struct work **ret)
 {
 	_cleanup_free_ struct work *w = calloc(1, sizeof(*w));
-	int r;
 
 	if (!w)
 		return -ENOMEM;
@@ -208,13 +207,17 @@ int work_new(const struct work_config *config, struct work **ret)
 		return -ENOMEM;
 	lock_init(&w->lock, LOCK_SEAL);
 	lock_cond_init(&w->wake);
-	r = pthread_create(&w->thread, NULL, run, w);
-	if (r) {
-		free(w->entries);
-		return -r;
-	}
 	*ret = TAKE_PTR(w);
 	return 0;
+}
+
+int work_start(struct work *w)
+{
+	int r = w ? pthread_create(&w->thread, NULL, run, w) : 0;
+
+	if (w)
+		w->started = r == 0;
+	return -r;
 }
 
 /* What waits, one by one, for it is told without the lock. */
@@ -231,15 +234,16 @@ void work_end(struct work *w)
 {
 	struct work_item item;
 
-	if (!w || w->joined)
+	if (!w || w->ended)
 		return;
 	{
 		LOCK_SCOPE(&w->lock);
 		atomic_store(&w->ending, true);
 		(void)pthread_cond_signal(&w->wake);
 	}
-	(void)pthread_join(w->thread, NULL);
-	w->joined = true;
+	if (w->started)
+		(void)pthread_join(w->thread, NULL);
+	w->ended = true;
 	while (take_left(w, &item)) {
 		if (w->config.dropped)
 			w->config.dropped(w->config.ctx, &item);

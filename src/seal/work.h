@@ -43,6 +43,9 @@ struct work_config {
 
 int work_new(const struct work_config *config, struct work **ret) WARN_UNUSED;
 
+/* Begin: until then files wait. Once, or never; NULL: nothing to do. -errno. */
+int work_start(struct work *w) WARN_UNUSED;
+
 /*
  * End the thread after the file it is at, and drop what waits; afterwards work_put() takes nothing. For once, by one
  * thread; work_free() does it, too.

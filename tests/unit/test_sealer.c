@@ -81,6 +81,7 @@ static void start(bool after_close)
 	atomic_store(&broken, 0);
 	ck_assert_int_eq(sealer_new(&config, &sealer), 0);
 	sealer_set_upcalls(sealer, &up);
+	ck_assert_int_eq(sealer_start(sealer), 0);
 }
 
 static void stop(bool clean)

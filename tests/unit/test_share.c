@@ -260,6 +260,7 @@ static void start(enum share_scope scope)
 
 	ck_assert_int_eq(share_new(&config, &share), 0);
 	share_set_upcalls(share, &up);
+	ck_assert_int_eq(share_start(share), 0);
 }
 
 static void open_layers(void)

@@ -61,7 +61,7 @@ static struct work_config config_of(uint32_t capacity, int niceness, int64_t del
 	};
 }
 
-static void start_with(const struct work_config *config)
+static void make(const struct work_config *config)
 {
 	atomic_store(&begun, 0);
 	atomic_store(&done, 0);
@@ -70,6 +70,12 @@ static void start_with(const struct work_config *config)
 	atomic_store(&in_order, true);
 	ndropped = 0;
 	ck_assert_int_eq(work_new(config, &worker), 0);
+}
+
+static void start_with(const struct work_config *config)
+{
+	make(config);
+	ck_assert_int_eq(work_start(worker), 0);
 }
 
 static void start(uint32_t capacity, int niceness, int64_t delay_ns)
@@ -274,6 +280,35 @@ START_TEST(end_drops_what_waits)
 }
 END_TEST
 
+START_TEST(files_wait_for_the_start)
+{
+	struct work_config config = config_of(4, 5, 0);
+
+	make(&config);
+	ck_assert(put(1));
+	ck_assert(put(2));
+	ck_assert_int_eq(atomic_load(&begun), 0);
+	ck_assert_int_eq(work_start(worker), 0);
+	EVENTUALLY(atomic_load(&done) == 2);
+	work_free(worker);
+	ck_assert_int_eq(work_start(NULL), 0);
+}
+END_TEST
+
+START_TEST(end_drops_what_waits_for_the_start)
+{
+	struct work_config config = config_of(4, 5, 0);
+
+	make(&config);
+	ck_assert(put(1));
+	work_end(worker);
+	ck_assert_int_eq(atomic_load(&done), 0);
+	ck_assert_int_eq(ndropped, 1);
+	ck_assert(!put(2));
+	work_free(worker);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -287,6 +322,8 @@ int main(void)
 		rests_not_when_it_is_calm,
 		end_ends_the_rest,
 		end_drops_what_waits,
+		files_wait_for_the_start,
+		end_drops_what_waits_for_the_start,
 	};
 
 	return RUN_TESTS("work", tests, nothing, nothing);
