@@ -407,7 +407,7 @@ static int go_on(struct process *p)
 	if (r == 0 && p->daemon.config.sandbox)
 		r = give_up_rights();
 	if (r == 0) {
-		watched_begin(&p->daemon, false, &p->watchdog);
+		watched_begin(&p->daemon, WATCHED_SUCCESSOR, &p->watchdog);
 		r = run_guarded(p, generation);
 	} else {
 		if (p->daemon.keep)
@@ -437,10 +437,10 @@ static int run(struct process *p)
 		r = exit_status(p, r);
 	} else if (keep_is_shared(p->daemon.keep)) {
 		upgrade_set_format(p->daemon.keep);
-		watched_begin(&p->daemon, false, &p->watchdog);
+		watched_begin(&p->daemon, WATCHED_FIRST, &p->watchdog);
 		r = run_guarded(p, 0);
 	} else {
-		watched_begin(&p->daemon, true, &p->watchdog);
+		watched_begin(&p->daemon, WATCHED_ALONE, &p->watchdog);
 		r = run_alone(p);
 	}
 	watchdog_free(p->watchdog);

@@ -36,11 +36,12 @@ static void request(void *ctx, pid_t tid, char *buf, size_t len)
 	request_text(d->keep, tid, buf, len);
 }
 
-void watched_begin(struct daemon *d, bool single, struct watchdog **ret)
+void watched_begin(struct daemon *d, enum watched_who who, struct watchdog **ret)
 {
 	struct watchdog_plan plan = {
 		.limit_ns = d->config.watchdog_ns == INT64_MAX ? 0 : d->config.watchdog_ns,
-		.single = single,
+		.single = who == WATCHED_ALONE,
+		.late = who == WATCHED_SUCCESSOR,
 		.keep = d->keep,
 		.prober = { .ctx = d,
 			    .enter_host = enter_host,

@@ -8,10 +8,17 @@
 #include "daemon.h"
 #include "takeover/watchdog.h"
 
+/* Who serves the mount. */
+enum watched_who {
+	WATCHED_ALONE,	   /* the calling process */
+	WATCHED_FIRST,	   /* workers, the first of which is to mount it */
+	WATCHED_SUCCESSOR, /* a worker that somebody waits for */
+};
+
 /*
  * A watchdog for d, which is prepared, not built, and is to live as long; *ret NULL if none is wanted. One that cannot be had
- * was logged. `single`: without a guardian.
+ * was logged.
  */
-void watched_begin(struct daemon *d, bool single, struct watchdog **ret);
+void watched_begin(struct daemon *d, enum watched_who who, struct watchdog **ret);
 
 #endif

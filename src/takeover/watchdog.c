@@ -247,6 +247,14 @@ static bool judge(struct watchdog *w, pid_t pid)
 	return kill;
 }
 
+static int begin_prober(struct watchdog *w)
+{
+	int r = prober_begin(&w->prober, &w->plan.prober);
+
+	watchdog_over_exec(w, false);
+	return r;
+}
+
 /* It has let go of the filesystem, which is not mounted any more but in use; or somebody has killed it. */
 static void revive(struct watchdog *w)
 {
@@ -255,8 +263,7 @@ static void revive(struct watchdog *w)
 	watchdog_over_exec(w, true);
 	prober_end(&w->prober);
 	if (!w->plan.single)
-		r = prober_begin(&w->prober, &w->plan.prober);
-	watchdog_over_exec(w, false);
+		r = begin_prober(w);
 	if (r == 0)
 		r = prober_serve(&w->prober);
 	if (r == 0)
@@ -406,8 +413,8 @@ int watchdog_new(const struct watchdog_plan *plan, struct watchdog **ret)
 	w->plan.prober.every_ns = w->limit_ns / 2;
 	w->prober = (struct prober)PROBER_NONE;
 	r = w->directory ? stacks_new(&w->stacks) : -ENOMEM;
-	if (r == 0)
-		r = prober_begin(&w->prober, &w->plan.prober);
+	if (r == 0 && !plan->late)
+		r = begin_prober(w);
 	if (r < 0)
 		watchdog_free(w);
 	else
@@ -432,10 +439,14 @@ void watchdog_obey(struct watchdog *w)
 
 void watchdog_serve(struct watchdog *w)
 {
-	int r = w ? prober_serve(&w->prober) : 0;
+	int r = 0;
 
 	if (!w)
 		return;
+	if (w->plan.late)
+		r = begin_prober(w);
+	if (r == 0)
+		r = prober_serve(&w->prober);
 	if (r < 0)
 		log_warning("the process that asks the mount whether it answers did not begin: "
 			    "error=%s, going without",

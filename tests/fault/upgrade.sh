@@ -72,10 +72,18 @@ reads() {
 }
 wait_until 10 reads
 
+first_prober=$(pgrep -P "$guardian" -x batonfs-probe)
 install_program "s/$version/$other/g"
 expect_eq "$MNT: $version -> $other" "$(upgrade)"
 expect_eq "batonfs $other" "$(cat "$MNT/.baton/version")"
 expect_eq "$guardian $other 0 1 clean" "$(status '" ".join(str(d[k]) for k in ("pid", "version", "takeovers", "upgrades")) + " " + d["ledger"]["state"]')"
+# Who asks whether the mount answers begins when it does: another one than before, for this program.
+asks() {
+	local prober
+
+	prober=$(pgrep -P "$guardian" -x batonfs-probe) && [ "$prober" != "$first_prober" ] && kill -0 "$prober"
+}
+wait_until 10 asks
 reads_on() {
 	touch "$MNT/1/after"
 	grep -q '^\.\.\. batonfs was replaced, lines lost$' "$WORK/lines" && grep -q 'path="/1/after"' "$WORK/lines"
