@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "util/macro.h"
 
@@ -13,21 +14,22 @@ struct mhd mhd;
 
 const char *mhd_load(void)
 {
-	/* dlsym(3) gives what is a function as a pointer to an object; POSIX has it so. */
 	static const struct {
 		const char *name;
-		void **to;
+		void *to; /* a pointer to a function; of the size of one to an object, as POSIX has it */
 	} functions[] = {
-#define ENTRY(name) { "MHD_" #name, (void **)&mhd.name },
+#define ENTRY(name) { "MHD_" #name, &mhd.name },
 		MHD_EACH_FUNCTION(ENTRY)
 #undef ENTRY
 	};
 	void *library = dlopen(MHD_SONAME, RTLD_NOW | RTLD_LOCAL);
 
 	for (size_t i = 0; library && i < ARRAY_SIZE(functions); i++) {
-		*functions[i].to = dlsym(library, functions[i].name);
-		if (!*functions[i].to)
+		void *function = dlsym(library, functions[i].name);
+
+		if (!function)
 			return dlerror();
+		memcpy(functions[i].to, &function, sizeof(function));
 	}
 	return library ? NULL : dlerror();
 }

@@ -58,7 +58,20 @@ static int inspect(struct db *db, bool sound)
 	return r < 0 ? r : version;
 }
 
-/* What the schema should have is looked for by preparing what uses it; a sound one has it. */
+/* What the schema should have is looked for by preparing what uses it. In a sound one its tables are, with all their columns. */
+static int look_at_tables(struct db *db, bool sound)
+{
+	static const enum stmt_id uses[] = { STMT_LEDGER_READ, STMT_EXEC_PUT, STMT_RELEASE_ADD,
+					     STMT_FILE_PUT };
+	int r = 0;
+
+	if (!sound)
+		return db_prepare(db, DB_WRITER);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(uses); i++)
+		r = db_stmt(db, uses[i]) ? 0 : db->failed;
+	return r;
+}
+
 static int make_ready(struct db *db, int version, bool sound, struct found *ret)
 {
 	int r = db_use_wal(db);
@@ -69,8 +82,8 @@ static int make_ready(struct db *db, int version, bool sound, struct found *ret)
 	if (r < 0)
 		return r;
 	r = db_set_up(db, DB_WRITER);
-	if (r == 0 && !sound)
-		r = db_prepare(db, DB_WRITER);
+	if (r == 0)
+		r = look_at_tables(db, sound);
 	if (r < 0)
 		return r == -EINVAL ? -EUCLEAN : r; /* not the tables its version should have */
 	ret->is_new = version == 0;

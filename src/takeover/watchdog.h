@@ -36,9 +36,9 @@
 #define WATCHDOG_START_S 300
 
 struct watchdog_plan {
-	int64_t limit_ns;	   /* without an answer; 0: nobody is to be killed for that */
-	bool single;		   /* there is no guardian: the calling process is watched */
-	bool late;		   /* the prober begins when the mount answers: somebody waits for that, and for no prober */
+	int64_t limit_ns; /* without an answer; 0: nobody is to be killed for that */
+	bool single;	  /* there is no guardian: the calling process is watched */
+	bool late; /* the prober begins when the mount answers: somebody waits for that, and for no prober */
 	const struct keep *keep;   /* borrowed */
 	struct prober_plan prober; /* but for its every_ns */
 	void *ctx;

@@ -391,6 +391,28 @@ START_TEST(reopened_is_replaced_if_it_is_no_ledger)
 }
 END_TEST
 
+START_TEST(reopened_is_replaced_if_it_has_lost_a_table)
+{
+	static const char *const tables[] = { "ledger", "execution", "release", "file" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		_cleanup_free_ char *sql = NULL;
+		struct ledger *l;
+		sqlite3 *db;
+
+		ck_assert_int_eq(ledger_open(fixture_path, NULL, &l, &result), 0);
+		ledger_free(l);
+		ck_assert_int_gt(asprintf(&sql, "DROP TABLE %s", tables[i]), 0);
+		ck_assert_int_eq(sqlite3_open(fixture_path, &db), SQLITE_OK);
+		ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+		ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+		ck_assert_int_eq(ledger_reopen(fixture_path, NULL, &l, &result), 0);
+		ck_assert_int_eq(result.state, LEDGER_REPLACED);
+		ledger_free(l);
+	}
+}
+END_TEST
+
 /* Executions used 100 s and 30 s ago, and files of each kind that lives for a time, used 90 s ago. */
 static void put_used(struct ledger *l)
 {
@@ -532,6 +554,7 @@ static TCase *case_others(void)
 	tcase_add_test(tc, log_in_memory_is_small);
 	tcase_add_test(tc, reopened_after_a_kill_is_what_it_was);
 	tcase_add_test(tc, reopened_is_replaced_if_it_is_no_ledger);
+	tcase_add_test(tc, reopened_is_replaced_if_it_has_lost_a_table);
 	tcase_add_test(tc, in_another_time_all_is_as_idle_as_it_was);
 	tcase_add_test(tc, in_another_time_what_had_passed_counts);
 	tcase_add_test(tc, missing_directory_is_reported);
