@@ -19,6 +19,7 @@ if [ "${1:-}" = --fix ]; then
 	find src include tools tests -name '*.[ch]' -exec "$format" -i {} +
 	exit
 fi
+find src include tools tests -name '*.[ch]' -exec "$format" --dry-run --Werror {} + 2>/dev/null && exit
 status=0
 while IFS= read -r -d '' file; do
 	"$format" "$file" | diff -u --label "$file" --label "$file (formatted)" "$file" - || status=1
