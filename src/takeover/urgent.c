@@ -198,16 +198,24 @@ void urgent_soon(pid_t tid)
 		set_nice(tid, 0, SLICE_NS);
 }
 
+/*
+ * The calling thread last: as any other it would have to wait behind those that are in real time still, until the kernel takes
+ * pity on it after most of a second, and so would all that has its turn already.
+ */
 void urgent_end(void)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/proc/self/task");
+	pid_t self = (pid_t)syscall(SYS_gettid);
 	const struct dirent *d;
 
 	change_session(getpid(), URGENT_NICENESS, 0);
 	while (dir && (d = readdir(dir))) {
-		if (atoi(d->d_name) > 0)
-			end(atoi(d->d_name));
+		pid_t tid = atoi(d->d_name);
+
+		if (tid > 0 && tid != self)
+			end(tid);
 	}
+	end(self);
 }
 
 static void change_others(bool real_time)

@@ -8,9 +8,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -206,6 +208,66 @@ START_TEST(who_must_not_be_interrupted_is_not)
 }
 END_TEST
 
+/* The threads of a start that has been made, on one CPU with others. */
+struct crowd {
+	atomic_bool ending; /* the start is over */
+	atomic_bool over;
+	atomic_int late_rounds; /* of one that answers, in real time although it is over */
+};
+
+static void *answer(void *arg)
+{
+	const struct timespec pause = { .tv_nsec = 20 * NS_PER_US };
+	struct crowd *c = arg;
+
+	while (!atomic_load(&c->over)) {
+		use_cpu(2 * NS_PER_MS);
+		if (atomic_load(&c->ending) && sched_getscheduler(0) == SCHED_FIFO)
+			atomic_fetch_add(&c->late_rounds, 1);
+		(void)nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static void *use_all(void *arg)
+{
+	struct crowd *c = arg;
+
+	while (!atomic_load(&c->over))
+		;
+	return NULL;
+}
+
+/* Who ends it must not wait behind those whose real time he is about to end. */
+START_TEST(an_end_is_not_held_up_by_whom_it_ends)
+{
+	struct crowd c = { 0 };
+	pthread_t others[8], reader;
+	cpu_set_t all, one;
+
+	if (!begin_plain())
+		return;
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		ck_assert_int_eq(pthread_create(&others[i], NULL, use_all, &c), 0);
+	use_cpu(10 * NS_PER_MS); /* more than his share, as a daemon has had */
+	urgent_start();
+	ck_assert_int_eq(pthread_create(&reader, NULL, answer, &c), 0);
+	atomic_store(&c.ending, true);
+	urgent_end();
+	atomic_store(&c.over, true);
+	(void)pthread_join(reader, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		(void)pthread_join(others[i], NULL);
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(all), &all), 0);
+	ck_assert_int_lt(atomic_load(&c.late_rounds), 10);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -216,6 +278,7 @@ int main(void)
 		threads_that_are_to_stop_are_in_real_time_whatever_they_were,
 		a_start_that_takes_long_is_in_real_time_for_its_beginning_only,
 		who_must_not_be_interrupted_is_not,
+		an_end_is_not_held_up_by_whom_it_ends,
 	};
 
 	return RUN_TESTS("urgent", tests, NULL, NULL);
