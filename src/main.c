@@ -239,6 +239,8 @@ static int serve(struct process *p, bool mounted)
 		else
 			sdnotify("STOPPING=1");
 		log_info("ending mountpoint=%s", d->mountpoint);
+	} else {
+		urgent_end(); /* nobody waits for it any more */
 	}
 	ended = daemon_take_down(d);
 	lock_done(&d->tuning);
