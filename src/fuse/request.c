@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A slot for each thread, and the changes that the last worker left: KEEP_REQUESTS is
- *
- *     struct request [REQUEST_SLOTS] | struct left [LEFT_MAX]
+ * A slot for each thread, and the changes that the last worker left: in KEEP_REQUESTS, and the messages in KEEP_BUFFERS.
  */
 #include "fuse/request.h"
 
@@ -28,12 +26,17 @@ struct left {
 	struct request_change change;
 };
 
+/* KEEP_REQUESTS. A slot without a thread has never been used: nor is it looked at, which would be a page fault or two each. */
+struct request_area {
+	int32_t tids[REQUEST_SLOTS]; /* of the threads; written before anything of the slot's */
+	struct request slots[REQUEST_SLOTS];
+	struct left left[LEFT_MAX];
+};
+
 struct requests {
-	struct keep *keep; /* borrowed */
-	/* Areas of it. */
-	uint8_t *slots;
-	uint8_t *buffers;
-	struct left *left;
+	struct keep *keep;		/* borrowed */
+	struct request_area *area;	/* of it */
+	uint8_t *buffers;		/* as well */
 	bool has_buffer[REQUEST_SLOTS]; /* each its thread's */
 };
 
@@ -49,7 +52,7 @@ static __thread const struct fuse_in_header *message_now;
 
 static struct request *slot(struct requests *r, unsigned int number)
 {
-	return (struct request *)(void *)(r->slots + (size_t)number * sizeof(struct request));
+	return &r->area->slots[number];
 }
 
 static struct fuse_in_header *message(struct requests *r, unsigned int number)
@@ -64,9 +67,8 @@ int requests_new(struct keep *keep, struct requests **ret)
 	if (!r)
 		return -ENOMEM;
 	r->keep = keep;
-	r->slots = keep_area(keep, KEEP_REQUESTS);
+	r->area = keep_area(keep, KEEP_REQUESTS);
 	r->buffers = keep_area(keep, KEEP_BUFFERS);
-	r->left = (struct left *)(void *)(r->slots + REQUEST_SLOTS * sizeof(struct request));
 	*ret = r;
 	return 0;
 }
@@ -75,7 +77,7 @@ uint64_t requests_layout(void)
 {
 	uint64_t h = layout_add(layout_begin(), sizeof(struct request));
 
-	h = layout_add(h, sizeof(struct left));
+	h = layout_add(h, sizeof(struct request_area));
 	h = layout_add(h, REQUEST_BUFFER_BYTES);
 	return layout_add(h, REQUEST_SLOTS);
 }
@@ -83,6 +85,11 @@ uint64_t requests_layout(void)
 void requests_free(struct requests *r)
 {
 	free(r);
+}
+
+const int32_t *requests_tids(const struct keep *keep)
+{
+	return ((const struct request_area *)keep_area(keep, KEEP_REQUESTS))->tids;
 }
 
 void *requests_buffer(struct requests *r, unsigned int number)
@@ -112,7 +119,8 @@ void requests_ready(struct requests *r, unsigned int number)
 		return;
 	if (!r->has_buffer[number]) {
 		request_have_buffer(message(r, number));
-		slot(r, number)->tid = gettid();
+		r->area->tids[number] = gettid();
+		request_fence();
 	}
 	r->has_buffer[number] = true;
 	request_now = slot(r, number);
@@ -198,8 +206,8 @@ uint64_t request_unique(void)
 static struct left *find_left(struct requests *r, uint64_t unique)
 {
 	for (size_t i = 0; i < LEFT_MAX; i++) {
-		if (r->left[i].unique == unique)
-			return &r->left[i];
+		if (r->area->left[i].unique == unique)
+			return &r->area->left[i];
 	}
 	return NULL;
 }
@@ -307,17 +315,21 @@ void requests_resume(struct requests *r, const struct requests_upcalls *up, cons
 {
 	/* Answered meanwhile, or given up by the kernel: what is not sent again is over. */
 	for (size_t i = 0; i < LEFT_MAX; i++) {
-		if (r->left[i].unique && !is_among(uniques, n, r->left[i].unique))
-			drop_left(&r->left[i]);
+		if (r->area->left[i].unique && !is_among(uniques, n, r->area->left[i].unique))
+			drop_left(&r->area->left[i]);
 	}
-	for (unsigned int i = 0; i < REQUEST_SLOTS; i++)
-		resume_slot(r, i, up, uniques, n);
+	for (unsigned int i = 0; i < REQUEST_SLOTS; i++) {
+		if (r->area->tids[i])
+			resume_slot(r, i, up, uniques, n);
+	}
 }
 
 void requests_forget(struct requests *r, const struct requests_upcalls *up)
 {
 	const struct fuse_in_header *in = message(r, REQUEST_BACKLOG);
 
+	if (!r->area->tids[REQUEST_BACKLOG])
+		return;
 	if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET)
 		resume_slot(r, REQUEST_BACKLOG, up, NULL, 0);
 }

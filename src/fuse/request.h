@@ -76,7 +76,6 @@ struct request {
 	uint32_t opened_writes;
 	uint32_t ngiven;
 	uint32_t nforgot;		   /* of those in the message */
-	int32_t tid;			   /* of the thread */
 	uint64_t given[REQUEST_GIVEN_MAX]; /* node ids: a lookup was counted of each */
 };
 
@@ -93,6 +92,9 @@ uint64_t requests_layout(void);
 
 int requests_new(struct keep *keep, struct requests **ret) WARN_UNUSED;
 void requests_free(struct requests *r);
+
+/* Of the threads, [REQUEST_SLOTS]; 0: there has never been one with that number. */
+const int32_t *requests_tids(const struct keep *keep);
 
 /* Where thread `number`, or REQUEST_BACKLOG, reads its messages to: REQUEST_BUFFER_BYTES; NULL without takeover. */
 void *requests_buffer(struct requests *r, unsigned int number);

@@ -26,11 +26,6 @@ static const char *const names[] = {
 	NAME(RENAME2),	 NAME(LSEEK),	    NAME(COPY_FILE_RANGE), NAME(FALLOCATE),
 };
 
-static const struct request *slot(const struct keep *keep, unsigned int number)
-{
-	return (const struct request *)keep_area(keep, KEEP_REQUESTS) + number;
-}
-
 static const struct fuse_in_header *message(const struct keep *keep, unsigned int number)
 {
 	const uint8_t *buffers = keep_area(keep, KEEP_BUFFERS);
@@ -40,10 +35,11 @@ static const struct fuse_in_header *message(const struct keep *keep, unsigned in
 
 uint64_t requests_read(const struct keep *keep)
 {
+	const int32_t *tids = requests_tids(keep);
 	uint64_t h = layout_begin();
 
 	for (unsigned int i = 0; i < REQUEST_THREADS_MAX && keep_is_shared(keep); i++) {
-		if (slot(keep, i)->tid) /* else the buffer was never written to */
+		if (tids[i]) /* else the buffer was never written to */
 			h = layout_add(h, message(keep, i)->unique);
 	}
 	return h;
@@ -51,12 +47,14 @@ uint64_t requests_read(const struct keep *keep)
 
 void request_text(const struct keep *keep, pid_t tid, char *buf, size_t len)
 {
+	const int32_t *tids = requests_tids(keep);
+
 	buf[0] = '\0';
 	for (unsigned int i = 0; i < REQUEST_THREADS_MAX && keep_is_shared(keep); i++) {
 		const struct fuse_in_header *in = message(keep, i);
 		const char *name;
 
-		if (slot(keep, i)->tid != tid || in->len == 0)
+		if (tids[i] != tid || in->len == 0)
 			continue;
 		name = in->opcode < ARRAY_SIZE(names) ? names[in->opcode] : NULL;
 		(void)snprintf(buf, len,

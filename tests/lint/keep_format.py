@@ -28,6 +28,7 @@ DEFINITIONS = (
     ("src/fuse/request.h", "struct request_change {"),
     ("src/fuse/request.h", "struct request {"),
     ("src/fuse/request.c", "struct left {"),
+    ("src/fuse/request.c", "struct request_area {"),
     ("src/fuse/untold.c", "struct untold_name {"),
     ("src/fuse/untold.c", "struct untold_area {"),
     ("src/fuse/inode.h", "enum inode_flag {"),
