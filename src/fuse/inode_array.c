@@ -96,7 +96,7 @@ bool inode_array_next_written(struct inode_array *a, uint32_t *chunk, uint32_t *
 	const size_t bytes = INODE_CHUNK * sizeof(struct inode);
 	uint32_t open = atomic_load(&a->header->chunks_open);
 	size_t size = 0;
-	struct inode *p = keep_find_written(a->keep, &a->inodes[*chunk * INODE_CHUNK],
+	struct inode *p = keep_have_written(a->keep, &a->inodes[*chunk * INODE_CHUNK],
 					    (open - *chunk) * bytes, &size);
 	size_t at;
 

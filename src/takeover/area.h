@@ -39,6 +39,10 @@ struct worker_area {
 	_Atomic uint32_t hung; /* workers that had fallen silent and were killed */
 	_Atomic bool ending;   /* the mount ends: systemd is to be told */
 
+	/* Who waits to be a worker: see spare.h */
+	_Atomic int32_t spare_tid; /* of its thread that does; 0: it is not ready */
+	_Atomic uint32_t go; /* a futex: the number of the worker that it is from now on; 0: wait */
+
 	_Atomic uint64_t asker; /* an upgrade: the request that has asked last */
 };
 

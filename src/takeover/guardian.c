@@ -23,6 +23,7 @@
 #include "takeover/ending.h"
 #include "takeover/format.h"
 #include "takeover/handover.h"
+#include "takeover/spare.h"
 #include "takeover/urgent.h"
 #include "takeover/worker.h"
 #include "util/cleanup.h"
@@ -69,14 +70,29 @@ struct guardian {
 	int pidfd;  /* of the process: readable when its last thread is gone */
 	int thread; /* pidfd of its thread, -1: not known yet */
 	bool gone;  /* that thread, before it had a pidfd */
+	struct spare spare;
 };
 
 /* ---- a worker ---- */
 
-static int start(struct guardian *g)
+static int fork_worker(struct guardian *g)
 {
 	pid_t self = getpid();
-	pid_t pid;
+
+	if (g->generation > 1)
+		urgent_start(); /* it is born so */
+	g->pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (g->pid < 0)
+		return -errno;
+	if (g->pid == 0)
+		worker_begin(g->plan, g->generation, self);
+	urgent_wait(); /* it may die at once */
+	g->pidfd = (int)syscall(SYS_pidfd_open, g->pid, 0);
+	return g->pidfd < 0 ? -errno : 0;
+}
+
+static int start(struct guardian *g)
+{
 	int r = 0;
 
 	if (g->generation > 0) {
@@ -99,18 +115,11 @@ static int start(struct guardian *g)
 	atomic_store(&g->area->tid, 0);
 	g->thread = -1;
 	g->gone = false;
-	if (g->generation > 1)
-		urgent_start(); /* it is born so */
-	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		worker_begin(g->plan, g->generation, self);
-	urgent_wait(); /* it may die at once */
-	g->pid = pid;
+	g->pid = spare_take(&g->spare, g->generation, &g->pidfd);
+	if (!g->pid)
+		r = fork_worker(g);
 	g->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
-	g->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	return g->pidfd < 0 ? -errno : 0;
+	return r;
 }
 
 /*
@@ -168,13 +177,14 @@ static void try_upgrade(struct guardian *g)
 		.text = "not yet mounted, or the kernel cannot send requests again (before Linux 6.9)"
 	};
 
-	if (g->leaving)
-		return;
+	if (g->leaving || !atomic_load(&g->area->tid))
+		return; /* else it is seen when that is told */
 	if (!atomic_load(&g->area->replaceable) || g->plan->check(g->plan->ctx, &why) < 0) {
 		refuse(g, asked, &why);
 	} else {
 		g->leaving = true;
 		g->leave_mono_ns = clock_ns(CLOCK_MONOTONIC) + HANDOVER_LEAVE_NS;
+		spare_end(&g->spare); /* of another program */
 		atomic_store(&g->area->leave, true);
 		urgent_session(g->pid); /* all wait from when it reads no more */
 	}
@@ -200,7 +210,7 @@ static void execute(struct guardian *g,
 		    void (*put)(void *ctx, unsigned int generation, struct handover_reason *why),
 		    struct handover_reason *why)
 {
-
+	spare_end(&g->spare);
 	if (g->stopping) /* for the next one to see */
 		(void)kill(getpid(), SIGTERM);
 	keep_fd_drop(g->signal_fd);
@@ -249,6 +259,7 @@ static void take_signal(struct guardian *g)
 		return;
 	}
 	g->stopping = true;
+	spare_end(&g->spare);
 	(void)kill(g->pid, (int)info.ssi_signo);
 }
 
@@ -292,6 +303,9 @@ static void take_word(struct guardian *g)
 		g->told_ready = g->was_ready = true;
 		g->plan->ready(g->plan->ctx);
 	}
+	if (atomic_load(&g->area->ready) && atomic_load(&g->area->replaceable) && !g->leaving &&
+	    !g->stopping)
+		spare_want(&g->spare);
 	if (atomic_exchange(&g->area->ending, false))
 		sdnotify("STOPPING=1");
 	if (atomic_load(&g->area->asked) != atomic_load(&g->area->answered))
@@ -330,6 +344,8 @@ static int until_due(const struct guardian *g)
 		left = MIN_OF(left, g->leave_mono_ns - clock_ns(CLOCK_MONOTONIC));
 	if (g->closing)
 		left = MIN_OF(left, CLOSE_MS * NS_PER_MS);
+	if (g->spare.due_mono_ns != INT64_MAX)
+		left = MIN_OF(left, g->spare.due_mono_ns - clock_ns(CLOCK_MONOTONIC));
 	return left == INT64_MAX ? -1 : (int)(MAX_OF(left, INT64_C(0)) / NS_PER_MS) + 1;
 }
 
@@ -340,32 +356,39 @@ static int until_due(const struct guardian *g)
 static void attend(struct guardian *g)
 {
 	struct pollfd fds[] = {
-		{ .fd = g->pidfd, .events = POLLIN },
+		{ .fd = g->pidfd, .events = POLLIN }, { .fd = -1, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },	      { .fd = g->area->said_fd, .events = POLLIN },
 		{ .fd = -1, .events = POLLIN },
-		{ .fd = g->signal_fd, .events = POLLIN },
-		{ .fd = g->area->said_fd, .events = POLLIN },
 	};
 
 	while (!fds[0].revents && !fds[1].revents && !g->gone) {
 		bool heard;
 
 		fds[1].fd = g->thread;
+		/* Who has not begun yet takes none, see worker.c. */
+		fds[2].fd = atomic_load(&g->area->tid) ? g->signal_fd : -1;
+		fds[4].fd = g->spare.pidfd;
 		if (!g->closing)
 			look_after(g);
 		urgent_wait();
 		heard = poll(fds, ARRAY_SIZE(fds), until_due(g)) > 0;
-		if (heard && !fds[2].revents && !fds[3].revents)
+		if (heard && (fds[0].revents || fds[1].revents) && !fds[2].revents &&
+		    !fds[3].revents)
 			return;
 		if (!heard && g->closing) {
 			g->closing = keep_close_left(CLOSE_PIECE);
 			continue;
 		}
+		if (!heard)
+			spare_look(&g->spare);
 		if (!heard || fds[2].revents || has_said_much(g))
 			urgent_begin();
 		if (!heard) {
 			collect(g);
 			continue; /* EINTR */
 		}
+		if (fds[4].revents)
+			spare_gone(&g->spare);
 		if (fds[3].revents)
 			take_word(g);
 		if (fds[2].revents)
@@ -483,6 +506,7 @@ int guardian_run(const struct guardian_plan *plan)
 		.was_ready = plan->generation > 0,
 		.pidfd = -1,
 		.thread = -1,
+		.spare = SPARE_NONE(plan),
 	};
 	int r;
 
@@ -499,6 +523,7 @@ int guardian_run(const struct guardian_plan *plan)
 	if (r == 0)
 		r = run(&g);
 	urgent_wait_end();
+	spare_end(&g.spare);
 	if (r < 0 && !atomic_load(&g.area->ended))
 		plan->abandon(plan->ctx);
 	return r;

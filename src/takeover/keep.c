@@ -254,8 +254,15 @@ void *keep_find_written(const struct keep *k, void *p, size_t size, size_t *ret_
 		return NULL;
 	hole = lseek(k->fd, data, SEEK_HOLE);
 	*ret_size = (size_t)((hole < 0 || hole > end ? end : hole) - data);
-	p = k->base + data;
-	(void)madvise(p, *ret_size, POPULATE_WRITE); /* else page by page, as they are used */
+	return k->base + data;
+}
+
+void *keep_have_written(const struct keep *k, void *p, size_t size, size_t *ret_size)
+{
+	p = keep_find_written(k, p, size, ret_size);
+	if (p && keep_is_shared(k))
+		(void)madvise(p, *ret_size,
+			      POPULATE_WRITE); /* else page by page, as they are used */
 	return p;
 }
 

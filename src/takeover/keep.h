@@ -74,10 +74,13 @@ size_t keep_area_size(enum keep_area area);
 int keep_commit(const struct keep *k, void *p, size_t size) WARN_UNUSED;
 
 /*
- * The next bytes in [p, p + size) that were ever written, in whole pages, and are not given back: *ret_size of them; they are
- * in memory on return. NULL: there are none. All of it, if it is not shared.
+ * The next bytes in [p, p + size) that were ever written, in whole pages, and are not given back: *ret_size of them. NULL: there
+ * are none. All of it, if it is not shared.
  */
 void *keep_find_written(const struct keep *k, void *p, size_t size, size_t *ret_size);
+
+/* Likewise, and they are in memory on return. */
+void *keep_have_written(const struct keep *k, void *p, size_t size, size_t *ret_size);
 
 /* Give the memory in [p, p + size) back, whole pages: it is zero from now on. */
 void keep_discard(const struct keep *k, void *p, size_t size);

@@ -1,28 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Its beginning, and what it tells the guardian: in the area that both have.
+ * Its beginning, perhaps in advance, and what it tells the guardian: in the area that both have.
  */
 #include "takeover/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "takeover/area.h"
 #include "takeover/urgent.h"
+#include "takeover/warm.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/log.h"
 
+/* How often who waits looks whether more is kept. Source: a takeover that finds a tenth of it cold is a tenth slower. */
+#define LOOK_S 10
+
+/* Of the process, as long as it waits. */
+#define SPARE_NAME "batonfs-spare"
+
 struct work {
 	const struct guardian_plan *plan;
 	struct worker_area *area;
-	unsigned int generation;
+	pid_t guardian;
+	unsigned int generation; /* 0: not yet known */
+	char name[16];		 /* the guardian's */
 	int status;
 };
 
@@ -51,44 +65,120 @@ static void tell_deaths(struct worker_area *area)
 	}
 }
 
+/* In whatever unit; 0: not known. */
+static blkcnt_t kept(const struct work *w)
+{
+	struct stat st;
+
+	return fstat(keep_memory_fd(w->plan->keep), &st) < 0 ? 0 : st.st_blocks;
+}
+
+/* Until there is a number. What is kept grows meanwhile. */
+static void wait_for_number(struct work *w)
+{
+	const struct timespec look = { .tv_sec = LOOK_S };
+	blkcnt_t warmed = kept(w);
+
+	atomic_store(&w->area->spare_tid, (int32_t)syscall(SYS_gettid));
+	warm_process(&w->area->go);
+	warm_keep(w->plan->keep, &w->area->go);
+	while (!(w->generation = atomic_load(&w->area->go))) {
+		blkcnt_t now;
+
+		(void)syscall(SYS_futex, &w->area->go, FUTEX_WAIT, 0, &look, NULL, 0);
+		now = atomic_load(&w->area->go) ? warmed : kept(w);
+		if (now > warmed)
+			warm_keep(w->plan->keep, &w->area->go);
+		warmed = now;
+	}
+	urgent_start();
+}
+
+/* What came for it meanwhile was not meant for a worker. The guardian passes nothing on before it is told of this thread. */
+static void drop_signals(const struct guardian_plan *plan)
+{
+	struct timespec none = { 0 };
+
+	while (sigtimedwait(plan->signals, NULL, &none) > 0)
+		;
+}
+
+/* Dies with the guardian: as a worker not without having unmounted. */
+static void follow(pid_t guardian, int signo)
+{
+	(void)prctl(PR_SET_PDEATHSIG, signo);
+	if (getppid() != guardian)
+		_exit(EXIT_FAILURE);
+}
+
+/* As it is seen from outside, which is the first thread's. */
+static void name_process(const char *name)
+{
+	_cleanup_close_ int fd = open("/proc/self/comm", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)!write(fd, name, strlen(name));
+}
+
 static void *work(void *arg)
 {
 	struct work *w = arg;
+	bool waited = w->generation == 0;
 
+	if (waited) {
+		follow(w->guardian, SIGKILL);
+		wait_for_number(w);
+		drop_signals(w->plan);
+		name_process(w->name);
+	}
+	follow(w->guardian, SIGTERM);
 	(void)pthread_setname_np(pthread_self(), "worker");
 	FAULT_POINT("worker_begins");
 	atomic_store(&w->area->tid, (int32_t)syscall(SYS_gettid));
 	worker_area_say(w->area);
-	guardian_step(w->plan->keep, "fork");
+	guardian_step(w->plan->keep, waited ? "woken" : "forked");
 	w->status = w->plan->work(w->plan->ctx, w->generation);
 	_exit(w->status); /* the first thread need not come to run for that */
 }
 
 /* The C library takes this thread for the guardian's: it starts another one and waits. */
-void worker_begin(const struct guardian_plan *plan, unsigned int generation, pid_t guardian)
+NORETURN static void begin(const struct guardian_plan *plan, unsigned int generation,
+			   pid_t guardian)
 {
 	struct work w = {
 		.plan = plan,
 		.area = worker_area(plan->keep),
+		.guardian = guardian,
 		.generation = generation,
 		.status = EXIT_FAILURE,
 	};
 	pthread_t thread;
 	int err;
 
-	if (generation > 1)
-		urgent_start();
+	(void)prctl(PR_GET_NAME, w.name);
+	if (generation == 0)
+		(void)prctl(PR_SET_NAME, SPARE_NAME);
 	tell_deaths(w.area);
 	watchdog_obey(plan->watchdog);
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != guardian)
-		_exit(EXIT_FAILURE);
 	err = pthread_create(&thread, NULL, work, &w);
 	if (err == 0)
 		(void)pthread_join(thread, NULL);
 	else
 		log_error("cannot start: error=%s", log_errname(-err));
 	_exit(w.status);
+}
+
+void worker_begin(const struct guardian_plan *plan, unsigned int generation, pid_t guardian)
+{
+	if (generation > 1)
+		urgent_start();
+	begin(plan, generation, guardian);
+}
+
+void worker_wait(const struct guardian_plan *plan, pid_t guardian)
+{
+	urgent_wait_end(); /* the guardian makes it so again */
+	begin(plan, 0, guardian);
 }
 
 void guardian_ready(struct keep *keep, bool replaceable)

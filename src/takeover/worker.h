@@ -17,4 +17,7 @@
 NORETURN void worker_begin(const struct guardian_plan *plan, unsigned int generation,
 			   pid_t guardian);
 
+/* Likewise, but it waits until it is told the number: takeover/spare.h. */
+NORETURN void worker_wait(const struct guardian_plan *plan, pid_t guardian);
+
 #endif

@@ -44,7 +44,7 @@ echo a >"$MNT/a.bin" && echo b >"$MNT/_/b" && echo c >"$MNT/1/c"
 step $((400 * DAY))
 reaper_looks
 all_there "after a step of the clock into the future"
-kill -KILL "$(pgrep -n -P "$(daemon_pid)" -x batonfs)"
+kill -KILL "$(worker_pid)"
 expect_eq 1 "$(status 'd["takeovers"]')" "takeovers"
 reaper_looks
 all_there "after a takeover behind that"

@@ -32,7 +32,7 @@ points=(dir-made dir-moded)
 mount_batonfs -o takeover=on
 for id in 0 1; do
 	begin "${points[id]}" $id
-	kill -9 "$(pgrep -n -P "$(daemon_pid)" -x batonfs)"
+	kill -9 "$(worker_pid)"
 	expect wait "${writer[id]}"
 	expect_eq "${ino[id]} 1777" "$(stat -c "%i %a" "$MNT/$id")" "${points[id]}: number and mode"
 	expect run_as 1000 touch "$MNT/$id/y"

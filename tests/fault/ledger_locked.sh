@@ -37,7 +37,7 @@ mount_batonfs -o takeover=on
 echo 1 >"$MNT/1/before"
 lock
 echo 2 >"$MNT/1/meanwhile"
-kill -KILL "$(pgrep -n -P "$(daemon_pid)" -x batonfs)"
+kill -KILL "$(worker_pid)"
 cat "$MNT/1/before" "$MNT/1/meanwhile" >"$WORK/read" &
 reader=$!
 wait_until 20 waits 1

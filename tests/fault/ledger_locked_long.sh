@@ -57,7 +57,7 @@ echo 1 >"$MNT/1/file" && echo 2 >"$MNT/_/other" || fail "write"
 lock
 use
 expect says_untold
-kill -KILL "$(pgrep -n -P "$(daemon_pid)" -x batonfs)"
+kill -KILL "$(worker_pid)"
 wait_until 20 waits
 touch "$END"
 wait_until 20 looks

@@ -11,17 +11,12 @@
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 
-# The one that lives; a dead one may still wait for its last thread.
-worker() {
-	pgrep -n -P "$(daemon_pid)" -x batonfs
-}
-
 # Kill the worker with SIGNAL, and wait until another one answers.
 kill_worker() {
 	local before
 	before=$(status 'd["takeovers"]')
 
-	kill -"$1" "$(worker)"
+	kill -"$1" "$(worker_pid)"
 	expect_eq $((before + 1)) "$(status 'd["takeovers"]')" "takeovers"
 }
 
@@ -71,7 +66,7 @@ echo below >"$WORK/below"
 expect mount --bind "$WORK" "$MNT/1/mounted"
 cd "$MNT/1" || fail cd
 kill_worker KILL
-stopped=$(worker)
+stopped=$(worker_pid)
 kill -STOP "$stopped"
 wait_until 10 stopped "$stopped"
 stat "$MNT/1" >"$WORK/out" 2>&1 &
@@ -108,7 +103,7 @@ done
 
 # One that ends by itself, as a library or a sanitizer has it do, has not been killed.
 echo x >"$MNT/1/exits"
-last=$(worker)
+last=$(worker_pid)
 echo open 66 >"$WORK/hang"
 expect_eq x "$(cat "$MNT/1/exits")"
 ended_by_itself() {
@@ -147,7 +142,7 @@ expect_eq 900 "$(ls -d "$MNT/2"/d*/f | wc -l)" "files"
 
 killing() {
 	while [ ! -e "$WORK/done" ]; do
-		kill -9 "$(worker)" 2>/dev/null
+		kill -9 "$(worker_pid)" 2>/dev/null
 		python3 -c 'import random, time; time.sleep(random.uniform(0.05, 0.3))'
 	done
 }
@@ -166,7 +161,7 @@ stress_leaves _
 echo kept >"$MNT/_/kept"
 sync -f "$MNT/_/kept"
 guardian=$(daemon_pid)
-last=$(worker)
+last=$(worker_pid)
 kill -9 "$guardian"
 wait_until 20 gone "$last"
 is_mounted && fail "still mounted without its guardian"
@@ -176,7 +171,7 @@ mount_batonfs -o takeover=on
 [ "$STORE_KIND" = memory ] || expect_eq kept "$(cat "$MNT/_/kept")"
 guardian=$(daemon_pid)
 dying() {
-	kill -ABRT "$(worker)" 2>/dev/null
+	kill -ABRT "$(worker_pid)" 2>/dev/null
 	gone "$guardian"
 }
 wait_until 30 dying

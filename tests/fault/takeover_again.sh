@@ -8,10 +8,6 @@
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 
-worker() {
-	pgrep -n -P "$(daemon_pid)" -x batonfs
-}
-
 # killed POINT COMMAND...: it comes to that point, where the worker is killed; at once again if POINT is given as 2POINT.
 killed() {
 	local point=${1#2} running
@@ -22,10 +18,10 @@ killed() {
 	wait_until 10 test ! -e "$WORK/hang"
 	if [ "$point" != "$1" ]; then
 		echo "$point" >"$WORK/hang"
-		kill -9 "$(worker)"
+		kill -9 "$(worker_pid)"
 		wait_until 10 test ! -e "$WORK/hang"
 	fi
-	kill -9 "$(worker)"
+	kill -9 "$(worker_pid)"
 	wait $running
 }
 
@@ -105,7 +101,7 @@ except OSError as e:
 		[ ! -e "$WORK/hang" ] || gone "$running"
 	}
 	wait_until 10 came_or_ended
-	[ -e "$WORK/hang" ] || kill -9 "$(worker)"
+	[ -e "$WORK/hang" ] || kill -9 "$(worker_pid)"
 	wait $running
 	rm -f "$WORK/hang"
 	cat "$WORK/errno"

@@ -8,10 +8,6 @@
 . "$TESTS/lib/mount.sh"
 . "$TESTS/lib/exec.sh"
 
-worker() {
-	pgrep -n -P "$(daemon_pid)" -x batonfs
-}
-
 counts() {
 	grep -c "reconciled the ledger" "$WORK/daemon.log"
 }
@@ -31,7 +27,7 @@ killed() {
 	wait_until 10 test ! -e "$WORK/hang"
 	before=$(counts)
 	echo again >"$WORK/wait"
-	kill -9 "$(worker)"
+	kill -9 "$(worker_pid)"
 	wait_until 10 has_counted_since "$before"
 	rm "$WORK/wait"
 	wait $running
@@ -51,7 +47,7 @@ expect_sums 1 2 0
 touch "$MNT/4/a" "$MNT/4/b" "$MNT/4/c"
 for last in 2 1; do
 	before=$(counts)
-	kill -9 "$(worker)"
+	kill -9 "$(worker_pid)"
 	expect_sums 4 $((last + 1)) 0
 	wait_until 10 has_counted_since "$before"
 	[ $last = 2 ] && expect rm "$MNT/4/a"

@@ -109,7 +109,7 @@ def hold_locks(directory, done):
 
 
 def is_worker(pid):
-    """Not the prober, which is a child, too."""
+    """Not the prober, or who waits to be a worker, which are children, too."""
     try:
         with open(f"/proc/{pid}/comm") as f:
             return f.read() == "batonfs\n"
@@ -118,14 +118,14 @@ def is_worker(pid):
 
 
 def has_threads(pid):
-    """Not the program that is asked whether it can go on, which is a child, too."""
+    """Not the program that is asked whether it can go on, nor who has just been forked to wait, and has no name of its own yet."""
     try:
         return len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 
 
-def worker_of(guardian, killed, how="kill"):
+def worker_of(guardian, killed):
     """The youngest child that was not killed; 0: there is none. One that was killed may hang before it is gone."""
     try:
         with open(f"/proc/{guardian}/task/{guardian}/children") as f:
@@ -133,8 +133,7 @@ def worker_of(guardian, killed, how="kill"):
     except OSError:
         sys.exit("the guardian is gone")
     killed &= set(pids)  # their numbers are given again
-    workers = (pid for pid in reversed(pids) if pid not in killed and is_worker(pid))
-    return next((pid for pid in workers if how == "kill" or has_threads(pid)), 0)
+    return next((pid for pid in reversed(pids) if pid not in killed and is_worker(pid) and has_threads(pid)), 0)
 
 
 def describe(guardian):
@@ -171,7 +170,7 @@ def kill(guardian, kills, seed, log, how):
             if not young:
                 time.sleep(pause + (how == "upgrade") * PAUSE_SECONDS)  # one that is not ready does not leave
             end = time.monotonic() + 30
-            while not (worker := worker_of(guardian, killed, how)):
+            while not (worker := worker_of(guardian, killed)):
                 if time.monotonic() > end:
                     describe(guardian)
                     sys.exit(f"no other worker after kill {i}")
@@ -185,7 +184,7 @@ def kill(guardian, kills, seed, log, how):
                 os.kill(worker, signal.SIGKILL)
             killed.add(worker)
         end = time.monotonic() + 30
-        while how == "upgrade" and not (worker := worker_of(guardian, killed, how)) and time.monotonic() < end:
+        while how == "upgrade" and not (worker := worker_of(guardian, killed)) and time.monotonic() < end:
             time.sleep(0.01)  # the last one is still to be asked whether it can go on
         print(time.monotonic_ns(), "end", started_ns(worker), worker, file=f)
 

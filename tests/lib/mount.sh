@@ -169,10 +169,21 @@ unmount_batonfs() {
 	unset "mount_pid[$MNT]"
 }
 
-# The processes of the daemon of $MNT: the guardian first, if there is one.
+# The worker of $MNT: of the guardian's children of that name the youngest, but for one that has just been forked to wait
+# (batonfs-spare), and is one thread of no other name yet. A dead one may still be there for its last thread.
+worker_pid() {
+	local pid
+
+	for pid in $(pgrep -P "$(daemon_pid)" -x batonfs | sort -rn); do
+		[ "$(ls "/proc/$pid/task" 2>/dev/null | wc -l)" -gt 1 ] && echo "$pid" && return
+	done
+	return 1
+}
+
+# The processes of the daemon of $MNT that do something: the guardian first, if there is one.
 daemon_pids() {
 	daemon_pid
-	pgrep -P "$(daemon_pid)" -x batonfs
+	worker_pid
 }
 
 # Have the daemon of $MNT stand still, and go on. The guardian first: it would take a worker that is still for one that hangs.

@@ -147,7 +147,7 @@ unset "mount_pid[$MNT]"
 mount_batonfs -o takeover=on
 follow "$out" cat "$log"
 reader=$!
-kill -9 "$(pgrep -P "$(daemon_pid)" -x batonfs)"
+kill -9 "$(worker_pid)"
 touch "$MNT/after.txt"
 follow "$out.2" cat "$log"
 stop $!

@@ -60,7 +60,7 @@ unmount_batonfs
 mount_batonfs -o takeover=on
 echo x >"$MNT/5/x"
 expect mv "$STORE" "$STORE.again"
-kill -9 "$(pgrep -n -P "$(daemon_pid)" -x batonfs)"
+kill -9 "$(worker_pid)"
 expect_eq x "$(cat "$MNT/5/x")"
 echo y >"$MNT/5/y" || fail "write after the move"
 unmount_batonfs

@@ -80,7 +80,7 @@ expect_eq "0000000000000000 0000000000000000" "$(status CapPrm) $(status CapBnd)
 echo secret >"$MNT/4711_file"
 expect_eq "$(ls "$MNT/.baton" | xargs)" "$(ls "/proc/$(server)/root/" | xargs)" "what it sees"
 expect grep -q libmicrohttpd "/proc/$(server)/maps"
-expect_eq "" "$(grep -h libmicrohttpd "/proc/$(daemon_pid)/maps" "/proc/$(pgrep -P "$(daemon_pid)" -x batonfs | head -n 1)/maps")" "the daemon's libraries"
+expect_eq "" "$(grep -h libmicrohttpd "/proc/$(daemon_pid)/maps" "/proc/$(worker_pid)/maps")" "the daemon's libraries"
 expect_eq "" "$(readlink "/proc/$(server)/fd/"* | grep -v -e ^socket: -e ^/dev/null -e /mountinfo -e ^anon_inode: -e "daemon.log")" "descriptors"
 
 cat >"$WORK/look.py" <<'PYTHON'

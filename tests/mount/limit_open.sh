@@ -54,7 +54,7 @@ if [ "$STORE_KIND" = memory ]; then
 	expect_sums 9 2 9223372036854775807
 	expect_errno EDQUOT touch "$MNT/9/3"
 	# From the rows, as after a kill.
-	kill -KILL "$(pgrep -n -P "$(daemon_pid)" -x batonfs)"
+	kill -KILL "$(worker_pid)"
 	expect_sums 9 2 9223372036854775807
 	expect_errno EDQUOT touch "$MNT/9/3"
 	rm "$MNT/9/1"
