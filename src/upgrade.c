@@ -28,6 +28,7 @@
 #include "fuse/session.h"
 #include "takeover/format.h"
 #include "takeover/guardian.h"
+#include "takeover/urgent.h"
 #include "tuning.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -184,6 +185,7 @@ NORETURN static void run_check(const struct upgrade *u, int out)
 	char *const argv[] = { u->argv[0], option, NULL };
 	sigset_t none;
 
+	urgent_wait_end(); /* nobody waits for this but who asked for the upgrade */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -287,26 +289,42 @@ static void keep_own(struct upgrade *u)
 	u->before_fd = safe_close(u->before_fd);
 }
 
-int upgrade_check(struct upgrade *u, struct handover_reason *why)
+/* Kept as long as it is open: others than what is kept are closed whenever a worker dies. */
+static void drop_program(struct upgrade *u)
+{
+	keep_fd_drop(u->fd);
+	u->fd = safe_close(u->fd);
+}
+
+static int check_program(struct upgrade *u, struct handover_reason *why)
 {
 	int r;
 
-	u->fd = safe_close(u->fd);
 	if (prctl(PR_GET_SECUREBITS) & SECURE_NOROOT)
 		return fail(why, -EPERM,
 			    "what is executed would have no rights (secure bit noroot)");
 	u->fd = open_program_on_host(u, why);
 	if (u->fd < 0)
 		return u->fd;
+	keep_fd(u->fd);
 	keep_own(u);
 	r = description_write(u, 0);
 	if (r < 0)
 		return fail(why, r, "cannot describe the mount: %s", strerror(-r));
-	r = ask(u, why);
+	return ask(u, why);
+}
+
+int upgrade_check(struct upgrade *u, struct handover_reason *why)
+{
+	int r;
+
+	drop_program(u);
+	r = check_program(u, why);
 	if (r < 0)
-		return r;
-	tell_reload();
-	return 0;
+		drop_program(u);
+	else
+		tell_reload();
+	return r;
 }
 
 /* ---- the end of this program ---- */
@@ -354,7 +372,10 @@ static void execute(struct upgrade *u, int fd, unsigned int generation, struct h
 void upgrade_replace(struct upgrade *u, unsigned int generation, struct handover_reason *why)
 {
 	u->back = false;
+	keep_fd_drop(u->fd); /* not the next one's */
+	(void)fcntl(u->fd, F_SETFD, FD_CLOEXEC);
 	execute(u, u->fd, generation, why);
+	drop_program(u);
 	sdnotify("READY=1\nSTATUS=mounted");
 }
 

@@ -213,6 +213,14 @@ static void execute(struct guardian *g,
 	spare_end(&g->spare);
 	if (g->stopping) /* for the next one to see */
 		(void)kill(getpid(), SIGTERM);
+	/*
+	 * Of one that was killed while it was to leave a thread may wait for the next one still, and have this table, which execution
+	 * leaves to it: with all that is open, and the ledger's locks, for which the next one would wait.
+	 */
+	log_disconnect();
+	(void)!keep_close_others();
+	while (keep_close_left(CLOSE_PIECE))
+		;
 	keep_fd_drop(g->signal_fd);
 	keep_fd_drop(g->area->said_fd);
 	watchdog_over_exec(g->plan->watchdog, true);

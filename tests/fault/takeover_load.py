@@ -24,9 +24,6 @@ import time
 YOUNG, YOUNG_SECONDS = 0.25, 0.03
 PAUSE_SECONDS = 0.3
 
-# Nobody reads at least so long before a worker is forked, and for 5 ms after that; and the clock is coarse.
-BEFORE_FORK_NS, AFTER_FORK_NS = 5 * 10**6, 15 * 10**6
-
 # linux/fuse.h of Linux 6.9 (FUSE_DEV_IOC_BACKING_OPEN, _CLOSE); asm/unistd.h, alike everywhere.
 BACKING_OPEN, BACKING_CLOSE = 0x4010E501, 0x4004E502
 SYS_PIDFD_GETFD = 438
@@ -150,17 +147,8 @@ def describe(guardian):
                 pass
 
 
-def started_ns(pid):
-    """When, of CLOCK_BOOTTIME, which is CLOCK_MONOTONIC for as long as the machine is awake; in hundredths of a second."""
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return int(f.read().rsplit(")", 1)[1].split()[19]) * 10**9 // os.sysconf("SC_CLK_TCK")
-    except OSError:
-        return 0
-
-
 def kill(guardian, kills, seed, log, how):
-    """Each worker once; or, how=upgrade, it makes room for another program."""
+    """Each worker once; or, how=upgrade, it makes room for another program; or, how=both, it is killed while it is to."""
     dice = random.Random(int(seed))
     killed = set()
     with open(log, "w") as f:
@@ -176,8 +164,11 @@ def kill(guardian, kills, seed, log, how):
                     sys.exit(f"no other worker after kill {i}")
             if young:
                 time.sleep(pause)
-            kind = how if how == "upgrade" else "young" if young else "grown"
-            print(time.monotonic_ns(), kind, started_ns(worker), worker, file=f, flush=True)
+            if how == "both":
+                os.kill(int(guardian), signal.SIGUSR2)
+                time.sleep(dice.uniform(0, PAUSE_SECONDS))
+            kind = how if how != "kill" else "young" if young else "grown"
+            print(time.monotonic_ns(), kind, worker, file=f, flush=True)
             if how == "upgrade":
                 os.kill(int(guardian), signal.SIGUSR2)
             else:
@@ -186,7 +177,7 @@ def kill(guardian, kills, seed, log, how):
         end = time.monotonic() + 30
         while how == "upgrade" and not (worker := worker_of(guardian, killed)) and time.monotonic() < end:
             time.sleep(0.01)  # the last one is still to be asked whether it can go on
-        print(time.monotonic_ns(), "end", started_ns(worker), worker, file=f)
+        print(time.monotonic_ns(), "end", worker, file=f)
 
 
 def ids(guardian):
@@ -215,8 +206,8 @@ def percentile(values, part):
 def stalls(probes, kills):
     """
     Of each kill: how long, from then on, a probe took that it was in. A worker killed young prolongs the wait for its predecessor.
-    Of each upgrade: the longest that one took which was asked when the next worker was forked, or just before or after that. And the
-    same without what the client itself waited for a CPU, on a busy machine for the most part when it had its answer.
+    Of each upgrade: the longest that one took from when it was asked for until the next one was. And the same without what the client
+    itself waited for a CPU, on a busy machine for the most part when it had its answer.
     """
     for what, part in (("", 0), (", but for clients' waits for a CPU", 1)):
         asked = [(int(a), int(a) + int(b) - part * int(c)) for a, b, c in (line.split()[:3] for line in open(probes))]
@@ -224,16 +215,15 @@ def stalls(probes, kills):
 
 
 def show_stalls(asked, kills, how):
-    killed = [(int(t), kind, int(started)) for t, kind, started in (line.split()[:3] for line in open(kills))]
+    killed = [(int(t), kind) for t, kind in (line.split()[:2] for line in open(kills))]
     longest, at = [], 0
-    for (when, kind, _), (following, _, started) in zip(killed, killed[1:]):
+    for (when, kind), (following, _) in zip(killed, killed[1:]):
         while at < len(asked) and asked[at][1] < when:
             at += 1
         hit = at < len(asked) and asked[at][0] <= following
         took = (asked[at][1] - max(asked[at][0], when)) / 1e6 if hit else 0
-        if kind == "upgrade":  # the program is asked first; nobody waits yet
-            begin, end = started - BEFORE_FORK_NS, started + AFTER_FORK_NS
-            took = max(((b - a) / 1e6 for a, b in asked if b >= begin and a < end), default=0)
+        if kind == "upgrade":  # the worker leaves some time after that
+            took = max(((b - a) / 1e6 for a, b in asked if b >= when and a < following), default=0)
         longest.append((took, kind))
     del killed[-1]
     alone = [took for i, (took, _) in enumerate(longest)
