@@ -28,7 +28,7 @@ threads_of() {
 
 mount_batonfs -o takeover=on
 echo kept >"$MNT/4711/file"
-wait_until 10 waits
+wait_until 30 waits
 
 # ---- it goes on ----
 
@@ -38,7 +38,7 @@ kill -9 "$(worker_pid)"
 serves 1
 expect_eq "$first" "$(status 'd["worker"]')" "who waited"
 expect_eq "$first" "$(worker_pid)"
-wait_until 10 waits
+wait_until 30 waits
 [ "$(spare)" != "$first" ] || fail "it waits still"
 exec 5<"$MNT/4711/file"
 kill -9 "$(worker_pid)"
@@ -48,25 +48,25 @@ serves 2
 
 # ---- somebody means it ----
 
-wait_until 10 waits
+wait_until 30 waits
 kill -9 "$(spare)"
 serves 2
 kill -9 "$(worker_pid)"
 serves 3
-wait_until 10 waits
+wait_until 30 waits
 kill -TERM "$(spare)"
 kill -USR2 "$(spare)"
 kill -9 "$(worker_pid)"
 serves 4
 expect_eq 0 "$(status 'd["upgrades"]')"
-wait_until 10 waits
+wait_until 30 waits
 kill -STOP "$(spare)"
 wait_until 10 stopped "$(spare)"
 kill -9 "$(worker_pid)"
 serves 5
 
 # One that has been killed, and nobody has died since, is replaced as well; not at once, for it may be so for long.
-wait_until 10 waits
+wait_until 30 waits
 first=$(spare)
 kill -9 "$first"
 wait_until 30 waits
@@ -74,23 +74,23 @@ wait_until 30 waits
 
 # ---- another program has its own ----
 
-wait_until 10 waits
+wait_until 30 waits
 first=$(spare)
 expect "$BATON" -m "$MNT" upgrade
 wait_until 10 gone "$first"
-wait_until 10 waits
+wait_until 30 waits
 kill -9 "$(worker_pid)"
 serves 6
 
 # ---- the end ----
 
-wait_until 10 waits
+wait_until 30 waits
 first=$(spare)
 unmount_batonfs
 gone "$first" || fail "it waits still"
 
 mount_batonfs -o takeover=on
-wait_until 10 waits
+wait_until 30 waits
 first=$(spare)
 kill -9 "$(daemon_pid)"
 wait_until 10 gone "$first"
