@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "baton/interface.h"
+#include "config/config_record.h"
 #include "config/option.h"
 #include "tuning.h"
 #include "util/cleanup.h"
@@ -127,12 +128,13 @@ static void put_facts(struct writer *w, const struct facts *all)
 static void put_options(struct writer *w, const struct config *c)
 {
 	const struct option *o;
-	char value[PATH_MAX];
+	char record[CONFIG_RECORD_MAX];
 
 	for (size_t i = 0; (o = option_at(i)); i++) {
-		if (o->help)
-			put(w, "option=%d %u %s %s", (int)c->origins[i].from, c->origins[i].line,
-			    o->name, option_format(o, c, value, sizeof(value)));
+		if (!o->help)
+			continue;
+		config_record_format(c, i, record);
+		put(w, "option=%s", record);
 	}
 }
 
@@ -221,20 +223,12 @@ static int read_fact(const struct fact *fact, const char *value, struct facts *r
 /* One that is not known any more means nothing. */
 static int read_option(const char *text, struct config *c, struct handover_reason *why)
 {
-	struct config_place where = { .name = c->file };
 	struct config_error error;
-	char name[64];
-	int from;
-	int at;
+	int r = config_record_say(c, text, &error);
 
-	if (sscanf(text, "%d %u %63s %n", &from, &where.line, name, &at) != 3)
-		return fail(why, "option %s is not understood", text);
-	where.from = (enum config_from)MIN_OF((unsigned int)from, (unsigned int)CONFIG_CHANGED);
-	if (!option_find(name)) {
-		log_warning("option %s=%s is not known any more, ignoring", name, text + at);
-		return 0;
-	}
-	return config_say(c, name, text + at, &where, &error) < 0 ? fail(why, "%s", error.text) : 0;
+	if (r == -ENOENT)
+		log_warning("%s, ignoring", error.text);
+	return r < 0 && r != -ENOENT ? fail(why, "%s", error.text) : 0;
 }
 
 static int read_record(const char *record, struct facts *f, bool seen[], struct config *c,

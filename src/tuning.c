@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config_record.h"
 #include "config/option.h"
 #include "daemon.h"
 #include "exec/reaper.h"
@@ -209,10 +210,16 @@ static void take_over(struct config *c, const struct config *new)
 	memcpy(c->origins, new->origins, sizeof(c->origins));
 }
 
-/* KEEP_CONFIG: the one that is being written is not the one that is read. */
+/* Of one text of KEEP_CONFIG. Source: twice as much as if all options were live; their values are numbers, or a word. */
+#define KEPT_MAX ((size_t)16 << 10)
+
+/*
+ * KEEP_CONFIG: the live options, a line each as config/config_record.h has it, for who goes on may be another program. The one that is
+ * being written is not the one that is read.
+ */
 struct kept {
 	_Atomic uint32_t current; /* counted from 1; 0: nothing was changed */
-	struct config of[2];
+	char of[2][KEPT_MAX];
 };
 
 static struct kept *kept_of(const struct daemon *d)
@@ -221,12 +228,28 @@ static struct kept *kept_of(const struct daemon *d)
 	return keep_area(d->keep, KEEP_CONFIG);
 }
 
+static void put_records(char buf[KEPT_MAX], const struct config *c)
+{
+	char record[CONFIG_RECORD_MAX];
+	const struct option *o;
+	size_t at = 0;
+
+	for (size_t i = 0; (o = option_at(i)); i++) {
+		if (!o->live)
+			continue;
+		config_record_format(c, i, record);
+		if (strlen(record) + 2 <= KEPT_MAX - at)
+			at += (size_t)sprintf(buf + at, "%s\n", record);
+	}
+	buf[at] = '\0';
+}
+
 static void keep_config(const struct daemon *d)
 {
 	struct kept *k = kept_of(d);
 	uint32_t other = atomic_load(&k->current) == 1 ? 2 : 1;
 
-	k->of[other - 1] = d->config;
+	put_records(k->of[other - 1], &d->config);
 	atomic_store(&k->current, other);
 }
 
@@ -234,14 +257,15 @@ void tuning_restore(struct daemon *d)
 {
 	const struct kept *k = kept_of(d);
 	uint32_t current = atomic_load(&k->current);
+	const char *line = current ? k->of[current - 1] : "";
+	char record[CONFIG_RECORD_MAX];
+	struct config_error error;
 
-	if (current)
-		take_over(&d->config, &k->of[current - 1]);
-}
-
-void tuning_forget(struct daemon *d)
-{
-	atomic_store(&kept_of(d)->current, 0);
+	for (; *line; line += strcspn(line, "\n") + 1) {
+		(void)snprintf(record, sizeof(record), "%.*s", (int)strcspn(line, "\n"), line);
+		if (config_record_say(&d->config, record, &error) < 0)
+			log_warning("%s, ignoring", error.text);
+	}
 }
 
 static int change(struct daemon *d, const struct control_caller *caller, char *text,

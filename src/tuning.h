@@ -44,10 +44,7 @@ int tuning_check_store(const struct config *c, const struct store *store,
 struct exec_limits tuning_limits(const struct config *c);
 enum log_level tuning_log_level(const struct config *c);
 
-/* In the place of a process that has died: the options as they were changed there. Before anything is built. */
+/* In the place of a process that has died, perhaps of another program: the options as they were changed there. Before anything is built. */
 void tuning_restore(struct daemon *d);
-
-/* In the place of another program, which has said them otherwise. */
-void tuning_forget(struct daemon *d);
 
 #endif

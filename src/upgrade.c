@@ -29,7 +29,6 @@
 #include "takeover/format.h"
 #include "takeover/guardian.h"
 #include "takeover/urgent.h"
-#include "tuning.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -468,7 +467,6 @@ int upgrade_take_over(struct upgrade *u, unsigned int *ret_generation)
 		log_error("%s", why.text);
 		return r;
 	}
-	tuning_forget(d);
 	r = keep_fds_over_exec(false);
 	if (r == 0)
 		r = daemon_adopt(d);

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#define KEEP_FORMAT "keep format 4,"
+#define KEEP_FORMAT "keep format 5,"
 
 /* Written by tests/lint/keep_format.py --write. */
 #define KEEP_DEFINITIONS "fe04fb64370ff2dc"

@@ -2,6 +2,8 @@
 /*
  * The command line.
  */
+#include "config/config_record.h"
+#include "config/option.h"
 #include "config_fixture.h"
 #include "util/log.h"
 
@@ -238,10 +240,42 @@ START_TEST(help_shows_every_option)
 }
 END_TEST
 
+/* As another process, or program, has it. */
+START_TEST(a_record_says_an_option_again)
+{
+	const struct config_place file = { .from = CONFIG_FILE, .line = 3 };
+	char record[CONFIG_RECORD_MAX];
+	struct config other;
+
+	parse_ok("-o log=error memory /mnt");
+	ck_assert_int_eq(config_say(&config, "ttl", "30m", &file, &why), 0);
+	option_defaults(&other);
+	for (size_t i = 0; option_at(i); i++) {
+		if (!option_at(i)->help)
+			continue;
+		config_record_format(&config, i, record);
+		ck_assert_msg(config_record_say(&other, record, &why) == 0, "%s: %s", record,
+			      why.text);
+		ck_assert_mem_eq(&config.origins[i], &other.origins[i], sizeof(other.origins[i]));
+	}
+	ck_assert_int_eq(other.ttl_ns, 1800 * NS_PER_S);
+	ck_assert_int_eq(other.log, config.log);
+	config_record_format(&config, option_index(option_find("ttl")), record);
+	ck_assert_str_eq(record + 1, " 3 ttl 30m");
+
+	ck_assert_int_eq(config_record_say(&other, "1 0 ttl soon", &why), -EINVAL);
+	ck_assert_int_eq(config_record_say(&other, "1 0 colour red", &why), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(why.text, "colour=red"));
+	ck_assert_int_eq(config_record_say(&other, "ttl 30m", &why), -EINVAL);
+	ck_assert_int_eq(config_record_say(&other, "", &why), -EINVAL);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		defaults,
+		a_record_says_an_option_again,
 		every_option_reaches_its_field,
 		umask_is_the_default_of_the_other_two,
 		last_word_counts,
