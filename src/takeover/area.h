@@ -14,6 +14,10 @@
 
 #define MAY_HANG_MAX 4
 
+/* `go` to and from the holder: close all that is not kept. */
+#define SPARE_CLOSES (-1)
+#define SPARE_HAS_CLOSED (-2)
+
 struct worker_area {
 	int32_t said_fd;     /* eventfd: something here is new */
 	_Atomic int32_t tid; /* of the thread whose death tells the worker's */
@@ -40,8 +44,19 @@ struct worker_area {
 	_Atomic bool ending;   /* the mount ends: systemd is to be told */
 
 	/* Who waits to be a worker: see spare.h */
-	_Atomic int32_t spare_tid; /* of its thread that does; 0: it is not ready */
-	_Atomic uint32_t go; /* a futex: the number of the worker that it is from now on; 0: wait */
+	_Atomic int32_t spare_tid; /* of its thread that does; 0: there is none yet */
+	_Atomic bool spare_warm;   /* all of its memory is there */
+	_Atomic uint32_t number;   /* of the worker that it is, when it goes */
+	_Atomic int32_t
+		go; /* a futex: the thread of those that is to go, or one of those below; 0: wait */
+
+	/* Another program has come in the guardian's place while a worker serves: see handover.h. 0: there is none. */
+	int32_t serving;
+	int32_t serving_pidfd;
+	int32_t serving_thread; /* pidfd; -1 */
+	int32_t holder; /* who waited, of the program before: has the worker's descriptors */
+	int32_t holder_pidfd;
+	int32_t signal_fd;
 
 	_Atomic uint64_t asker; /* an upgrade: the request that has asked last */
 };

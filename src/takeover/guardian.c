@@ -24,6 +24,8 @@
 #include "takeover/format.h"
 #include "takeover/handover.h"
 #include "takeover/spare.h"
+#include "takeover/state.h"
+#include "takeover/succession.h"
 #include "takeover/urgent.h"
 #include "takeover/worker.h"
 #include "util/cleanup.h"
@@ -48,30 +50,6 @@
 /* Descriptors that are closed at a time, and how often, while the next worker serves. Source: 0.2 ms of each, in real time. */
 #define CLOSE_PIECE 128
 #define CLOSE_MS 1
-
-struct guardian {
-	const struct guardian_plan *plan;
-	struct worker_area *area;
-	int signal_fd;
-	unsigned int generation;
-	unsigned int bad;      /* of the last ones, in eighths of GUARDIAN_TRIES */
-	int64_t start_mono_ns; /* of the present one */
-	int64_t leave_mono_ns; /* by then it is to have left, or is killed; 0: not */
-	int64_t collect_mono_ns; /* then what is left of the last ones is to be collected; 0: it was */
-	bool hung;		 /* it had fallen silent, and was killed for that */
-	bool closing;		 /* idle descriptors of the one before are still to be closed */
-	bool leaving;		 /* it is to make room for another program */
-	bool stopping;
-	bool was_ready; /* one of them, perhaps of the program before */
-	bool told_ready;
-	bool proven;	       /* a worker of this program has answered all that it found */
-	unsigned int unproven; /* workers that died before that */
-	pid_t pid;
-	int pidfd;  /* of the process: readable when its last thread is gone */
-	int thread; /* pidfd of its thread, -1: not known yet */
-	bool gone;  /* that thread, before it had a pidfd */
-	struct spare spare;
-};
 
 /* ---- a worker ---- */
 
@@ -154,104 +132,12 @@ static int await_end(struct guardian *g)
 	return waitpid(g->pid, &status, WNOHANG) == g->pid ? status : -1;
 }
 
-/* ---- an upgrade ---- */
-
-static void answer(struct guardian *g, uint32_t asked, const struct handover_reason *refused)
-{
-	if (refused)
-		g->area->reason = *refused;
-	atomic_store(&g->area->refused, refused != NULL);
-	atomic_store(&g->area->answered, asked);
-}
-
-static void refuse(struct guardian *g, uint32_t asked, const struct handover_reason *why)
-{
-	log_warning("upgrade refused: %s", why->text);
-	answer(g, asked, why);
-}
-
-static void try_upgrade(struct guardian *g)
-{
-	uint32_t asked = atomic_load(&g->area->asked);
-	struct handover_reason why = {
-		.text = "not yet mounted, or the kernel cannot send requests again (before Linux 6.9)"
-	};
-
-	if (g->leaving || !atomic_load(&g->area->tid))
-		return; /* else it is seen when that is told */
-	if (!atomic_load(&g->area->replaceable) || g->plan->check(g->plan->ctx, &why) < 0) {
-		refuse(g, asked, &why);
-	} else {
-		g->leaving = true;
-		g->leave_mono_ns = clock_ns(CLOCK_MONOTONIC) + HANDOVER_LEAVE_NS;
-		spare_end(&g->spare); /* of another program */
-		atomic_store(&g->area->leave, true);
-		urgent_session(g->pid); /* all wait from when it reads no more */
-	}
-	(void)kill(g->pid, HANDOVER_SIGNAL);
-}
-
-/* Whether its end makes room for another program; else it has ended for good, or died. */
-static bool has_left(const struct guardian *g)
-{
-	return g->leaving && !atomic_load(&g->area->ended);
-}
-
 /* Whether it has ended in order, with nothing left to be taken over, or could not begin. */
 static bool has_ended(const struct guardian *g, int status)
 {
 	if (status < 0 || !WIFEXITED(status))
 		return false;
 	return ending_is_in_order(g->area) || !g->was_ready;
-}
-
-/* Execute another program. Returns if it cannot be; then this one goes on. */
-static void execute(struct guardian *g,
-		    void (*put)(void *ctx, unsigned int generation, struct handover_reason *why),
-		    struct handover_reason *why)
-{
-	spare_end(&g->spare);
-	if (g->stopping) /* for the next one to see */
-		(void)kill(getpid(), SIGTERM);
-	/*
-	 * Of one that was killed while it was to leave a thread may wait for the next one still, and have this table, which execution
-	 * leaves to it: with all that is open, and the ledger's locks, for which the next one would wait.
-	 */
-	log_disconnect();
-	(void)!keep_close_others();
-	while (keep_close_left(CLOSE_PIECE))
-		;
-	keep_fd_drop(g->signal_fd);
-	keep_fd_drop(g->area->said_fd);
-	watchdog_over_exec(g->plan->watchdog, true);
-	urgent_wait(); /* until the other program has forked its worker: it has little to do */
-	if (keep_fds_over_exec(true) == 0)
-		put(g->plan->ctx, g->generation, why);
-	urgent_begin();
-	(void)!keep_fds_over_exec(false);
-	watchdog_over_exec(g->plan->watchdog, false);
-	keep_fd(g->area->said_fd);
-	keep_fd(g->signal_fd);
-}
-
-static void replace(struct guardian *g)
-{
-	struct handover_reason why = { .text = "" };
-
-	execute(g, g->plan->replace, &why);
-	refuse(g, atomic_load(&g->area->asked), &why);
-}
-
-/* Who still waits for the upgrade is told what became of it. Returns if that fails. */
-static void go_back(struct guardian *g)
-{
-	struct handover_reason why = {
-		.text = "the new program's workers died before they had answered; the one before goes on"
-	};
-
-	answer(g, atomic_load(&g->area->asked), &why);
-	execute(g, g->plan->go_back, &why);
-	log_warning("cannot go back to the program before: %s", why.text);
 }
 
 /* ---- what comes in ---- */
@@ -263,7 +149,7 @@ static void take_signal(struct guardian *g)
 	if (read(g->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == HANDOVER_SIGNAL) {
-		try_upgrade(g);
+		succession_ask(g);
 		return;
 	}
 	g->stopping = true;
@@ -290,7 +176,8 @@ static void collect(struct guardian *g)
 /* Whether what it has said takes time, in which its death would not be seen. */
 static bool has_said_much(const struct guardian *g)
 {
-	return (!g->told_ready && atomic_load(&g->area->ready)) || atomic_load(&g->area->ending) ||
+	return (!g->told_ready && !g->foreign && atomic_load(&g->area->ready)) ||
+	       atomic_load(&g->area->ending) ||
 	       atomic_load(&g->area->asked) != atomic_load(&g->area->answered);
 }
 
@@ -307,24 +194,25 @@ static void take_word(struct guardian *g)
 		g->gone = g->thread < 0 && errno == ESRCH; /* whoever hangs keeps the process */
 		keep_fd(g->thread); /* none before Linux 6.9, where nothing can be taken over */
 	}
-	if (!g->told_ready && atomic_load(&g->area->ready)) {
+	if (!g->told_ready && !g->foreign && atomic_load(&g->area->ready)) {
 		g->told_ready = g->was_ready = true;
 		g->plan->ready(g->plan->ctx);
 	}
 	if (atomic_load(&g->area->ready) && atomic_load(&g->area->replaceable) && !g->leaving &&
-	    !g->stopping)
+	    !g->stopping && !g->foreign)
 		spare_want(&g->spare);
 	if (atomic_exchange(&g->area->ending, false))
 		sdnotify("STOPPING=1");
 	if (atomic_load(&g->area->asked) != atomic_load(&g->area->answered))
-		try_upgrade(g);
+		succession_ask(g);
 }
 
 /* Kill it if it does not leave in time, or has fallen silent. */
 static void look_after(struct guardian *g)
 {
-	bool serves = atomic_load(&g->area->ready) && !g->leaving && !g->stopping;
+	bool serves = atomic_load(&g->area->ready) && !g->leaving && !g->stopping && !g->foreign;
 
+	succession_go_on(g);
 	if (g->leave_mono_ns && g->leave_mono_ns <= clock_ns(CLOCK_MONOTONIC)) {
 		log_warning("worker pid=%d does not end what it is at; killing it", (int)g->pid);
 		(void)kill(g->pid, SIGKILL);
@@ -350,6 +238,8 @@ static int until_due(const struct guardian *g)
 		left = MIN_OF(left, g->collect_mono_ns - clock_ns(CLOCK_MONOTONIC));
 	if (g->leave_mono_ns)
 		left = MIN_OF(left, g->leave_mono_ns - clock_ns(CLOCK_MONOTONIC));
+	if ((g->foreign || g->checked) && !g->leaving && !g->stopping)
+		left = MIN_OF(left, g->warm_mono_ns - clock_ns(CLOCK_MONOTONIC));
 	if (g->closing)
 		left = MIN_OF(left, CLOSE_MS * NS_PER_MS);
 	if (g->spare.due_mono_ns != INT64_MAX)
@@ -375,7 +265,7 @@ static void attend(struct guardian *g)
 		fds[1].fd = g->thread;
 		/* Who has not begun yet takes none, see worker.c. */
 		fds[2].fd = atomic_load(&g->area->tid) ? g->signal_fd : -1;
-		fds[4].fd = g->spare.pidfd;
+		fds[4].fd = g->foreign ? succession_holder(g) : g->spare.pidfd;
 		if (!g->closing)
 			look_after(g);
 		urgent_wait();
@@ -389,13 +279,15 @@ static void attend(struct guardian *g)
 		}
 		if (!heard)
 			spare_look(&g->spare);
-		if (!heard || fds[2].revents || has_said_much(g))
+		if (!heard || fds[2].revents || has_said_much(g) || (g->foreign && fds[4].revents))
 			urgent_begin();
 		if (!heard) {
 			collect(g);
 			continue; /* EINTR */
 		}
-		if (fds[4].revents)
+		if (fds[4].revents && g->foreign)
+			succession_holder_gone(g);
+		else if (fds[4].revents)
 			spare_gone(&g->spare);
 		if (fds[3].revents)
 			take_word(g);
@@ -464,11 +356,12 @@ static void tell_end(pid_t pid, int status)
 static int run(struct guardian *g)
 {
 	pid_t before = 0;
+	bool was_foreign;
 	int status = 0;
 	int r;
 
 	for (;;) {
-		r = start(g);
+		r = g->foreign ? 0 : start(g);
 		if (before) { /* not earlier: the log may be on a busy disk, and everybody waits */
 			tell_end(before, status);
 			watchdog_tell(g->plan->watchdog);
@@ -482,27 +375,43 @@ static int run(struct guardian *g)
 		if (!atomic_load(&g->area->died_mono_ns)) /* else nobody has been served since */
 			atomic_store(&g->area->died_mono_ns, clock_ns(CLOCK_MONOTONIC));
 		status = await_end(g);
-		if (has_left(g)) {
-			replace(g);
+		if (succession_has_left(g) && !g->foreign) {
+			succession_replace(g);
 			continue;
 		}
 		if (has_ended(g, status))
 			return WEXITSTATUS(status);
 		if (atomic_load(&g->area->ended)) /* a thread of it hangs */
 			return g->area->result;
+		was_foreign = g->foreign;
+		r = was_foreign ? succession_fetch(g) : 0;
+		if (r < 0)
+			return r;
+		if (g->leaving)
+			continue;
 		before = g->pid;
 		status = died_of(g, status);
 		if (!goes_on(g, status))
 			break;
-		if (fails(g)) {
+		if (!was_foreign && fails(g)) {
 			tell_end(before, status);
 			before = 0;
-			go_back(g);
+			succession_go_back(g);
 		}
 	}
 	tell_end(before, status);
 	watchdog_tell(g->plan->watchdog);
 	return -EIO;
+}
+
+static int begin(struct guardian *g)
+{
+	atomic_store(&g->area->ready, false);
+	g->signal_fd = signalfd(-1, g->plan->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	g->area->said_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (g->signal_fd < 0 || g->area->said_fd < 0)
+		return -errno;
+	return keep_all_fds();
 }
 
 int guardian_run(const struct guardian_plan *plan)
@@ -516,21 +425,22 @@ int guardian_run(const struct guardian_plan *plan)
 		.thread = -1,
 		.spare = SPARE_NONE(plan),
 	};
-	int r;
+	int r = 0;
 
 	if (plan->generation > 0 && !plan->is_back)
-		answer(&g, atomic_load(&g.area->asked), NULL);
-	atomic_store(&g.area->ready, false);
-	g.signal_fd = signalfd(-1, plan->signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	g.area->said_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (g.signal_fd < 0 || g.area->said_fd < 0)
-		return -errno;
-	r = keep_all_fds();
-	if (plan->generation == 0) /* else it is in real time still, or as urgent as can be */
+		succession_answer(&g, atomic_load(&g.area->asked), NULL);
+	if (g.area->serving)
+		succession_adopt(&g);
+	else
+		r = begin(&g);
+	if (plan->generation == 0 ||
+	    g.foreign) /* else it is in real time still, or as urgent as can be */
 		urgent_begin();
 	if (r == 0)
 		r = run(&g);
 	urgent_wait_end();
+	if (g.foreign)
+		succession_end(&g);
 	spare_end(&g.spare);
 	if (r < 0 && !atomic_load(&g.area->ended))
 		plan->abandon(plan->ctx);

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An upgrade, between a worker and the guardian. Somebody asks, through a worker or by HANDOVER_SIGNAL to the guardian; the
- * guardian finds out whether the program that is there now could go on with what this one has; if so the worker is told to
- * leave, and the guardian executes that program in its own place, with the keep and what is kept.
+ * guardian finds out whether the program that is there now could go on with what this one has; if so it executes that program in its
+ * own place, with the keep and what is kept. The worker serves on, until a worker of the new program waits (takeover/spare.h):
  *
  *     worker --asks--> guardian: checks --refused, reason--> worker: answers
- *                                   '-----leave------------> worker: ends what it is at, leaves
- *                      guardian: executes --> guardian --> worker: answers
+ *                      guardian: executes --> guardian: makes one that waits
+ *     worker: ends what it is at, leaves <--leave--' '-----> worker: answers
+ *
+ * From when the guardian has executed the program on, the worker's descriptors are not the guardian's any more. What the worker keeps
+ * then is fetched when it has ended, from the process that waited for it, which has the same: the holder.
+ *
+ * Without one that waits the worker leaves first, and the program is executed then.
  *
  * Who asked through the mount waits for an answer to a request. If the worker has left it is sent again to the next one,
  * which finds here what came of it.

@@ -9,12 +9,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "takeover/format.h"
@@ -409,6 +411,53 @@ static int end_of_table(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return FDS_MAX;
 	return (int)MIN_OF(limit.rlim_cur, (rlim_t)FDS_MAX);
+}
+
+/* Of two processes. Source: linux/kcmp.h. */
+static bool is_same(pid_t pid, int fd)
+{
+	return syscall(SYS_kcmp, getpid(), pid, KCMP_FILE, fd, fd) == 0;
+}
+
+bool keep_can_fetch_fds(const struct keep *k, int pidfd)
+{
+	int copy = (int)syscall(SYS_pidfd_getfd, pidfd, k->fd, 0);
+
+	if (copy < 0)
+		return false;
+	(void)close(copy);
+	return true;
+}
+
+static int fetch(const struct keep *k, int pidfd, int fd)
+{
+	int r = 0;
+	int copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+
+	if (copy < 0 && errno != EBADF)
+		return -errno;
+	if (copy < 0 && !keep_can_fetch_fds(k, pidfd)) /* it has none any more: that process ends */
+		return -ESRCH;
+	if (copy < 0) /* closed since, or was about to be opened when the worker died */
+		(void)close(fd);
+	if (copy >= 0 && copy != fd && dup3(copy, fd, O_CLOEXEC) < 0)
+		r = -errno;
+	if (copy >= 0 && copy != fd)
+		(void)close(copy);
+	return r;
+}
+
+int keep_fetch_fds(const struct keep *k, pid_t from, int pidfd)
+{
+	int end = end_of_table();
+	int r = 0;
+
+	for (int fd = next_said(STDERR_FILENO + 1, end); r == 0 && fd < end;
+	     fd = next_said(fd + 1, end)) {
+		if (is_kept(fd) && !is_same(from, fd))
+			r = fetch(k, pidfd, fd);
+	}
+	return r;
 }
 
 /* [from, to) */

@@ -7,7 +7,7 @@
  * instructions, so what is written here must make sense at any moment.
  *
  * The descriptors of the workers and of the guardian are one table (CLONE_FILES). Those that are to outlive a worker
- * are named (keep_fd()); the next worker closes all others.
+ * are named (keep_fd()); the guardian closes all others before the next one starts.
  *
  * Another program may come in the place of guardian and workers (an upgrade): what is in the areas, and how, is then
  * understood by both, which is what the format says (takeover/format.h).
@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "util/macro.h"
 
@@ -101,6 +102,15 @@ int keep_all_fds(void) WARN_UNUSED;
 
 /* Whether another program that is executed has what is kept; nothing else ever has. 0 or -errno. */
 int keep_fds_over_exec(bool over) WARN_UNUSED;
+
+/*
+ * The calling process has a table of its own, as that of process `from` was once, whose pidfd this is. What is kept is as there from
+ * now on. 0 or -errno: not all of it is.
+ */
+int keep_fetch_fds(const struct keep *k, pid_t from, int pidfd) WARN_UNUSED;
+
+/* Whether that can be, at all. */
+bool keep_can_fetch_fds(const struct keep *k, int pidfd);
 
 /*
  * In the guardian, before it starts another worker: close all that are not kept, but standard input, output and error, and the idle

@@ -45,6 +45,37 @@ void spare_want(struct spare *s)
 		plan(s, SOON_NS);
 }
 
+void spare_gone(struct spare *s)
+{
+	(void)waitpid(s->pid, NULL, WNOHANG);
+	forget(s);
+	plan(s, AGAIN_NS);
+}
+
+void spare_end(struct spare *s)
+{
+	s->due_mono_ns = INT64_MAX;
+	if (!s->pid)
+		return;
+	(void)kill(s->pid, SIGKILL);
+	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	forget(s);
+}
+
+void spare_watch(struct spare *s)
+{
+	s->alone = false;
+	if (!s->pid)
+		return;
+	s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+	keep_fd(s->pidfd);
+	if (s->pidfd < 0 && errno == ESRCH)
+		spare_gone(s);
+	else if (s->pidfd < 0)
+		spare_end(s);
+}
+
 void spare_look(struct spare *s)
 {
 	struct worker_area *area = worker_area(s->plan->keep);
@@ -55,6 +86,7 @@ void spare_look(struct spare *s)
 		return;
 	plan(s, AGAIN_NS);
 	atomic_store(&area->spare_tid, 0);
+	atomic_store(&area->spare_warm, false);
 	atomic_store(&area->go, 0);
 	log_disconnect(); /* as for a worker */
 	warm_note();
@@ -64,20 +96,32 @@ void spare_look(struct spare *s)
 	if (pid < 0)
 		return;
 	s->pid = pid;
-	s->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (s->pidfd < 0) {
-		spare_end(s);
-		return;
-	}
-	keep_fd(s->pidfd);
 	s->due_mono_ns = INT64_MAX;
+	if (!s->alone)
+		spare_watch(s);
 }
 
-void spare_gone(struct spare *s)
+bool spare_is_ready(const struct spare *s)
 {
-	(void)waitpid(s->pid, NULL, WNOHANG);
-	forget(s);
-	plan(s, AGAIN_NS);
+	return s->pid && atomic_load(&worker_area(s->plan->keep)->spare_warm);
+}
+
+bool spare_holds(const struct spare *s)
+{
+	struct pollfd gone = { .fd = s->pidfd, .events = POLLIN };
+
+	return spare_is_ready(s) && s->pidfd >= 0 && poll(&gone, 1, 0) == 0;
+}
+
+static void tell(struct worker_area *area, int32_t go)
+{
+	atomic_store(&area->go, go);
+	(void)syscall(SYS_futex, &area->go, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void spare_tell_holder(struct worker_area *area)
+{
+	tell(area, SPARE_CLOSES);
 }
 
 pid_t spare_take(struct spare *s, unsigned int generation, int *ret_pidfd)
@@ -91,21 +135,10 @@ pid_t spare_take(struct spare *s, unsigned int generation, int *ret_pidfd)
 		return 0;
 	urgent_thread(tid, false);
 	(void)kill(pid, SIGCONT); /* as a worker that starts nobody would miss it, see watchdog.h */
-	atomic_store(&area->go, generation);
-	(void)syscall(SYS_futex, &area->go, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	atomic_store(&area->number, generation);
+	tell(area, tid);
 	*ret_pidfd = s->pidfd;
 	s->pid = 0;
 	s->pidfd = -1;
 	return pid;
-}
-
-void spare_end(struct spare *s)
-{
-	s->due_mono_ns = INT64_MAX;
-	if (!s->pid)
-		return;
-	(void)kill(s->pid, SIGKILL);
-	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	forget(s);
 }

@@ -14,11 +14,14 @@
 
 #include "takeover/guardian.h"
 
+struct worker_area;
+
 struct spare {
 	const struct guardian_plan *plan; /* borrowed */
 	pid_t pid;			  /* 0: there is none */
 	int pidfd;			  /* owned, kept; -1 */
 	int64_t due_mono_ns;		  /* then it is to be made; INT64_MAX: not */
+	bool alone;			  /* nobody watches it yet: there can be no pidfd */
 };
 
 #define SPARE_NONE(plan_) ((struct spare){ .plan = (plan_), .pidfd = -1, .due_mono_ns = INT64_MAX })
@@ -29,6 +32,18 @@ void spare_want(struct spare *s);
 /* Make it if it is due. Fails silently: it is tried again later. */
 void spare_look(struct spare *s);
 
+/* Whether it is there, and has its memory. */
+bool spare_is_ready(const struct spare *s);
+
+/*
+ * Likewise, and it will be there until it is killed: it has all descriptors that the worker has. One that is not ready would say that
+ * it is when there is another one.
+ */
+bool spare_holds(const struct spare *s);
+
+/* It was not to be watched when it was made: now. */
+void spare_watch(struct spare *s);
+
 /* Its descriptor tells that it has gone, killed by somebody: there will be another one, later. */
 void spare_gone(struct spare *s);
 
@@ -37,6 +52,9 @@ void spare_gone(struct spare *s);
  * is none, or it is not ready.
  */
 pid_t spare_take(struct spare *s, unsigned int generation, int *ret_pidfd);
+
+/* To the one of the program before, which holds the descriptors of a worker that has died: see SPARE_CLOSES. */
+void spare_tell_holder(struct worker_area *area);
 
 /* Kill it, and wait for that: it has all descriptors. */
 void spare_end(struct spare *s);

@@ -94,7 +94,7 @@ void warm_note(void)
 }
 
 /* Whole pages. Not those that cannot be had so, as the kernel's own. */
-static void warm(uint8_t *p, size_t size, bool writable, const _Atomic uint32_t *stop)
+static void warm(uint8_t *p, size_t size, bool writable, const _Atomic int32_t *stop)
 {
 	for (size_t at = 0; at < size && !atomic_load(stop); at += PIECE_BYTES) {
 		size_t n = MIN_OF(PIECE_BYTES, size - at);
@@ -111,7 +111,7 @@ static void warm_stack(void)
 	touch(below, sizeof(below), true);
 }
 
-static void warm_heap(const _Atomic uint32_t *stop)
+static void warm_heap(const _Atomic int32_t *stop)
 {
 	void *blocks[HEAP_BLOCKS] = { NULL };
 
@@ -126,7 +126,7 @@ static void warm_heap(const _Atomic uint32_t *stop)
 }
 
 /* What is written to first: each of those is a fault, and of others several pages come with one. */
-void warm_process(const _Atomic uint32_t *stop)
+void warm_process(const _Atomic int32_t *stop)
 {
 	warm_stack();
 	warm_heap(stop);
@@ -140,7 +140,7 @@ void warm_process(const _Atomic uint32_t *stop)
 	}
 }
 
-void warm_keep(const struct keep *k, const _Atomic uint32_t *stop)
+void warm_keep(const struct keep *k, const _Atomic int32_t *stop)
 {
 	for (size_t i = 0; i < KEEP_AREA_MAX_; i++) {
 		uint8_t *at = keep_area(k, (enum keep_area)i);

@@ -22,9 +22,9 @@ void warm_note(void);
  * All that was noted; and of the calling thread's stack and heap as much as a worker takes at its start. Ends early, as the next one,
  * once *stop is not 0.
  */
-void warm_process(const _Atomic uint32_t *stop);
+void warm_process(const _Atomic int32_t *stop);
 
 /* What is kept, whoever writes to it meanwhile. */
-void warm_keep(const struct keep *k, const _Atomic uint32_t *stop);
+void warm_keep(const struct keep *k, const _Atomic int32_t *stop);
 
 #endif

@@ -73,24 +73,45 @@ static blkcnt_t kept(const struct work *w)
 	return fstat(keep_memory_fd(w->plan->keep), &st) < 0 ? 0 : st.st_blocks;
 }
 
+/* Another program has come in the guardian's place; the worker has died, whose descriptors this process has, and the next one has not. */
+static void close_others(struct work *w)
+{
+	(void)!keep_close_others();
+	while (keep_close_left(1))
+		;
+	atomic_store(&w->area->go, SPARE_HAS_CLOSED);
+	worker_area_say(w->area);
+}
+
 /* Until there is a number. What is kept grows meanwhile. */
 static void wait_for_number(struct work *w)
 {
 	const struct timespec look = { .tv_sec = LOOK_S };
+	const struct keep *keep = w->plan->keep;
+	int32_t self = (int32_t)syscall(SYS_gettid);
 	blkcnt_t warmed = kept(w);
+	int32_t go;
 
-	atomic_store(&w->area->spare_tid, (int32_t)syscall(SYS_gettid));
+	atomic_store(&w->area->spare_tid, self);
 	warm_process(&w->area->go);
-	warm_keep(w->plan->keep, &w->area->go);
-	while (!(w->generation = atomic_load(&w->area->go))) {
+	warm_keep(keep, &w->area->go);
+	atomic_store(&w->area->spare_warm, true);
+	worker_area_say(w->area);
+	while ((go = atomic_load(&w->area->go)) !=
+	       self) { /* another one's: it waits still, for its end */
 		blkcnt_t now;
 
-		(void)syscall(SYS_futex, &w->area->go, FUTEX_WAIT, 0, &look, NULL, 0);
+		if (go == SPARE_CLOSES && w->area->holder == getpid()) {
+			close_others(w);
+			continue;
+		}
+		(void)syscall(SYS_futex, &w->area->go, FUTEX_WAIT, go, &look, NULL, 0);
 		now = atomic_load(&w->area->go) ? warmed : kept(w);
 		if (now > warmed)
-			warm_keep(w->plan->keep, &w->area->go);
+			warm_keep(keep, &w->area->go);
 		warmed = now;
 	}
+	w->generation = atomic_load(&w->area->number);
 	urgent_start();
 }
 
@@ -127,6 +148,7 @@ static void *work(void *arg)
 
 	if (waited) {
 		follow(w->guardian, SIGKILL);
+		FAULT_POINT("spare_begins");
 		wait_for_number(w);
 		drop_signals(w->plan);
 		name_process(w->name);

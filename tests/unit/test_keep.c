@@ -5,8 +5,13 @@
 #include "takeover/keep.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +19,11 @@
 
 /* More than the table begins with, and not all in one word of bits. */
 #define MANY 200
+
+/* A number that is free. */
+#define FREE 900
+
+static struct keep *keep;
 
 static bool is_open(int fd)
 {
@@ -31,11 +41,8 @@ static void in_process(bool (*holds)(void))
 	int status;
 
 	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		struct keep *keep;
-
+	if (pid == 0)
 		_exit(keep_new(true, &keep) == 0 && holds() ? EXIT_SUCCESS : EXIT_FAILURE);
-	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
 }
@@ -125,6 +132,85 @@ START_TEST(a_number_that_is_given_again_is_another_descriptor)
 }
 END_TEST
 
+static int open_text(const char *text)
+{
+	int fd = memfd_create("text", 0);
+
+	return write(fd, text, strlen(text)) < 0 ? -1 : fd;
+}
+
+static bool has_text(int fd, const char *text)
+{
+	char buf[16] = "";
+
+	return pread(fd, buf, sizeof(buf) - 1, 0) >= 0 && strcmp(buf, text) == 0;
+}
+
+/* Names a descriptor, whatever that was before. */
+static void put_text(int fd, const char *text)
+{
+	int from = open_text(text);
+
+	if (dup2(from, fd) != fd || close(from) < 0)
+		_exit(EXIT_FAILURE);
+}
+
+/* What the worker of the program before does while another one is in the guardian's place. */
+static void serve_on(int replaced, int closed, int out)
+{
+	put_text(replaced, "new");
+	put_text(FREE, "opened");
+	keep_fd(FREE);
+	keep_fd_drop(closed);
+	(void)close(closed);
+	keep_fd(FREE + 1); /* it dies before it has opened that */
+	(void)!write(out, "x", 1);
+	for (;;)
+		(void)pause();
+}
+
+static bool from_another_table(void)
+{
+	int same = open_text("same");
+	int replaced = open_text("old");
+	int closed = open_text("closed");
+	int other = open_text("other");
+	int said[2];
+	bool fine;
+	int pidfd;
+	pid_t pid;
+	char c;
+
+	keep_fd(same);
+	keep_fd(replaced);
+	keep_fd(closed);
+	pid = pipe(said) < 0 ? -1 : fork();
+	if (pid == 0)
+		serve_on(replaced, closed, said[1]);
+	fine = pid > 0 && read(said[0], &c, 1) == 1;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	put_text(FREE + 1, "another");
+
+	fine &= keep_can_fetch_fds(keep, pidfd) && keep_fetch_fds(keep, pid, pidfd) == 0;
+	fine &= has_text(same, "same") && has_text(replaced, "new") && has_text(FREE, "opened");
+	fine &= !is_open(FREE + 1);
+	keep_fd(pidfd); /* not there, and so it would have been closed as well */
+	fine &= keep_close_others() == 0 && !is_open(closed) && !is_open(other) && is_open(FREE);
+
+	keep_fd_drop(FREE + 1);
+	(void)kill(pid, SIGKILL);
+	fine &= waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT) == 0;
+	fine &= !keep_can_fetch_fds(keep, pidfd) && keep_fetch_fds(keep, pid, pidfd) == -ESRCH;
+	fine &= has_text(same, "same") && has_text(FREE, "opened");
+	return fine && waitpid(pid, NULL, 0) == pid;
+}
+
+START_TEST(what_another_process_has_kept_is_had_from_there_as_long_as_it_lives)
+{
+	in_process(from_another_table);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -132,6 +218,7 @@ int main(void)
 		what_is_idle_no_more_is_closed_at_once_and_kept_ones_are_not_idle,
 		what_two_workers_left_is_closed_once,
 		a_number_that_is_given_again_is_another_descriptor,
+		what_another_process_has_kept_is_had_from_there_as_long_as_it_lives,
 	};
 
 	return RUN_TESTS("keep", tests, NULL, NULL);

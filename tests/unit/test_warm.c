@@ -20,8 +20,8 @@
 #define PAGE 4096
 #define PAGES 64
 
-static const _Atomic uint32_t go_on;
-static const _Atomic uint32_t stop = 1;
+static const _Atomic int32_t go_on;
+static const _Atomic int32_t stop = 1;
 
 static long faults(void)
 {
@@ -51,7 +51,7 @@ static uint8_t *map(int prot)
 }
 
 /* In a process that has been forked, whose pages are another's until it writes to them. */
-static void in_fork(const _Atomic uint32_t *until, bool (*is_right)(long faults), uint8_t *p)
+static void in_fork(const _Atomic int32_t *until, bool (*is_right)(long faults), uint8_t *p)
 {
 	pid_t pid;
 	int status;
