@@ -115,7 +115,10 @@ def is_worker(pid):
 
 
 def has_threads(pid):
-    """Not the program that is asked whether it can go on, nor who has just been forked to wait, and has no name of its own yet."""
+    """
+    Not the program that is asked whether it can go on, nor who has just been forked to wait, and has no name of its own yet. That has one
+    before it has a second thread, so this is asked first.
+    """
     try:
         return len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
@@ -130,7 +133,7 @@ def worker_of(guardian, killed):
     except OSError:
         sys.exit("the guardian is gone")
     killed &= set(pids)  # their numbers are given again
-    return next((pid for pid in reversed(pids) if pid not in killed and is_worker(pid) and has_threads(pid)), 0)
+    return next((pid for pid in reversed(pids) if pid not in killed and has_threads(pid) and is_worker(pid)), 0)
 
 
 def describe(guardian):

@@ -170,12 +170,13 @@ unmount_batonfs() {
 }
 
 # The worker of $MNT: of the guardian's children of that name the youngest, but for one that has just been forked to wait
-# (batonfs-spare), and is one thread of no other name yet. A dead one may still be there for its last thread.
+# (batonfs-spare), and is one thread of no other name yet: it has one when it has a second thread. A dead one may still be there
+# for its last thread.
 worker_pid() {
 	local pid
 
 	for pid in $(pgrep -P "$(daemon_pid)" -x batonfs | sort -rn); do
-		[ "$(ls "/proc/$pid/task" 2>/dev/null | wc -l)" -gt 1 ] && echo "$pid" && return
+		[ "$(ls "/proc/$pid/task" 2>/dev/null | wc -l)" -gt 1 ] && grep -qsx batonfs "/proc/$pid/comm" && echo "$pid" && return
 	done
 	return 1
 }
