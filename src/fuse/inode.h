@@ -56,6 +56,8 @@ enum inode_flag {
 	INODE_ASKED = 1u << 21,
 	/* Split off a stub: what is read of it is as long as that was, which is size_accounted. */
 	INODE_PAST = 1u << 22,
+	/* A file that has, or had, several names: its attributes are nobody's to ask for but a client's (refresh.h). */
+	INODE_LINKED = 1u << 23,
 };
 
 struct inode {

@@ -144,6 +144,9 @@ void node_show(struct inode *inode, struct stat *st)
 		atomic_fetch_or(&inode->flags, INODE_SETID);
 	else if (atomic_load(&inode->flags) & INODE_SETID)
 		atomic_fetch_and(&inode->flags, ~(uint32_t)INODE_SETID);
+	if (S_ISREG(st->st_mode) && st->st_nlink > 1 &&
+	    !(atomic_load(&inode->flags) & INODE_LINKED))
+		atomic_fetch_or(&inode->flags, INODE_LINKED);
 }
 
 int node_stat(struct fs *fs, struct inode *inode, struct stat *ret)

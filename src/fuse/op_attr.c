@@ -18,6 +18,7 @@
 #include "fuse/node.h"
 #include "fuse/node_exec.h"
 #include "fuse/private.h"
+#include "fuse/refresh.h"
 #include "fuse/reply.h"
 #include "fuse/split.h"
 #include "store/blob_away.h"
@@ -39,6 +40,8 @@ static void reply_stat(fuse_req_t req, struct fs *fs, struct inode *inode)
 	struct stat st;
 	int r = node_stat(fs, inode, &st);
 
+	if (r == 0 && refresh_must_not_know(fs, fuse_req_ctx(req)->pid, inode))
+		r = -EINTR;
 	if (r < 0)
 		reply_err(req, r);
 	else

@@ -18,12 +18,24 @@
 #include "fuse/home.h"
 #include "fuse/node_exec.h"
 #include "fuse/private.h"
+#include "fuse/refresh.h"
 #include "fuse/reply.h"
 #include "fuse/request.h"
 #include "fuse/split.h"
 #include "fuse/target.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
+
+/* An answer of -EINTR leaves the kernel what it knows of the name. */
+static int check_refresher(struct fs *fs, fuse_req_t req, const struct fuse_entry_param *e)
+{
+	const struct inode *inode = node_find(fs, e->ino);
+
+	if (!inode || !refresh_must_not_know(fs, fuse_req_ctx(req)->pid, inode))
+		return 0;
+	itable_take_back(fs->itable, e->ino);
+	return -EINTR;
+}
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -51,6 +63,8 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	node_put(fs, &ref);
 	if (r == 0 && private_is_on(fs) && parent == FUSE_ROOT_ID)
 		r = private_check_entry(fs, req, &e);
+	if (r == 0)
+		r = check_refresher(fs, req, &e);
 	if (r == -ENOENT) { /* the kernel remembers that, too: nobody makes names but through it */
 		known_ids_asked(dir);
 		e = (struct fuse_entry_param){ .entry_timeout = CACHE_SECONDS };

@@ -60,6 +60,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		victim_done(&v);
 		target_leave(fs, &t);
 	}
+	FAULT_WAIT("name-gone");
 	reply_err(req, r);
 }
 

@@ -449,5 +449,6 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		}
 		side_leave(fs, &from);
 	}
+	FAULT_WAIT("name-gone");
 	reply_err(req, r);
 }

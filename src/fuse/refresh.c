@@ -101,6 +101,14 @@ void refresh_closed(struct refresh *r, uint64_t nodeid)
 		set_timer_locked(r, DELAY_MIN_NS);
 }
 
+/* It may have asked before there was a second name. */
+bool refresh_must_not_know(struct fs *fs, pid_t asks, const struct inode *inode)
+{
+	const struct refresh *r = atomic_load(&fs->refresh);
+
+	return atomic_load(&inode->flags) & INODE_LINKED && r && asks == r->tid;
+}
+
 /* ---- one path ---- */
 
 int refresh_look(struct refresh *r, const char *path)
@@ -159,7 +167,7 @@ static void look_asked(struct refresh *r)
 static bool is_idle(struct fs *fs, struct inode *inode)
 {
 	LOCK_SCOPE(itable_lock(fs->itable, inode));
-	return inode->nopen == 0 && !(atomic_load(&inode->flags) & INODE_ORPHAN);
+	return inode->nopen == 0 && !(atomic_load(&inode->flags) & (INODE_ORPHAN | INODE_LINKED));
 }
 
 /* Named in tests/lib/tsan.supp, which knows nothing of two tables of descriptors in one process. */
