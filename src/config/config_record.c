@@ -5,7 +5,6 @@
 #include "config/config_record.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "config/option.h"
@@ -20,28 +19,20 @@ void config_record_format(const struct config *c, size_t option, char buf[CONFIG
 		       o->name, option_format(o, c, value, sizeof(value)));
 }
 
-PRINTF(3, 4) static int fail(struct config_error *error, int err, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	(void)vsnprintf(error->text, sizeof(error->text), fmt, args);
-	va_end(args);
-	return err;
-}
-
 int config_record_say(struct config *c, const char *record, struct config_error *error)
 {
-	struct config_place where = { .name = c->file };
+	struct config_place where = { .from = CONFIG_CHANGED, .name = c->file };
 	char name[64];
 	int from;
 	int at;
 
 	if (sscanf(record, "%d %u %63s %n", &from, &where.line, name, &at) != 3)
-		return fail(error, -EINVAL, "option %s is not understood", record);
+		return config_fail(error, &where, "option %s is not understood", record);
+	if (!option_find(name)) {
+		(void)config_fail(error, &where, "option %s=%s is not known any more", name,
+				  record + at);
+		return -ENOENT;
+	}
 	where.from = (enum config_from)MIN_OF((unsigned int)from, (unsigned int)CONFIG_CHANGED);
-	if (!option_find(name))
-		return fail(error, -ENOENT, "option %s=%s is not known any more", name,
-			    record + at);
 	return config_say(c, name, record + at, &where, error);
 }
