@@ -26,6 +26,12 @@
 /* Digits kept of a number: seconds since the epoch to the microsecond. */
 #define CLIENT_JSON_DIGITS 16
 
+/* A daemon that dies while it is asked fails that request with ECONNABORTED, and all later ones with ENOTCONN. */
+static int mount_errno(void)
+{
+	return errno == ECONNABORTED ? -ENOTCONN : -errno;
+}
+
 static int open_control_dir(const char *path)
 {
 	_cleanup_free_ char *dir = NULL;
@@ -36,7 +42,7 @@ static int open_control_dir(const char *path)
 		return -ENOMEM;
 	}
 	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return fd < 0 ? mount_errno() : fd;
 }
 
 int client_open_at(const char *path, struct client *ret)
@@ -137,7 +143,7 @@ static int read_all(int fd, char **ret_text)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return mount_errno();
 		if (n == 0)
 			break;
 		len += (size_t)n;
@@ -154,7 +160,7 @@ int client_read(const struct client *c, const char *file, char **ret_text)
 	_cleanup_close_ int fd = openat(c->dirfd, file, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return -errno;
+		return mount_errno();
 	return read_all(fd, ret_text);
 }
 
@@ -204,10 +210,10 @@ int client_write(const struct client *c, const char *file, const char *text)
 	ssize_t n;
 
 	if (fd < 0)
-		return -errno;
+		return mount_errno();
 	n = write(fd, text, strlen(text));
 	if (n < 0)
-		return -errno;
+		return mount_errno();
 	return (size_t)n == strlen(text) ? 0 : -EIO;
 }
 
@@ -218,11 +224,11 @@ int client_write_reason(const struct client *c, const char *file, const char *te
 	int err;
 
 	if (fd < 0)
-		return -errno;
+		return mount_errno();
 	errno = 0;
 	if (write(fd, text, strlen(text)) == (ssize_t)strlen(text))
 		return 0;
-	err = errno ? -errno : -EIO;
+	err = errno ? mount_errno() : -EIO;
 	if (lseek(fd, 0, SEEK_SET) < 0 || read_all(fd, ret_reason) < 0)
 		*ret_reason = NULL;
 	return err;

@@ -90,9 +90,13 @@ wait_until 10 shows '^4712 .* 293 KiB '
 keys q
 wait_until 10 shows 'status 0'
 
-# What ends it is said where it can be seen.
+# What ends it is said where it can be seen, also if it is in the middle of a question then.
+top_asks() { grep -qs request_wait_answer "/proc/$(pgrep -P "$(terminal display-message -p -t 0 '#{pane_pid}')" -x baton)/stack"; }
 terminal respawn-pane -k -t 0 "$BATON top -d 200ms; echo status \$?; cat"
 wait_until 10 shows '^4712'
+kill -STOP "$(daemon_pid)"
+kill -STOP "$(worker_pid)"
+wait_until 10 top_asks
 kill_batonfs
 wait_until 10 shows 'status 1'
 expect shows 'baton: top: the daemon of'
