@@ -86,6 +86,9 @@ static bool is_beside(void)
 	return beside_is_on(beside) && CPU_COUNT(&now) == 1 && sched_getscheduler(0) == SCHED_IDLE;
 }
 
+/* As in beside.c. */
+#define QUICK_NS (100 * NS_PER_US)
+
 /* In quick succession, between two looks, which take their time. */
 #define BURST 64
 
@@ -121,6 +124,34 @@ START_TEST(several_clients_end_it)
 	for (int i = 0; i < 1000; i++)
 		serve(i % 2 ? self() : OTHER);
 	ck_assert(is_as_before());
+}
+END_TEST
+
+/* A request after so long that its client did something else before, or was not let run. */
+static void serve_late(void)
+{
+	int64_t since = clock_mono_ns();
+
+	while (clock_mono_ns() - since < 2 * QUICK_NS)
+		;
+	serve(self());
+}
+
+static bool is_one_client_after(int late)
+{
+	for (int i = 0; i < BURST; i++)
+		serve(self());
+	for (int i = 0; i < late; i++)
+		serve_late();
+	return beside_has_one_client(beside);
+}
+
+START_TEST(a_client_may_be_late_now_and_then)
+{
+	if (!beside)
+		return;
+	EVENTUALLY(is_one_client_after(3));
+	ck_assert(!is_one_client_after(10));
 }
 END_TEST
 
@@ -283,6 +314,7 @@ int main(void)
 	const TTest *const tests[] = {
 		it_is_as_before_when_no_request_comes,
 		several_clients_end_it,
+		a_client_may_be_late_now_and_then,
 		another_reader_ends_it,
 		what_nobody_waits_for_does_not_begin_it,
 		requests_that_had_to_wait_end_it_for_a_while,
