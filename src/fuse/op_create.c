@@ -67,7 +67,6 @@ static int enter_created(struct fs *fs, fuse_req_t req, struct target *t, const 
 		target_unmade(fs, t, name, false);
 		return r;
 	}
-	atomic_fetch_or(&(*ret_inode)->flags, INODE_NO_CAPABILITY); /* nothing is set on it yet */
 	target_created(fs, t, req, name, *ret_inode, &e->attr);
 	return 0;
 }

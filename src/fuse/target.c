@@ -213,10 +213,21 @@ static void settle_attributes(struct fs *fs, struct inode *inode, bool is_new,
 	*st = now;
 }
 
+/*
+ * What is known of a file that was made a moment ago: no filesystem gives a directory's chattr +i or +a to what is made in
+ * it. Of one that the last process made somebody else may have known since.
+ */
+static uint32_t flags_of_made(void)
+{
+	return request_is_again() ? 0 : INODE_LEARNED | INODE_NO_CAPABILITY;
+}
+
 int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 		 struct inode **ret_inode, struct fuse_entry_param *ret)
 {
-	struct inode like = { .place = (uint8_t)t->place, .exec_epoch = t->epoch };
+	struct inode like = { .place = (uint8_t)t->place,
+			      .flags = fd >= 0 ? flags_of_made() : 0,
+			      .exec_epoch = t->epoch };
 	struct move_look look = move_look(fs);
 	struct stat st;
 	bool is_new;

@@ -41,7 +41,7 @@ void target_leave(struct fs *fs, struct target *t);
 
 /*
  * The inode of `name`, one lookup counted, and what the kernel wants to know of it. `fd` >= 0: the file,
- * already open, which saves the path walk. 0, -ENOENT, -errno.
+ * just made and open, which saves the path walk. 0, -ENOENT, -errno.
  */
 int target_entry(struct fs *fs, struct target *t, const char *name, int fd,
 		 struct inode **ret_inode, struct fuse_entry_param *ret) WARN_UNUSED;
