@@ -97,16 +97,23 @@ class Mounted:
         return found
 
     def memory_kib(self):
-        """(now, at most) resident memory of the daemon, what its processes share counted in each; None without one."""
+        """
+        (now, at most) memory of the daemon; None without one. What its processes share counts once now; the most is that
+        of the largest of them, since nothing tells what all of them had at a time.
+        """
         if not self.process or self.process.poll() is not None:
             return None
-        sums = {"VmRSS": 0, "VmHWM": 0}
-        for pid in self.processes():
-            for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-                key, _, value = line.partition(":")
-                if key in sums:
-                    sums[key] += int(value.split()[0])
-        return sums["VmRSS"], sums["VmHWM"]
+        pids = self.processes()
+        return sum(proc_kib(pid, "smaps_rollup", "Pss") for pid in pids), max(
+            proc_kib(pid, "status", "VmHWM") for pid in pids)
+
+
+def proc_kib(pid, name, key):
+    for line in Path(f"/proc/{pid}/{name}").read_text(encoding="ascii").splitlines():
+        found, _, value = line.partition(":")
+        if found == key:
+            return int(value.split()[0])
+    raise ValueError(f"/proc/{pid}/{name}: no {key}")
 
 
 class Arena:
