@@ -70,10 +70,8 @@ void backing_keep(struct backing *b, struct inode *inode)
 		return;
 	{
 		LOCK_SCOPE(itable_lock(b->itable, other));
-		if (other->nopen == 0 && other != inode) {
-			id = other->backing_id;
-			other->backing_id = 0;
-		}
+		if (other->nopen == 0 && other != inode)
+			id = inode_take_backing(other);
 		atomic_fetch_and(&other->flags, ~(uint32_t)INODE_WARM);
 	}
 	backing_unregister(b, id);

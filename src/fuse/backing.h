@@ -46,7 +46,7 @@ int backing_register(struct backing *b, int fd) WARN_UNUSED;
 /* 0 is no id: nothing happens. */
 void backing_unregister(struct backing *b, int backing_id);
 
-/* The inode was closed by its last user and keeps its id; another one gives up its own for it. */
+/* Nobody has the inode open, and it keeps its id; another one gives up its own for it. INODE_WARM is set. */
 void backing_keep(struct backing *b, struct inode *inode);
 
 #endif

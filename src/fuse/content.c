@@ -94,6 +94,8 @@ int content_learn_locked(struct fs *fs, struct inode *inode, int fd)
 
 	if (atomic_load(&inode->flags) & INODE_LEARNED)
 		return 0;
+	if (inode->nopen == 0) /* of the last process: its content may have been moved since */
+		backing_unregister(fs->backing, inode_take_backing(inode));
 	if (atomic_load(&inode->flags) & INODE_SPLIT) {
 		r = split_rejoin_locked(fs, inode);
 		if (r < 0)

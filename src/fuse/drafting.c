@@ -64,8 +64,7 @@ int drafting_begin_locked(struct fs *fs, struct inode *inode, struct lock *lock)
 	if (r == 0) {
 		atomic_fetch_or(&inode->flags, INODE_STUB | INODE_DRAFT);
 		ledger_file_shared(fs->ledger, inode->ino, name.text);
-		backing_unregister(fs->backing, inode->backing_id); /* its own */
-		inode->backing_id = 0;
+		backing_unregister(fs->backing, inode_take_backing(inode)); /* its own */
 	}
 	move_end(fs, &move);
 	return r;

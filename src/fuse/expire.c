@@ -119,8 +119,7 @@ static int drop_backing(struct fs *fs, struct inode *inode)
 		LOCK_SCOPE(itable_lock(fs->itable, inode));
 		if (inode->nopen > 0)
 			return -EBUSY;
-		drop = inode->backing_id;
-		inode->backing_id = 0;
+		drop = inode_take_backing(inode);
 	}
 	backing_unregister(fs->backing, drop);
 	return 0;

@@ -175,8 +175,7 @@ static void now_own_locked(struct fs *fs, struct inode *inode, bool wanted,
 		ledger_file_shared(fs->ledger, inode->ino, draft->text);
 	if (passed)
 		return;
-	backing_unregister(fs->backing, inode->backing_id); /* the blob's */
-	inode->backing_id = 0;
+	backing_unregister(fs->backing, inode_take_backing(inode)); /* the blob's */
 }
 
 /*
@@ -304,8 +303,7 @@ int home_leave_locked(struct fs *fs, struct inode *inode, struct lock *lock,
 	if (r == 0) {
 		atomic_fetch_or(&inode->flags, INODE_STUB);
 		ledger_file_shared(fs->ledger, inode->ino, name->text);
-		backing_unregister(fs->backing, inode->backing_id); /* its own */
-		inode->backing_id = 0;
+		backing_unregister(fs->backing, inode_take_backing(inode)); /* its own */
 	}
 	if (hidden) /* the mark must go before it is written to: get_own() */
 		atomic_fetch_or(&inode->flags, INODE_STUB);

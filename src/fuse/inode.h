@@ -103,6 +103,19 @@ static inline int inode_take_fd(struct inode *inode)
 	return fd;
 }
 
+/*
+ * Its backing id is the caller's, to unregister; it has none any more. In this order: killed in between an id stays registered that
+ * nobody has, rather than that the next process takes one for the inode's that is another file's by then.
+ */
+static inline int inode_take_backing(struct inode *inode)
+{
+	int id = inode->backing_id;
+
+	inode->backing_id = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	return id;
+}
+
 /* The ID in the handle of an INODE_AUTO. Source: what batonfs makes has an ID of n8n's shape, 16 characters at most. */
 static inline void inode_set_auto_id(struct inode *inode, const char *id)
 {

@@ -300,10 +300,8 @@ bool node_orphan(struct fs *fs, struct inode *inode, int *fd, const struct stat 
 				exec_account_nameless(inode->exec,
 						      node_nameless_bytes_locked(inode));
 		}
-		if (inode->nopen == 0) { /* a registered file would keep its space */
-			drop = inode->backing_id;
-			inode->backing_id = 0;
-		}
+		if (inode->nopen == 0) /* a registered file would keep its space */
+			drop = inode_take_backing(inode);
 	}
 	backing_unregister(fs->backing, drop);
 	if (S_ISDIR(inode->mode))
@@ -315,7 +313,7 @@ void node_evict(void *ctx, struct inode *inode)
 {
 	struct fs *fs = ctx;
 
-	backing_unregister(fs->backing, inode->backing_id);
+	backing_unregister(fs->backing, inode_take_backing(inode));
 	content_evict(fs, inode);
 	(void)safe_close(inode_take_fd(inode));
 	if (S_ISDIR(inode->mode))

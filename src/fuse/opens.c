@@ -321,8 +321,7 @@ bool opens_end(struct fs *fs, struct inode *inode, const struct fuse_file_info *
 
 			held = drafting_let_go_locked(inode);
 			if (flags & INODE_ORPHAN) {
-				drop = inode->backing_id;
-				inode->backing_id = 0;
+				drop = inode_take_backing(inode);
 			} else if (inode->backing_id && !(flags & INODE_WARM)) {
 				keep = true;
 				atomic_fetch_or(&inode->flags, INODE_WARM);

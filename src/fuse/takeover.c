@@ -81,18 +81,31 @@ static void adopt_content(struct fs *fs, struct inode *inode, uint32_t before)
 	}
 }
 
+/*
+ * What it is registered with may be what it was, which the next open finds out (content_learn_locked()): 4096 ids given back here
+ * would be as many system calls that everybody waits for. A registered file that has no name would keep its space.
+ */
+static void adopt_backing(struct fs *fs, struct inode *inode)
+{
+	if (!inode->backing_id)
+		return;
+	if (atomic_load(&inode->flags) & INODE_ORPHAN) {
+		backing_unregister(fs->backing, inode_take_backing(inode));
+		return;
+	}
+	atomic_fetch_or(&inode->flags, INODE_WARM);
+	backing_keep(fs->backing, inode);
+}
+
 static void adopt(void *arg, struct inode *inode)
 {
 	struct fs *fs = arg;
 	uint32_t before = atomic_fetch_and(&inode->flags, ~(uint32_t)FLAGS_OF_A_PROCESS);
-	int drop = 0;
 
 	if (inode->nopen == 0) {
 		atomic_fetch_and(&inode->flags, ~(uint32_t)FLAGS_OF_OPENS);
-		drop = inode->backing_id; /* registered anew by the next open */
-		inode->backing_id = 0;
+		adopt_backing(fs, inode);
 	}
-	backing_unregister(fs->backing, drop);
 	if (!growth_is_watched(fs) && !(atomic_load(&inode->flags) & INODE_CACHED))
 		drafting_count_locked(fs, inode, (int)inode->nopen_write);
 	adopt_exec(fs, inode);
