@@ -234,12 +234,14 @@ static int has_log(const char *path)
 
 /*
  * SQLite counts its memory under one mutex for all connections; without that, the writer is a
- * fifth faster. Only the first call of the process has an effect, later ones are refused: ignoring
+ * fifth faster. And a connection takes memory for 20 pages at once, and touches it; a reader here reads few, and its page
+ * faults are waited for (takeover/warm.h). Only the first call of the process has an effect, later ones are refused: ignoring
  * is right.
  */
-static void without_statistics(void)
+static void configure(void)
 {
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	(void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 }
 
 int db_open(const char *path, enum db_role role, struct db **ret)
@@ -263,7 +265,7 @@ int db_open(const char *path, enum db_role role, struct db **ret)
 	} else {
 		flags |= SQLITE_OPEN_READONLY;
 	}
-	without_statistics();
+	configure();
 	r = sqlite3_open_v2(path, &db->handle, flags, NULL);
 	if (r != SQLITE_OK)
 		return db->handle ? db_errno(db) : -ENOMEM;
