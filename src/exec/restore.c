@@ -387,21 +387,17 @@ static void *look_at_names(void *arg)
 	return NULL;
 }
 
+/* The calling thread, and others if there are many. */
 static void look_at_all_names(struct restore *rs)
 {
 	pthread_t threads[THREADS_MAX];
-	size_t wanted = MIN_OF((size_t)get_nprocs(), rs->names.n / NAMES_PER_THREAD + 1);
+	size_t wanted = MIN_OF((size_t)get_nprocs() - 1, rs->names.n / NAMES_PER_THREAD);
 	size_t n = 0;
 
-	while (n < MIN_OF(wanted, (size_t)THREADS_MAX)) {
-		int r = pthread_create(&threads[n], NULL, look_at_names, rs);
-
-		if (r && n == 0)
-			failed(rs, -r);
-		if (r)
-			break;
+	while (n < MIN_OF(wanted, (size_t)THREADS_MAX) &&
+	       pthread_create(&threads[n], NULL, look_at_names, rs) == 0)
 		n++;
-	}
+	(void)look_at_names(rs);
 	for (size_t i = 0; i < n; i++)
 		(void)pthread_join(threads[i], NULL);
 }
