@@ -347,8 +347,10 @@ static int start_background(struct daemon *d)
 		.recover = { .ctx = d->fs, .settle_stub = fs_settle_stub, .settled = fs_settled }
 	};
 	enum recover_how how = d->ledger_state.state == LEDGER_CLEAN ? RECOVER_SUMS : RECOVER_FILES;
-	int r = seal_start(d->seal);
+	int r = trash_start(d->trash);
 
+	if (r == 0)
+		r = seal_start(d->seal);
 	if (r == 0)
 		r = reaper_start(d->reaper, &up);
 	if (r == 0)

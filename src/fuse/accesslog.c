@@ -345,7 +345,6 @@ static void *run(void *arg)
 int accesslog_new(struct accesslog **ret)
 {
 	_cleanup_(accesslog_freep) struct accesslog *l = calloc(1, sizeof(*l));
-	int r;
 
 	if (!l)
 		return -ENOMEM;
@@ -355,12 +354,18 @@ int accesslog_new(struct accesslog **ret)
 	l->bytes = malloc(ACCESSLOG_READ_MAX);
 	if (!l->bytes)
 		return -ENOMEM;
-	r = pthread_create(&l->thread, NULL, run, l);
-	if (r)
-		return -r;
-	l->started = true;
 	*ret = TAKE_PTR(l);
 	return 0;
+}
+
+int accesslog_start(struct accesslog *l)
+{
+	int r;
+
+	LOCK_SCOPE(&l->lock);
+	r = l->stopped ? 0 : pthread_create(&l->thread, NULL, run, l);
+	l->started = !l->stopped && r == 0;
+	return -r;
 }
 
 void accesslog_stop(struct accesslog *l)

@@ -32,8 +32,10 @@
 
 struct accesslog;
 
-/* 0, -ENOMEM, -errno of its thread. */
 int accesslog_new(struct accesslog **ret) WARN_UNUSED;
+
+/* Starts the thread that answers readers; until then they wait. 0 or -errno. */
+int accesslog_start(struct accesslog *l) WARN_UNUSED;
 void accesslog_free(struct accesslog *l);
 static inline void accesslog_freep(struct accesslog **l)
 {

@@ -135,7 +135,6 @@ int readers_new(unsigned int max, struct readers **ret)
 {
 	_cleanup_(readers_freep) struct readers *r =
 		calloc(1, sizeof(*r) + max * sizeof(struct reader));
-	int err;
 
 	if (!r)
 		return -ENOMEM;
@@ -147,12 +146,16 @@ int readers_new(unsigned int max, struct readers **ret)
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	if (r->timer_fd < 0)
 		return -errno;
-	err = pthread_create(&r->watch, NULL, watch, r);
-	if (err)
-		return -err;
-	r->watching = true;
 	*ret = TAKE_PTR(r);
 	return 0;
+}
+
+int readers_watch(struct readers *r)
+{
+	int err = pthread_create(&r->watch, NULL, watch, r);
+
+	r->watching = err == 0;
+	return -err;
 }
 
 void readers_free(struct readers *r)

@@ -22,8 +22,12 @@
 
 struct readers;
 
-/* For `max` threads at most. Starts the thread that looks after those that are held up. 0, -ENOMEM, -EAGAIN. */
+/* For `max` threads at most. 0 or -errno. */
 int readers_new(unsigned int max, struct readers **ret) WARN_UNUSED;
+
+/* Starts the thread that looks after those that are held up. 0 or -errno. */
+int readers_watch(struct readers *r) WARN_UNUSED;
+
 /* After readers_stop(), when no thread uses it any more. readers_free(NULL) is a no-op. */
 void readers_free(struct readers *r);
 static inline void readers_freep(struct readers **r)

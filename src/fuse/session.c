@@ -304,10 +304,46 @@ static void start_refresh(struct session *s)
 		atomic_store(&s->fs->refresh, refresh);
 }
 
+static int start_readers(struct session *s)
+{
+	for (; s->started < s->nthreads; s->started++) {
+		struct thread *t = &s->threads[s->started];
+		int r;
+
+		*t = (struct thread){ .session = s, .number = s->started };
+		r = pthread_create(&t->pthread, NULL, serve, t);
+		if (r && s->started == 0)
+			return -r;
+		if (r) {
+			log_warning("threads=%u: only %u could be started, ignoring", s->nthreads,
+				    s->started);
+			break;
+		}
+	}
+	return 0;
+}
+
+/* Not earlier: who waits for an answer does not wait for these. Without the last two, it is slower. */
+static int start_others(struct session *s)
+{
+	struct beside *beside;
+	int r = notify_start(s->fs->notify);
+
+	if (r == 0)
+		r = readers_watch(s->readers);
+	if (r == 0)
+		r = accesslog_start(s->fs->accesslog);
+	if (r < 0)
+		return r;
+	start_refresh(s);
+	if (beside_new(fuse_session_fd(s->connection.se), &beside) == 0)
+		atomic_store(&s->beside, beside);
+	return 0;
+}
+
 int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 {
 	struct sigaction sa = { .sa_handler = nothing };
-	struct beside *beside;
 	int r;
 
 	s->on_end = on_end;
@@ -323,24 +359,8 @@ int session_start(struct session *s, void (*on_end)(void *arg), void *arg)
 		return r < 0 ? r : -ENODEV;
 	connection_read_ahead(&s->connection);
 	fs_probe_passthrough(s->fs);
-	for (; s->started < s->nthreads; s->started++) {
-		struct thread *t = &s->threads[s->started];
-
-		*t = (struct thread){ .session = s, .number = s->started };
-		r = pthread_create(&t->pthread, NULL, serve, t);
-		if (r && s->started == 0)
-			return -r;
-		if (r) {
-			log_warning("threads=%u: only %u could be started, ignoring", s->nthreads,
-				    s->started);
-			break;
-		}
-	}
-	/* Not earlier: nobody waits for these. Without, it is slower. */
-	start_refresh(s);
-	if (beside_new(fuse_session_fd(s->connection.se), &beside) == 0)
-		atomic_store(&s->beside, beside);
-	return 0;
+	r = start_readers(s);
+	return r < 0 ? r : start_others(s);
 }
 
 static bool is_there(const struct session *s)

@@ -42,6 +42,7 @@ struct trash {
 	int fd;		 /* borrowed */
 	char prefix[24]; /* of the names here; another one in each process */
 	pthread_t thread;
+	bool started;
 
 	struct lock lock;	 /* rank LOCK_TRASH */
 	pthread_cond_t wake;	 /* trash.lock */
@@ -434,7 +435,6 @@ static void *run(void *arg)
 int trash_new(int trash_fd, struct trash **ret)
 {
 	_cleanup_free_ struct trash *t = calloc(1, sizeof(*t));
-	int r;
 
 	if (!t)
 		return -ENOMEM;
@@ -443,11 +443,16 @@ int trash_new(int trash_fd, struct trash **ret)
 		       (uint64_t)clock_ns(CLOCK_REALTIME));
 	lock_init(&t->lock, LOCK_TRASH);
 	lock_cond_init(&t->wake);
-	r = pthread_create(&t->thread, NULL, run, t);
-	if (r)
-		return -r;
 	*ret = TAKE_PTR(t);
 	return 0;
+}
+
+int trash_start(struct trash *t)
+{
+	int r = pthread_create(&t->thread, NULL, run, t);
+
+	t->started = r == 0;
+	return -r;
 }
 
 void trash_stop(struct trash *t)
@@ -463,7 +468,8 @@ void trash_free(struct trash *t)
 	if (!t)
 		return;
 	trash_stop(t);
-	(void)pthread_join(t->thread, NULL);
+	if (t->started)
+		(void)pthread_join(t->thread, NULL);
 	(void)pthread_cond_destroy(&t->wake);
 	lock_done(&t->lock);
 	free(t);

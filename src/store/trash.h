@@ -14,11 +14,11 @@
 
 struct trash;
 
-/*
- * trash_fd: the directory, borrowed for the life of the object. Starts the thread, which also deletes
- * what an earlier process left.
- */
+/* trash_fd: the directory, borrowed for the life of the object. */
 int trash_new(int trash_fd, struct trash **ret) WARN_UNUSED;
+
+/* Starts the thread, which deletes what is there already, what an earlier process left as well. 0 or -errno. */
+int trash_start(struct trash *t) WARN_UNUSED;
 
 /*
  * A file that a client has taken a name from, and that has others: of these, it is not known which are, or will be, in the

@@ -81,6 +81,7 @@ static inline void start_layers(void)
 	(void)snprintf(path, sizeof(path), "%s/ledger.db", scratch.path);
 	ck_assert_int_eq(ledger_open(path, NULL, &fix.ledger, &fix.opened), 0);
 	ck_assert_int_eq(trash_new(fix.store.trash_fd, &fix.trash), 0);
+	ck_assert_int_eq(trash_start(fix.trash), 0);
 	ck_assert_int_eq(exec_table_new(&fix.store, fix.trash, fix.ledger, &fix.config,
 					fix.opened.next_number, &fix.execs),
 			 0);

@@ -19,6 +19,7 @@ static const struct accesslog_who user = { .number = 4, .uid = 1000000, .tid = 1
 static void setup(void)
 {
 	ck_assert_int_eq(accesslog_new(&l), 0);
+	ck_assert_int_eq(accesslog_start(l), 0);
 }
 
 static void teardown(void)

@@ -85,6 +85,7 @@ static void fixture_setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(fix.dir));
 	ck_assert_msg(store_open(fix.dir, &fix.store, &error) == 0, "%s", error.text);
 	ck_assert_int_eq(trash_new(fix.store.trash_fd, &fix.trash), 0);
+	ck_assert_int_eq(trash_start(fix.trash), 0);
 	(void)snprintf(path, sizeof(path), "%s/ledger.db", fix.dir);
 	ck_assert_int_eq(ledger_open(path, NULL, &fix.ledger, &opened), 0);
 	ck_assert_int_eq(exec_table_new(&fix.store, fix.trash, fix.ledger, &config,

@@ -15,6 +15,7 @@ static struct readers *readers;
 static void setup(void)
 {
 	ck_assert_int_eq(readers_new(4, &readers), 0);
+	ck_assert_int_eq(readers_watch(readers), 0);
 }
 
 static void teardown(void)

@@ -27,6 +27,7 @@ static void setup(void)
 	trash_dir = make_dir(scratch.fd, "trash");
 	tree = make_dir(scratch.fd, "tree");
 	ck_assert_int_eq(trash_new(trash_dir, &trash), 0);
+	ck_assert_int_eq(trash_start(trash), 0);
 	atomic_store(&told_gone, 0);
 	atomic_store(&told_left, 0);
 }
@@ -45,6 +46,7 @@ static void restart(void)
 	trash_free(trash);
 	trash = NULL;
 	ck_assert_int_eq(trash_new(trash_dir, &trash), 0);
+	ck_assert_int_eq(trash_start(trash), 0);
 }
 
 /* 0, or -EOPNOTSUPP where the filesystem has no such flags. */
@@ -346,6 +348,7 @@ START_TEST(leftovers_of_an_earlier_process_are_deleted)
 	make_chain("17a-2", 3);
 	ck_assert_int_eq(renameat(tree, "17a-2", trash_dir, "17a-2"), 0);
 	ck_assert_int_eq(trash_new(trash_dir, &trash), 0);
+	ck_assert_int_eq(trash_start(trash), 0);
 	assert_emptied();
 }
 END_TEST
@@ -426,7 +429,7 @@ static int resist(void)
 	CHILD_ASSERT(mkdirat(dir, "a", 0700) == 0 && mkdirat(dir, "a/b", 0700) == 0);
 	CHILD_ASSERT(close(dir) == 0);
 	CHILD_ASSERT(mkdirat(trash_dir, "0-1", 0700) == 0);
-	CHILD_ASSERT(trash_new(trash_dir, &t) == 0);
+	CHILD_ASSERT(trash_new(trash_dir, &t) == 0 && trash_start(t) == 0);
 	CHILD_ASSERT(trash_empty(t) == -EXDEV);
 	CHILD_ASSERT(!exists(trash_dir, "0-1") && exists(trash_dir, "0-0/a"));
 	CHILD_ASSERT(umount2("trash/0-0", MNT_DETACH) == 0);
