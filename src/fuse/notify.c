@@ -52,7 +52,6 @@ struct queue_of_items {
 struct notify {
 	struct keep *keep; /* borrowed */
 	pthread_t thread;
-	bool started;
 	struct lock lock; /* rank LOCK_NOTIFY */
 	pthread_cond_t wake;
 	pthread_cond_t idle;
@@ -324,16 +323,13 @@ int notify_new(struct keep *keep, struct notify **ret)
 	lock_init(&n->lock, LOCK_NOTIFY);
 	lock_cond_init(&n->wake);
 	lock_cond_init(&n->idle);
+	r = pthread_create(&n->thread, NULL, run, n);
+	if (r) {
+		untold_free(n->untold);
+		return -r;
+	}
 	*ret = TAKE_PTR(n);
 	return 0;
-}
-
-int notify_start(struct notify *n)
-{
-	int r = pthread_create(&n->thread, NULL, run, n);
-
-	n->started = r == 0;
-	return -r;
 }
 
 void notify_free(struct notify *n)
@@ -345,8 +341,7 @@ void notify_free(struct notify *n)
 		n->stop = true;
 		(void)pthread_cond_signal(&n->wake);
 	}
-	if (n->started)
-		(void)pthread_join(n->thread, NULL);
+	(void)pthread_join(n->thread, NULL);
 	(void)pthread_cond_destroy(&n->wake);
 	(void)pthread_cond_destroy(&n->idle);
 	lock_done(&n->lock);

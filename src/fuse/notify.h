@@ -16,11 +16,8 @@ struct fuse_session;
 struct keep;
 struct notify;
 
-/* keep: borrowed. The session is borrowed and may be set later, before the first notification. */
+/* Starts the thread. keep: borrowed. The session is borrowed and may be set later, before the first notification. */
 int notify_new(struct keep *keep, struct notify **ret) WARN_UNUSED;
-
-/* Starts the thread that sends them; until then they wait. 0 or -errno. */
-int notify_start(struct notify *n) WARN_UNUSED;
 /*
  * NULL: the kernel is told nothing more. Returns when everything queued is handled; until then, threads have
  * to serve those whom a notification waits for.

@@ -327,10 +327,8 @@ static int start_readers(struct session *s)
 static int start_others(struct session *s)
 {
 	struct beside *beside;
-	int r = notify_start(s->fs->notify);
+	int r = readers_watch(s->readers);
 
-	if (r == 0)
-		r = readers_watch(s->readers);
 	if (r == 0)
 		r = accesslog_start(s->fs->accesslog);
 	if (r < 0)
