@@ -32,6 +32,7 @@
 
 struct accesslog;
 
+/* 0 or -ENOMEM. */
 int accesslog_new(struct accesslog **ret) WARN_UNUSED;
 
 /* Starts the thread that answers readers; until then they wait. 0 or -errno. */

@@ -150,7 +150,9 @@ START_TEST(a_client_may_be_late_now_and_then)
 {
 	if (!beside)
 		return;
-	EVENTUALLY(is_one_client_after(3));
+	while (!is_one_client_after(
+		3)) /* others wanted the CPU; the test's time limit ends it otherwise */
+		;
 	ck_assert(!is_one_client_after(10));
 }
 END_TEST
