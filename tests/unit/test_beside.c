@@ -150,8 +150,8 @@ START_TEST(a_client_may_be_late_now_and_then)
 {
 	if (!beside)
 		return;
-	while (!is_one_client_after(
-		3)) /* others wanted the CPU; the test's time limit ends it otherwise */
+	/* Others may want the CPU; the test's time limit ends it otherwise. */
+	while (!is_one_client_after(3))
 		;
 	ck_assert(!is_one_client_after(10));
 }
