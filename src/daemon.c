@@ -455,7 +455,7 @@ void daemon_leave(struct daemon *d)
 	reaper_stop(d->reaper);
 	seal_end(d->seal);
 	seal_free(d->seal);
-	ledger_free(d->ledger);
+	handover_note_ledger(d->keep, ledger_leave(d->ledger));
 	handover_left(d->keep);
 }
 

@@ -20,6 +20,7 @@
 #include "store/place.h"
 #include "store/reserve.h"
 #include "store/trash.h"
+#include "takeover/handover.h"
 #include "tuning.h"
 #include "unmount.h"
 #include "util/cleanup.h"
@@ -204,8 +205,13 @@ static int try_ledger(struct daemon *d, const char *path, const struct boot_time
 		.last_ns = boot->last_ns,
 	};
 
-	return d->takeovers > 0 ? ledger_reopen(path, &time, &d->ledger, &d->ledger_state)
-				: ledger_open(path, &time, &d->ledger, &d->ledger_state);
+	enum ledger_left left = (enum ledger_left)handover_ledger(d->keep);
+	int r = d->takeovers > 0 ? ledger_reopen(path, &time, left, &d->ledger, &d->ledger_state)
+				 : ledger_open(path, &time, &d->ledger, &d->ledger_state);
+
+	if (r == 0)
+		handover_note_ledger(d->keep, LEDGER_LEFT_IN_USE);
+	return r;
 }
 
 /* SIGTERM and SIGINT are blocked until somebody waits for them. */

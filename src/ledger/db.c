@@ -288,12 +288,20 @@ void db_close(struct db *db)
 	free(db);
 }
 
+void db_close_with_log(struct db *db)
+{
+	/* Known option, no value wanted: cannot fail. */
+	(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	db_close(db);
+}
+
 void db_close_untouched(struct db *db)
 {
 	/* Without a log to empty, an ordinary close changes nothing and removes the empty one. */
-	if (db->had_log) /* known option, no value wanted: cannot fail */
-		(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	db_close(db);
+	if (db->had_log)
+		db_close_with_log(db);
+	else
+		db_close(db);
 }
 
 static int probe_step(struct db *db, enum stmt_probe probe, sqlite3_stmt **ret)

@@ -48,6 +48,9 @@ int db_open(const char *path, enum db_role role, struct db **ret) WARN_UNUSED;
 /* Closes; the last connection of a WAL database empties the log into it. */
 void db_close(struct db *db);
 
+/* Closes; the log stays, for who opens it next. */
+void db_close_with_log(struct db *db);
+
 /* Close without writing anything to the file: it is damaged, or a newer program's. */
 void db_close_untouched(struct db *db);
 

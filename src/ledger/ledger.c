@@ -105,12 +105,12 @@ int ledger_open(const char *path, const struct ledger_time *time, struct ledger 
 	return open_as(&how, ret, ret_result);
 }
 
-int ledger_reopen(const char *path, const struct ledger_time *time, struct ledger **ret,
-		  struct ledger_open_result *ret_result)
+int ledger_reopen(const char *path, const struct ledger_time *time, enum ledger_left left,
+		  struct ledger **ret, struct ledger_open_result *ret_result)
 {
-	const struct opening how = { .path = path,
-				     .sound = true,
-				     .time = time ? *time : wall_time() };
+	const struct opening how = {
+		.path = path, .sound = true, .left = left, .time = time ? *time : wall_time()
+	};
 
 	return open_as(&how, ret, ret_result);
 }
@@ -125,15 +125,30 @@ int64_t ledger_now_ns(const struct ledger *l)
 	return l->base_ns + clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
+static void free_rest(struct ledger *l)
+{
+	queue_free(l->queue);
+	(void)safe_close(l->lock_fd);
+	free(l);
+}
+
 void ledger_free(struct ledger *l)
 {
 	if (!l)
 		return;
 	query_free(l->query);
 	writer_free(l->writer);
-	queue_free(l->queue);
-	(void)safe_close(l->lock_fd);
-	free(l);
+	free_rest(l);
+}
+
+enum ledger_left ledger_leave(struct ledger *l)
+{
+	bool in_order;
+
+	query_free(l->query);
+	in_order = writer_leave(l->writer);
+	free_rest(l);
+	return in_order ? LEDGER_LEFT_IN_ORDER : LEDGER_LEFT_IN_USE;
 }
 
 void ledger_doubt(struct ledger *l)

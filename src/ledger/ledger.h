@@ -43,10 +43,17 @@ struct ledger;
 
 /* How the ledger was found; what the caller must do about it. */
 enum ledger_state {
-	LEDGER_CLEAN,	 /* closed by ledger_free(): agrees with the tree */
+	LEDGER_CLEAN,	 /* closed by ledger_free() or left in order: agrees with the tree */
 	LEDGER_UNCLEAN,	 /* the last process died, or ended before it had reconciled: reconcile */
 	LEDGER_NEW,	 /* there was none: reconcile */
 	LEDGER_REPLACED, /* corrupt or no ledger, set aside under another name: reconcile, report */
+};
+
+/* What one process tells the next of a ledger that it leaves open, and that nobody else has had since. */
+enum ledger_left {
+	LEDGER_LEFT_UNKNOWN,  /* it may have died before it had opened it */
+	LEDGER_LEFT_IN_USE,   /* it had opened it, and died */
+	LEDGER_LEFT_IN_ORDER, /* ledger_leave(): agrees with the tree */
 };
 
 /*
@@ -85,10 +92,12 @@ int ledger_open(const char *path, const struct ledger_time *time, struct ledger 
 
 /*
  * The same in the place of a process that had it open and was killed, which does no damage (SQLite's WAL). So there is
- * no quick check, which reads all of it: a second for a million files. One that is no ledger is found out still.
+ * no quick check, which reads all of it: a second for a million files. One that is no ledger is found out still. Nor does
+ * anything have to reach the disk before it is used, if `left` says that it is known there to be in use: a busy disk takes
+ * half a second for that. On return it is LEDGER_LEFT_IN_USE, whatever it was.
  */
-int ledger_reopen(const char *path, const struct ledger_time *time, struct ledger **ret,
-		  struct ledger_open_result *ret_result) WARN_UNUSED;
+int ledger_reopen(const char *path, const struct ledger_time *time, enum ledger_left left,
+		  struct ledger **ret, struct ledger_open_result *ret_result) WARN_UNUSED;
 
 /*
  * Apply what is queued, mark the ledger clean, close. It is marked clean only if it agrees with
@@ -97,6 +106,12 @@ int ledger_reopen(const char *path, const struct ledger_time *time, struct ledge
  * ledger_free(NULL) is a no-op.
  */
 void ledger_free(struct ledger *l);
+
+/*
+ * Likewise, for ledger_reopen() by the next process, which is told what is returned: nothing of it waits for the disk, which
+ * goes on taking the ledger for one in use.
+ */
+enum ledger_left ledger_leave(struct ledger *l) WARN_UNUSED;
 
 /* The ledger's time: now, to the tick; and what has to be added to CLOCK_MONOTONIC for it. */
 int64_t ledger_now_ns(const struct ledger *l);

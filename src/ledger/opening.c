@@ -109,11 +109,20 @@ static int open_sound(const char *path, bool sound, struct db **ret, struct foun
 	return 0;
 }
 
-static int open_or_replace(const char *path, bool sound, struct db **ret,
+/* Of a file that is there and sound. What the last process has told counts more than the file, which it had in use. */
+static enum ledger_state state_of(const struct found *found, enum ledger_left left)
+{
+	bool clean = left == LEDGER_LEFT_UNKNOWN ? found->clean : left == LEDGER_LEFT_IN_ORDER;
+
+	return clean ? LEDGER_CLEAN : LEDGER_UNCLEAN;
+}
+
+static int open_or_replace(const struct opening *how, struct db **ret,
 			   struct ledger_open_result *result)
 {
+	const char *path = how->path;
 	struct found found;
-	int r = open_sound(path, sound, ret, &found);
+	int r = open_sound(path, how->sound, ret, &found);
 
 	if (r == -EUCLEAN) {
 		r = db_set_aside(path, clock_real_ns() / NS_PER_S, result->set_aside,
@@ -130,7 +139,7 @@ static int open_or_replace(const char *path, bool sound, struct db **ret,
 	else if (found.is_new)
 		result->state = LEDGER_NEW;
 	else
-		result->state = found.clean ? LEDGER_CLEAN : LEDGER_UNCLEAN;
+		result->state = state_of(&found, how->left);
 	result->next_number = found.next_number;
 	if (result->state == LEDGER_UNCLEAN)
 		result->next_number += NUMBERS_SKIPPED;
@@ -185,25 +194,29 @@ static int mark_in_use(struct db *db, const struct ledger_time *time, uint64_t n
 
 /*
  * From now on the tree changes, and a mark that a power failure takes back would vouch for rows
- * that no longer agree with it: this one transaction reaches the disk before the ledger is used.
+ * that no longer agree with it: this one transaction reaches the disk before the ledger is used. Unless it is there from
+ * before: who has opened it says so, and it was never marked clean since. The number comes to the disk no later than what has it.
  */
-static int take_over(struct db *db, const struct ledger_time *time, uint64_t next_number)
+static int take_over(struct db *db, const struct opening *how,
+		     const struct ledger_open_result *result)
 {
-	int r = db_script(db, SCRIPT_SYNC_FULL);
+	bool known = how->left != LEDGER_LEFT_UNKNOWN &&
+		     (result->state == LEDGER_CLEAN || result->state == LEDGER_UNCLEAN);
+	int r = known ? 0 : db_script(db, SCRIPT_SYNC_FULL);
 
 	if (r < 0)
 		return r;
-	r = mark_in_use(db, time, next_number);
-	return r < 0 ? r : db_script(db, SCRIPT_SYNC_NORMAL);
+	r = mark_in_use(db, &how->time, result->next_number);
+	return r < 0 || known ? r : db_script(db, SCRIPT_SYNC_NORMAL);
 }
 
 int opening_begin(const struct opening *how, struct db **ret, struct ledger_open_result *result)
 {
 	_cleanup_(db_closep) struct db *db = NULL;
-	int r = open_or_replace(how->path, how->sound, &db, result);
+	int r = open_or_replace(how, &db, result);
 
 	if (r == 0)
-		r = take_over(db, &how->time, result->next_number);
+		r = take_over(db, how, result);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(db);

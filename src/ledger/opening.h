@@ -14,6 +14,7 @@
 struct opening {
 	const char *path; /* borrowed */
 	bool sound; /* no damage is to be expected: statements are prepared when they are used */
+	enum ledger_left left;
 	struct ledger_time time;
 };
 

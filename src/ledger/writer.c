@@ -38,6 +38,7 @@ struct writer {
 	struct queue *queue; /* borrowed from the ledger */
 	pthread_t thread;
 	struct state state;
+	bool through; /* the thread has ended: whether it has applied all */
 
 	/* For others, as of the last commit. */
 	_Atomic uint64_t stubs_gone;
@@ -377,12 +378,8 @@ static int apply_batch(struct writer *w, struct queue_batch *b)
 /* The next open finds the ledger clean. Not worth a retry: the other case is only slower. */
 static void mark_clean(struct writer *w)
 {
-	int r;
+	int r = run_key(w, STMT_LEDGER_CLEAN, 1);
 
-	note_lost(w);
-	if (!w->state.agrees)
-		return;
-	r = run_key(w, STMT_LEDGER_CLEAN, 1);
 	if (r < 0)
 		log_debug("ledger not marked clean err=%s ignoring", log_errname(r));
 }
@@ -411,7 +408,7 @@ static void *writer_main(void *arg)
 		else if (!queue_failed(w->queue, r))
 			return NULL; /* events are left: not clean */
 	}
-	mark_clean(w);
+	w->through = true;
 	return NULL;
 }
 
@@ -458,12 +455,30 @@ void writer_stats(struct writer *w, struct ledger_stats *ret)
 	ret->agrees = atomic_load(&w->agrees);
 }
 
+/* Returns whether the rows agree with the tree. */
+static bool stop(struct writer *w)
+{
+	queue_stop(w->queue);
+	(void)pthread_join(w->thread, NULL); /* ours, joined once */
+	note_lost(w);
+	return w->through && w->state.agrees;
+}
+
 void writer_free(struct writer *w)
 {
 	if (!w)
 		return;
-	queue_stop(w->queue);
-	(void)pthread_join(w->thread, NULL); /* ours, joined once */
+	if (stop(w))
+		mark_clean(w);
 	db_close(w->db);
 	free(w);
+}
+
+bool writer_leave(struct writer *w)
+{
+	bool agrees = stop(w);
+
+	db_close_with_log(w->db);
+	free(w);
+	return agrees;
 }

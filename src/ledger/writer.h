@@ -33,6 +33,11 @@ int writer_new(const struct writer_start *start, struct writer **ret) WARN_UNUSE
  */
 void writer_free(struct writer *w);
 
+/*
+ * Likewise, but nothing is recorded nor emptied, which would wait for the disk. Whether the rows agree with the tree.
+ */
+bool writer_leave(struct writer *w) WARN_UNUSED;
+
 /* Fill in stubs_gone and agrees, as of the last commit. Any thread. */
 void writer_stats(struct writer *w, struct ledger_stats *ret);
 

@@ -59,6 +59,8 @@ struct worker_area {
 	int32_t signal_fd;
 
 	_Atomic uint64_t asker; /* an upgrade: the request that has asked last */
+
+	_Atomic uint32_t ledger; /* enum ledger_left, from worker to worker */
 };
 
 static inline struct worker_area *worker_area(const struct keep *keep)

@@ -54,3 +54,13 @@ void handover_left(struct keep *keep)
 {
 	atomic_store(&worker_area(keep)->left, true);
 }
+
+void handover_note_ledger(struct keep *keep, uint32_t left)
+{
+	atomic_store(&worker_area(keep)->ledger, left);
+}
+
+uint32_t handover_ledger(const struct keep *keep)
+{
+	return atomic_load(&worker_area(keep)->ledger);
+}

@@ -62,4 +62,8 @@ enum handover_state handover_result(struct keep *keep, struct handover_reason *r
 bool handover_must_leave(struct keep *keep);
 void handover_left(struct keep *keep);
 
+/* How the ledger is left to the next worker, as that understands it; 0 at first. */
+void handover_note_ledger(struct keep *keep, uint32_t left);
+uint32_t handover_ledger(const struct keep *keep);
+
 #endif

@@ -367,9 +367,51 @@ START_TEST(reopened_after_a_kill_is_what_it_was)
 
 	ledger_execution_put(l, &e);
 	ledger_free(l);
-	ck_assert_int_eq(ledger_reopen(fixture_path, NULL, &l, &result), 0);
+	ck_assert_int_eq(ledger_reopen(fixture_path, NULL, LEDGER_LEFT_UNKNOWN, &l, &result), 0);
 	ck_assert_int_eq(result.state, LEDGER_CLEAN);
 	ck_assert_int_eq(fixture_ask("SELECT count(*) FROM execution"), 1);
+	ledger_free(l);
+}
+END_TEST
+
+static bool is_marked_clean(void)
+{
+	return fixture_ask("SELECT clean FROM ledger") == 1;
+}
+
+/* The file says of itself that it is in use, all the while. */
+START_TEST(left_in_order_is_clean_for_who_is_told)
+{
+	struct ledger *l = open_reconciled();
+	struct ledger_execution e = fixture_execution(1, "a");
+	uint64_t next;
+
+	ledger_execution_put(l, &e);
+	ck_assert_int_eq(ledger_leave(l), LEDGER_LEFT_IN_ORDER);
+	ck_assert(!is_marked_clean());
+	ck_assert_int_eq(ledger_reopen(fixture_path, NULL, LEDGER_LEFT_IN_ORDER, &l, &result), 0);
+	ck_assert_int_eq(result.state, LEDGER_CLEAN);
+	ck_assert(!is_marked_clean());
+	ck_assert_int_eq(fixture_ask("SELECT count(*) FROM execution"), 1);
+	next = result.next_number;
+	ck_assert_uint_eq(next, 2);
+	ck_assert_int_eq(ledger_leave(l), LEDGER_LEFT_IN_ORDER);
+
+	ck_assert_int_eq(ledger_open(fixture_path, NULL, &l, &result), 0);
+	ck_assert_int_eq(result.state, LEDGER_UNCLEAN);
+	ck_assert_uint_gt(result.next_number, next);
+	ledger_free(l);
+}
+END_TEST
+
+START_TEST(left_while_it_may_not_agree_is_unclean)
+{
+	struct ledger *l = open_reconciled();
+
+	ledger_doubt(l);
+	ck_assert_int_eq(ledger_leave(l), LEDGER_LEFT_IN_USE);
+	ck_assert_int_eq(ledger_reopen(fixture_path, NULL, LEDGER_LEFT_IN_USE, &l, &result), 0);
+	ck_assert_int_eq(result.state, LEDGER_UNCLEAN);
 	ledger_free(l);
 }
 END_TEST
@@ -385,7 +427,7 @@ START_TEST(reopened_is_replaced_if_it_is_no_ledger)
 	for (int i = 0; i < 1000; i++)
 		fprintf(f, "no database\n");
 	fclose(f);
-	ck_assert_int_eq(ledger_reopen(fixture_path, NULL, &l, &result), 0);
+	ck_assert_int_eq(ledger_reopen(fixture_path, NULL, LEDGER_LEFT_UNKNOWN, &l, &result), 0);
 	ck_assert_int_eq(result.state, LEDGER_REPLACED);
 	ledger_free(l);
 }
@@ -406,7 +448,9 @@ START_TEST(reopened_is_replaced_if_it_has_lost_a_table)
 		ck_assert_int_eq(sqlite3_open(fixture_path, &db), SQLITE_OK);
 		ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 		ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
-		ck_assert_int_eq(ledger_reopen(fixture_path, NULL, &l, &result), 0);
+		ck_assert_int_eq(ledger_reopen(fixture_path, NULL, LEDGER_LEFT_UNKNOWN, &l,
+					       &result),
+				 0);
 		ck_assert_int_eq(result.state, LEDGER_REPLACED);
 		ledger_free(l);
 	}
@@ -553,6 +597,8 @@ static TCase *case_others(void)
 	tcase_add_test(tc, other_programs_may_read);
 	tcase_add_test(tc, log_in_memory_is_small);
 	tcase_add_test(tc, reopened_after_a_kill_is_what_it_was);
+	tcase_add_test(tc, left_in_order_is_clean_for_who_is_told);
+	tcase_add_test(tc, left_while_it_may_not_agree_is_unclean);
 	tcase_add_test(tc, reopened_is_replaced_if_it_is_no_ledger);
 	tcase_add_test(tc, reopened_is_replaced_if_it_has_lost_a_table);
 	tcase_add_test(tc, in_another_time_all_is_as_idle_as_it_was);
