@@ -56,8 +56,8 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		r = -ENOENT;
 	if (r == -ENOENT) /* a virtual directory is empty */
 		r = 0;
-	if (r == 0 && private_is_on(fs))
-		r = private_check_dir(fs, req, dir);
+	if (r == 0 && private_is_on(fs) && private_check_dir(fs, req, dir) < 0)
+		r = -ENOMEM; /* the name stays its owner's: see fuse/private.h */
 	if (r == 0)
 		r = entry_lookup(fs, dir, ref.fd, name, &e);
 	node_put(fs, &ref);

@@ -13,7 +13,8 @@
  * however somebody has come by a descriptor.
  *
  * A virtual directory is nobody's, and everybody may have it open: when it becomes somebody's, the others' descriptors
- * lead into it. What they ask there is refused here (private_check_dir()).
+ * lead into it. What they ask there is refused here (private_check_dir()), and so that they must ask, names in it are
+ * kept for no time either: its modes may let others in.
  */
 #ifndef FUSE_PRIVATE_H
 #define FUSE_PRIVATE_H
@@ -29,7 +30,8 @@ static inline bool private_is_on(const struct fs *fs)
 static inline double private_name_seconds(const struct fs *fs, const struct inode *dir,
 					  enum place place)
 {
-	if (private_is_on(fs) && dir->place == PLACE_ROOT && place != PLACE_N8N)
+	if (private_is_on(fs) && place != PLACE_N8N &&
+	    (dir->place == PLACE_ROOT || atomic_load(&dir->flags) & INODE_AUTO))
 		return 0;
 	return CACHE_SECONDS;
 }

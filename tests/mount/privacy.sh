@@ -124,9 +124,18 @@ for how in os.O_RDONLY, os.O_PATH | os.O_DIRECTORY:
     if how == os.O_RDONLY:
         expect([[]], run_as(1001, lambda: os.listdir(fd)), "listing of what is nobody's")
     expect([None], run_as(1000, lambda: make(f"{id}/file")), "its first file")
-    expect([None], run_as(1000, lambda: os.chmod(id, 0o777)), "chmod")
-    expect([["file"]], run_as(1000, lambda: os.listdir(id)), "its owner's listing")
+    expect([None], run_as(1000, lambda: os.mkdir(f"{id}/sub")), "mkdir")
+    expect([None], run_as(1000, lambda: [os.chmod(f"{id}{p}", m) for p, m in (("", 0o777), ("/sub", 0o777), ("/file", 0o666))] and None), "chmod")
+    expect([["file", "sub"]], run_as(1000, lambda: sorted(os.listdir(id))), "its owner's listing")
+    expect([b"secret"], run_as(1000, lambda: open(f"{id}/file", "rb").read()), "its owner reads") # the name is known now
+    below = opened(1000, f"{id}/sub")
     for name, what in {
+        "stat of a file": lambda: os.stat("file", dir_fd=fd) and None,
+        "reading": lambda: open(os.open("file", os.O_RDONLY, dir_fd=fd), "rb").read(),
+        "reading by its path": lambda: open(f"/proc/self/fd/{fd}/file", "rb").read(),
+        "writing": lambda: os.close(os.open("file", os.O_WRONLY | os.O_TRUNC, dir_fd=fd)),
+        "truncating": lambda: os.truncate(f"/proc/self/fd/{fd}/file", 0),
+        "a way through": lambda: os.stat("sub/none", dir_fd=fd),
         "listing": lambda: os.listdir(fd),
         "listing again": lambda: os.listdir(f"/proc/self/fd/{fd}"),
         "stat": lambda: os.stat("none", dir_fd=fd),
@@ -141,8 +150,11 @@ for how in os.O_RDONLY, os.O_PATH | os.O_DIRECTORY:
         "owner": lambda: os.getxattr(f"/proc/self/fd/{fd}", "user.baton.owner"),
         "ttl": lambda: os.setxattr(f"/proc/self/fd/{fd}", "user.baton.ttl", b"1s"),
     }.items():
-        denied = ["EACCES", "EPERM", "EBADF"] if how & os.O_PATH else ["EACCES", "EPERM"]
+        denied = ["ENOMEM", "EACCES", "EPERM", "EBADF"] if how & os.O_PATH else ["ENOMEM", "EACCES", "EPERM"]
         expect(denied, run_as(1001, what), f"{name} of what was nobody's")
+    expect([f"{id}/sub"], run_as(1000, lambda: os.fchdir(below) or os.getcwd()), "its owner's working directory")
+    expect([None], run_as(1000, lambda: os.rmdir(f"{id}/sub")), "rmdir")
+    os.close(below)
     os.close(fd)
 
 fd = opened(1000, f"{mnt}/20/file")
