@@ -45,7 +45,6 @@ static void put_mount(const struct metrics_sources *s, FILE *out)
 static void put_space(const struct metrics_sources *s, FILE *out)
 {
 	struct statvfs sv;
-	struct stat wal;
 
 	if (fstatvfs(s->store->fd, &sv) == 0) {
 		prom_one(out, "batonfs_store_size_bytes", PROM_GAUGE,
@@ -57,10 +56,8 @@ static void put_space(const struct metrics_sources *s, FILE *out)
 		prom_one(out, "batonfs_store_free_inodes", PROM_GAUGE, "Inodes that are free.",
 			 sv.f_favail);
 	}
-	if (fstatat(s->store->fd, "ledger.db-wal", &wal, AT_SYMLINK_NOFOLLOW) < 0)
-		wal.st_size = 0;
 	prom_one(out, "batonfs_ledger_wal_bytes", PROM_GAUGE,
-		 "Size of the ledger's write-ahead log.", (uint64_t)wal.st_size);
+		 "Size of the ledger's write-ahead log.", ledger_log_bytes(s->store->fd));
 }
 
 static void put_trash(const struct metrics_sources *s, FILE *out)

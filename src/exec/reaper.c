@@ -34,6 +34,9 @@
  */
 #define TOLD_WITHIN_NS (3 * NS_PER_S)
 
+/* The ledger's log is spoken of when it has so much, and each time that it has doubled. Source: four times what is kept of it. */
+#define LOG_LARGE_BYTES (UINT64_C(64) << 20)
+
 struct reaper {
 	/* Constant. */
 	struct exec_table *table;  /* borrowed */
@@ -49,6 +52,7 @@ struct reaper {
 	bool ledger_refuses; /* to be written, as of this tick */
 	bool untold;	     /* the store says that the ledger does not have all that was used */
 	bool said_lost;
+	uint64_t log_told_bytes; /* what the ledger's log had when that was said; 0: it was not */
 	uint64_t lost;		 /* events that the ledger has lost, and that were made up for */
 	struct recover *rebuild; /* owned; does so, or has; NULL: never needed */
 	int64_t now_mono_ns;	 /* of this tick */
@@ -286,6 +290,21 @@ static void look_at_ledger(struct reaper *r)
 	r->said_lost = false;
 }
 
+/* It is emptied by the way, but not beyond what somebody reads who began before. */
+static void look_at_log(struct reaper *r)
+{
+	uint64_t bytes = ledger_log_bytes(r->store->fd);
+
+	if (bytes < LOG_LARGE_BYTES)
+		r->log_told_bytes = 0;
+	if (bytes < MAX_OF(LOG_LARGE_BYTES, 2 * r->log_told_bytes))
+		return;
+	r->log_told_bytes = bytes;
+	log_warning("ledger.db-wal has grown to %llu MiB; perhaps another program reads ledger.db "
+		    "all the time, and keeps it from being emptied",
+		    (unsigned long long)(bytes >> 20));
+}
+
 /* Whether somebody wants a look at how full the store is. */
 static bool is_called(struct reaper *r)
 {
@@ -339,6 +358,7 @@ static void tick(struct reaper *r)
 		log_warning("reaper: out of memory, retrying");
 	look_at_files(r);
 	look_at_ledger(r);
+	look_at_log(r);
 	if (r->now_mono_ns >= r->next_note_mono_ns)
 		note_time(r);
 	atomic_fetch_add(&r->passes, 1);

@@ -10,9 +10,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ledger/db.h"
 #include "ledger/event.h"
@@ -179,6 +181,14 @@ void ledger_stats(struct ledger *l, struct ledger_stats *ret)
 		ret->released[i] = atomic_load(&l->released[i].n);
 		ret->released_bytes[i] = atomic_load(&l->released[i].bytes);
 	}
+}
+
+uint64_t ledger_log_bytes(int dirfd)
+{
+	struct stat st;
+
+	return fstatat(dirfd, "ledger.db-wal", &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0
+									     : (uint64_t)st.st_size;
 }
 
 const char *ledger_reason_name(enum ledger_reason reason)

@@ -372,4 +372,7 @@ struct ledger_stats {
 
 void ledger_stats(struct ledger *l, struct ledger_stats *ret);
 
+/* Size of the write-ahead log of the ledger that is in directory `dirfd`; 0: there is none. */
+uint64_t ledger_log_bytes(int dirfd);
+
 #endif
