@@ -164,7 +164,8 @@ static void departed(struct fs *fs, struct side *from, struct side *to, unsigned
 {
 	bool is_dir = S_ISDIR(from->was.st.st_mode);
 
-	if (at_top(from) && is_dir && from->t.exec != to->t.exec)
+	if (is_dir && from->t.exec != to->t.exec &&
+	    (at_top(from) || (from->t.own_exec && from->t.exec->lifetime == LIFETIME_EXTERNAL)))
 		exec_dir_drop(fs->execs, from->t.exec, LEDGER_REMOVED);
 	else if (at_top(from) && !is_dir && !(flags & RENAME_WHITEOUT))
 		exec_flat_drop(fs->execs, from->t.exec, from->name);

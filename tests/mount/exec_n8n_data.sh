@@ -45,6 +45,16 @@ done
 expect rm -r "$MNT/$data/4712"
 expect_eq n8n "$(cat "$MNT/$data/4711/binary_data/x")"
 
+# What is moved away is another one's, and the ID has nothing any more.
+for to in "$data/4714" kept; do
+	mkdir -p "$MNT/$data/4713/binary_data" && echo n8n >"$MNT/$data/4713/binary_data/x" || fail "cannot write"
+	expect mv "$MNT/$data/4713" "$MNT/$to"
+	expect_sums "${to##*/}" 1 4
+	is_over 4713 || fail "4713 is moved to $to, and shown: $("$BATON" -m "$MNT" stat 4713)"
+done
+expect_eq removed "$(why 4713 'r["reason"]')"
+expect rm -r "$MNT/$data/4714"
+
 # Nor is anybody told that it is a matter of rights.
 expect_match 'prunes its own data' "$("$BATON" -m "$MNT" pin 4711 2>&1)"
 echo x >"$MNT/loose"
