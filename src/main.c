@@ -170,20 +170,11 @@ static int exit_status(const struct process *p, int err)
 /* The guardian has decided for an upgrade, or against; or this is it, and there is none. */
 static void take_decision(struct daemon *d)
 {
-	struct handover_reason reason;
-	struct control_reason why;
-	enum handover_state state = HANDOVER_NONE;
-
-	if (!d->guardian) {
+	if (d->guardian)
+		fs_upgrade_decided(d->fs);
+	else
 		log_warning("upgrade refused: no other process can take the place of this one: %s",
 			    d->alone_why);
-		return;
-	}
-	state = handover_result(d->keep, &reason);
-	if (state == HANDOVER_REFUSED) {
-		(void)snprintf(why.text, sizeof(why.text), "%s\n", reason.text);
-		fs_upgrade_decided(d->fs, -ECANCELED, &why);
-	}
 }
 
 /* The next signal; meanwhile, if there is no guardian to do so, see to it that requests are answered. */

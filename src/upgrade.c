@@ -31,6 +31,7 @@
 #include "takeover/urgent.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/fault.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/printable.h"
@@ -434,6 +435,7 @@ int upgrade_answer_check(char **argv)
 
 	if (!is_option(argv, UPGRADE_CHECK))
 		return -1;
+	FAULT_WAIT("check");
 	r = read_kept(&u, UPGRADE_CHECK, &generation, &why);
 	answer(text);
 	if (r < 0)

@@ -100,7 +100,7 @@ void fs_root_changed(void *ctx);
 /* An execution's directory of batonfs's making has come, or gone, without a request for it. */
 void fs_exec_dir_changed(void *ctx, const char *id);
 
-/* The guardian has decided for an upgrade (0), or against: who waits for it is answered. */
-void fs_upgrade_decided(struct fs *fs, int err, const struct control_reason *why);
+/* The guardian has decided for an upgrade, or against: who waits for that is answered. */
+void fs_upgrade_decided(struct fs *fs);
 
 #endif

@@ -20,7 +20,6 @@
 #include "fuse/reply.h"
 #include "fuse/request.h"
 #include "fuse/verdict.h"
-#include "takeover/handover.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
 
@@ -232,35 +231,6 @@ void opc_keep_reason(int fd, const struct control_reason *why)
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 }
 
-/* For an upgrade. The process that was asked may have made room for this one, or died. */
-static void ask_guardian(fuse_req_t req, const struct fuse_file_info *fi, size_t n)
-{
-	struct fs *fs = fs_of(req);
-	enum handover_state state = HANDOVER_NONE;
-	struct handover_reason text;
-	struct control_reason why;
-	int r;
-
-	if (request_is_again() && handover_was_asked_by(fs->config.keep, request_unique()))
-		state = handover_result(fs->config.keep, &text);
-	if (state == HANDOVER_DONE) {
-		reply_write(req, n);
-		return;
-	}
-	if (state == HANDOVER_REFUSED) {
-		(void)snprintf(why.text, sizeof(why.text), "%s\n", text.text);
-		opc_keep_reason(text_of(fi), &why);
-		reply_err(req, -ECANCELED);
-		return;
-	}
-	FAULT_HANG("upgrade-asks");
-	r = verdict_await(fs, req, text_of(fi), n); /* first: the answer may be quick */
-	if (r < 0)
-		reply_err(req, r);
-	else
-		handover_ask(fs->config.keep, request_unique());
-}
-
 void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -287,9 +257,10 @@ void opc_write(fuse_req_t req, fuse_ino_t nodeid, struct fuse_bufvec *in, struct
 	r = control_write(fs->control, nodeid, &caller, text, (size_t)n, &why);
 	if (r == -ENOENT && request_is_again() && control_is_release(fs->control, nodeid))
 		r = 0; /* the last process has; and if it was somebody else, it is what is asked for */
-	if (r == -EINPROGRESS) {
-		ask_guardian(req, fi, (size_t)n);
-		return;
+	if (r == -EINPROGRESS) { /* for an upgrade */
+		r = verdict_await(fs, req, text_of(fi), (size_t)n);
+		if (r == 0)
+			return;
 	}
 	if (r < 0)
 		opc_keep_reason(text_of(fi), &why);

@@ -8,7 +8,10 @@
 
 #include "fuse/fs.h"
 
-/* The write of n bytes in `req`, to an open with this text (0: none), waits from now on. 0, -ENOMEM. */
+/*
+ * The write of n bytes in `req`, to an open with this text (0: none), has the guardian asked and waits from now on. It may have
+ * asked already, a process before this one: then it has its answer at once, if there is one. 0, -ENOMEM.
+ */
 int verdict_await(struct fs *fs, fuse_req_t req, int text_fd, size_t n) WARN_UNUSED;
 
 #endif

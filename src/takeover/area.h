@@ -33,9 +33,10 @@ struct worker_area {
 	_Atomic int32_t hang[MAY_HANG_MAX]; /* thread ids */
 
 	/* An upgrade: see handover.h */
-	_Atomic uint32_t asked;	   /* so often, by workers */
+	_Atomic uint32_t asked;	   /* so often */
+	_Atomic uint32_t covered;  /* of these, when the last check began: it is for them */
 	_Atomic uint32_t answered; /* of these; written after what follows */
-	_Atomic bool refused;	   /* the last one; with `reason` */
+	_Atomic uint32_t done;	   /* of these, by an upgrade; later ones: see `reason` */
 	_Atomic bool leave;	   /* the worker is to */
 	_Atomic bool left;	   /* and it has */
 	struct handover_reason reason;
@@ -58,7 +59,9 @@ struct worker_area {
 	int32_t holder_pidfd;
 	int32_t signal_fd;
 
-	_Atomic uint64_t asker; /* an upgrade: the request that has asked last */
+	/* An upgrade: the request that has asked last, written after the number that it had of all that asked. */
+	_Atomic uint32_t asker_number;
+	_Atomic uint64_t asker;
 
 	_Atomic uint32_t ledger; /* enum ledger_left, from worker to worker */
 };

@@ -149,6 +149,7 @@ static void take_signal(struct guardian *g)
 	if (read(g->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == HANDOVER_SIGNAL) {
+		atomic_fetch_add(&g->area->asked, 1);
 		succession_ask(g);
 		return;
 	}
@@ -428,7 +429,7 @@ int guardian_run(const struct guardian_plan *plan)
 	int r = 0;
 
 	if (plan->generation > 0 && !plan->is_back)
-		succession_answer(&g, atomic_load(&g.area->asked), NULL);
+		succession_done(&g);
 	if (g.area->serving)
 		succession_adopt(&g);
 	else

@@ -16,30 +16,32 @@ void worker_area_say(const struct worker_area *area)
 	(void)!write(area->said_fd, &one, sizeof(one));
 }
 
-void handover_ask(struct keep *keep, uint64_t unique)
+uint32_t handover_ask(struct keep *keep, uint64_t unique)
 {
 	struct worker_area *area = worker_area(keep);
+	uint32_t number = atomic_fetch_add(&area->asked, 1) + 1;
 
-	atomic_fetch_add(&area->asked, 1);
+	atomic_store(&area->asker_number, number);
 	/* Afterwards: who is killed in between has it asked again, and no answer to what somebody else has asked. */
 	atomic_store(&area->asker, unique);
 	worker_area_say(area);
+	return number;
 }
 
-bool handover_was_asked_by(const struct keep *keep, uint64_t unique)
+uint32_t handover_asked(const struct keep *keep, uint64_t unique)
 {
-	return unique != 0 && atomic_load(&worker_area(keep)->asker) == unique;
+	const struct worker_area *area = worker_area(keep);
+
+	return unique && atomic_load(&area->asker) == unique ? atomic_load(&area->asker_number) : 0;
 }
 
-enum handover_state handover_result(struct keep *keep, struct handover_reason *ret)
+enum handover_state handover_result(struct keep *keep, uint32_t number, struct handover_reason *ret)
 {
 	struct worker_area *area = worker_area(keep);
 
-	if (atomic_load(&area->answered) != atomic_load(&area->asked))
+	if (number > atomic_load(&area->answered))
 		return HANDOVER_UNDECIDED;
-	if (atomic_load(&area->asked) == 0)
-		return HANDOVER_NONE;
-	if (!atomic_load(&area->refused))
+	if (number <= atomic_load(&area->done))
 		return HANDOVER_DONE;
 	*ret = area->reason;
 	return HANDOVER_REFUSED;

@@ -15,6 +15,9 @@
  *
  * Who asked through the mount waits for an answer to a request. If the worker has left it is sent again to the next one,
  * which finds here what came of it.
+ *
+ * All who ask are counted. Who asks before the program is checked has what comes of that; who asks later may mean a program that
+ * came after it: he waits for the end of that upgrade, when a worker has answered all that it found, and has another one.
  */
 #ifndef TAKEOVER_HANDOVER_H
 #define TAKEOVER_HANDOVER_H
@@ -25,6 +28,7 @@
 
 #include "takeover/keep.h"
 #include "util/clock.h"
+#include "util/macro.h"
 
 /* To the guardian: try an upgrade. To a worker: the guardian has decided. */
 #define HANDOVER_SIGNAL SIGUSR2
@@ -41,7 +45,6 @@ struct handover_reason {
 };
 
 enum handover_state {
-	HANDOVER_NONE, /* nobody has ever asked */
 	HANDOVER_UNDECIDED,
 	HANDOVER_DONE,
 	HANDOVER_REFUSED, /* or failed */
@@ -49,14 +52,18 @@ enum handover_state {
 
 /* ---- in a worker ---- */
 
-/* Ask, for the request of that number (0: none). What comes of it is told by HANDOVER_SIGNAL. */
-void handover_ask(struct keep *keep, uint64_t unique);
+/* Ask, for the request of that number (0: none): as which one of all that ask. What comes of it is told by HANDOVER_SIGNAL. */
+uint32_t handover_ask(struct keep *keep, uint64_t unique);
 
-/* Whether that request is the last one that has asked. If it is not it may have all the same, and can be asked again. */
-bool handover_was_asked_by(const struct keep *keep, uint64_t unique);
+/*
+ * As which one that request has asked, if it is the last that has: the kernel lets one after the other write. 0: not that it is known,
+ * but it may have all the same, and can be asked again.
+ */
+uint32_t handover_asked(const struct keep *keep, uint64_t unique);
 
-/* What came of the last time that somebody asked; *ret if it was refused. */
-enum handover_state handover_result(struct keep *keep, struct handover_reason *ret);
+/* What came of that one; *ret if it was refused. */
+enum handover_state handover_result(struct keep *keep, uint32_t number, struct handover_reason *ret)
+	WARN_UNUSED;
 
 /* Whether it is to leave; and that it has, to be said when there is nothing left to do but to end. */
 bool handover_must_leave(struct keep *keep);

@@ -32,6 +32,7 @@ struct guardian {
 	bool stopping;
 	bool was_ready; /* one of them, perhaps of the program before */
 	bool told_ready;
+	uint32_t done_before;  /* area->done, before this program came */
 	bool proven;	       /* a worker of this program has answered all that it found */
 	unsigned int unproven; /* workers that died before that */
 	pid_t pid;

@@ -26,18 +26,27 @@
 #define STOP_POLL_NS (NS_PER_MS / 2)
 #define STOP_NS NS_PER_S
 
-void succession_answer(struct guardian *g, uint32_t asked, const struct handover_reason *refused)
+void succession_done(struct guardian *g)
 {
-	if (refused)
-		g->area->reason = *refused;
-	atomic_store(&g->area->refused, refused != NULL);
-	atomic_store(&g->area->answered, asked);
+	uint32_t covered = atomic_load(&g->area->covered);
+
+	g->done_before = atomic_load(&g->area->done);
+	atomic_store(&g->area->done, covered);
+	atomic_store(&g->area->answered, covered);
 }
 
+/* To all until the `asked`th; those after them are looked at again. */
 static void refuse(struct guardian *g, uint32_t asked, const struct handover_reason *why)
 {
+	g->area->reason = *why;
+	atomic_store(&g->area->answered, asked);
+	worker_area_say(g->area);
+}
+
+static void tell_refused(struct guardian *g, const struct handover_reason *why)
+{
 	log_warning("upgrade refused: %s", why->text);
-	succession_answer(g, asked, why);
+	refuse(g, atomic_load(&g->area->covered), why);
 }
 
 /* All wait from when it reads no more. */
@@ -105,7 +114,7 @@ void succession_replace(struct guardian *g)
 	struct handover_reason why = { .text = "" };
 
 	execute_last(g, g->plan->replace, &why);
-	refuse(g, atomic_load(&g->area->asked), &why);
+	tell_refused(g, &why);
 }
 
 /* The worker serves meanwhile, and until the other program has one that waits. */
@@ -116,7 +125,7 @@ static void go_first(struct guardian *g)
 	tell_serving(g, g->spare.pid, g->spare.pidfd);
 	execute(g, g->plan->replace, &why);
 	g->area->serving = g->area->holder = 0;
-	refuse(g, atomic_load(&g->area->asked), &why);
+	tell_refused(g, &why);
 }
 
 /*
@@ -128,17 +137,24 @@ static bool can_go_first(const struct guardian *g)
 	       keep_can_fetch_fds(g->plan->keep, g->spare.pidfd);
 }
 
+/* Whether the last upgrade is over: not before a worker has answered what it found, or there is none to go back to. */
+static bool is_settled(const struct guardian *g)
+{
+	return !g->leaving && !g->checked && !g->foreign && atomic_load(&g->area->ready) &&
+	       atomic_load(&g->area->settled);
+}
+
 void succession_ask(struct guardian *g)
 {
-	uint32_t asked = atomic_load(&g->area->asked);
 	struct handover_reason why = {
-		.text = "not yet mounted, or the kernel cannot send requests again (before Linux 6.9)"
+		.text = "the kernel cannot send requests again (Linux 6.9 can)"
 	};
 
-	if (g->leaving || g->checked || g->foreign || !atomic_load(&g->area->tid))
-		return; /* else it is seen when that is told */
+	if (!is_settled(g))
+		return; /* that it is will be told */
+	atomic_store(&g->area->covered, atomic_load(&g->area->asked));
 	if (!atomic_load(&g->area->replaceable) || g->plan->check(g->plan->ctx, &why) < 0) {
-		refuse(g, asked, &why);
+		tell_refused(g, &why);
 		(void)kill(g->pid, HANDOVER_SIGNAL);
 		return;
 	}
@@ -184,7 +200,8 @@ void succession_go_back(struct guardian *g)
 		.text = "the new program's workers died before they had answered; the one before goes on"
 	};
 
-	succession_answer(g, atomic_load(&g->area->asked), &why);
+	atomic_store(&g->area->done, g->done_before);
+	refuse(g, atomic_load(&g->area->asked), &why);
 	execute_last(g, g->plan->go_back, &why);
 	log_warning("cannot go back to the program before: %s", why.text);
 }

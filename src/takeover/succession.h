@@ -11,10 +11,10 @@
 #include "takeover/handover.h"
 #include "takeover/state.h"
 
-/* To who asked for the `asked`th upgrade: it is refused; NULL: it is done. */
-void succession_answer(struct guardian *g, uint32_t asked, const struct handover_reason *refused);
+/* At the start of another program: to those who asked for it. It is done. */
+void succession_done(struct guardian *g);
 
-/* Somebody asks: find out whether another program could go on. */
+/* Somebody asks, or has: find out whether another program could go on, if it is time. */
 void succession_ask(struct guardian *g);
 
 /* What follows from that, when it is time. */

@@ -235,6 +235,8 @@ void guardian_settled(struct keep *keep)
 	died = atomic_exchange(&area->died_mono_ns, 0);
 	if (died)
 		atomic_fetch_add(&area->waited_ns, clock_ns(CLOCK_MONOTONIC) - died);
+	if (atomic_load(&area->asked) != atomic_load(&area->answered))
+		worker_area_say(area); /* an upgrade that waits for this */
 }
 
 unsigned int guardian_hung(const struct keep *keep)

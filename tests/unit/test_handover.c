@@ -28,34 +28,40 @@ static void teardown(void)
 	keep_free(keep);
 }
 
-/* As the guardian answers. */
-static void answer(bool refused, const char *why)
+/* As the guardian answers all until the nth; NULL: it is done. */
+static void answer(uint32_t n, const char *refused)
 {
 	struct worker_area *area = worker_area(keep);
 
-	(void)snprintf(area->reason.text, sizeof(area->reason.text), "%s", why);
-	area->refused = refused;
-	area->answered = area->asked;
+	if (refused)
+		(void)snprintf(area->reason.text, sizeof(area->reason.text), "%s", refused);
+	else
+		area->done = n;
+	area->answered = n;
 }
 
-START_TEST(result_is_that_of_the_last_one_asked)
+START_TEST(result_is_that_of_who_has_asked)
 {
 	struct handover_reason why;
+	uint32_t first;
+	uint32_t second;
 
-	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_NONE);
-	ck_assert(!handover_was_asked_by(keep, 7));
-	handover_ask(keep, 7);
-	ck_assert(handover_was_asked_by(keep, 7));
-	ck_assert(!handover_was_asked_by(keep, 8));
-	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_UNDECIDED);
-	answer(true, "no such file");
-	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_REFUSED);
+	ck_assert_uint_eq(handover_asked(keep, 7), 0);
+	first = handover_ask(keep, 7);
+	ck_assert_uint_eq(handover_asked(keep, 7), first);
+	ck_assert_uint_eq(handover_asked(keep, 8), 0);
+	ck_assert_int_eq(handover_result(keep, first, &why), HANDOVER_UNDECIDED);
+	second = handover_ask(keep, 8);
+	answer(first, "no such file");
+	ck_assert_int_eq(handover_result(keep, first, &why), HANDOVER_REFUSED);
 	ck_assert_str_eq(why.text, "no such file");
-	handover_ask(keep, 0);
-	ck_assert(!handover_was_asked_by(keep, 0));
-	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_UNDECIDED);
-	answer(false, "");
-	ck_assert_int_eq(handover_result(keep, &why), HANDOVER_DONE);
+	ck_assert_uint_eq(handover_asked(keep, 7), 0);
+	ck_assert_uint_eq(handover_asked(keep, 8), second);
+	ck_assert_int_eq(handover_result(keep, second, &why), HANDOVER_UNDECIDED);
+	answer(second, NULL);
+	ck_assert_int_eq(handover_result(keep, second, &why), HANDOVER_DONE);
+	ck_assert_int_eq(handover_result(keep, handover_ask(keep, 0), &why), HANDOVER_UNDECIDED);
+	ck_assert_uint_eq(handover_asked(keep, 0), 0);
 }
 END_TEST
 
@@ -69,7 +75,7 @@ START_TEST(another_program_finds_what_is_kept_if_the_format_is_its_own)
 	ck_assert_int_eq(keep_attach(fd, "format 2", format, &other), -EPROTONOSUPPORT);
 	ck_assert_str_eq(format, "format 1");
 	ck_assert_int_eq(keep_attach(fd, "format 1", format, &other), 0);
-	handover_ask(keep, 1);
+	(void)handover_ask(keep, 1);
 	ck_assert_uint_eq(worker_area(other)->asked, 1);
 	ck_assert(worker_area(other) != worker_area(keep));
 	keep_free(other);
@@ -93,7 +99,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		result_is_that_of_the_last_one_asked,
+		result_is_that_of_who_has_asked,
 		another_program_finds_what_is_kept_if_the_format_is_its_own,
 		what_is_no_keep_is_none,
 	};
