@@ -341,12 +341,12 @@ static void abandon(void *ctx)
 	session_abandon(p->daemon.keep);
 }
 
-static int check(void *ctx, struct handover_reason *why)
+static int check(void *ctx, int worker_pidfd, struct handover_reason *why)
 {
 	struct process *p = ctx;
 
 	p->upgrade.http_fd = p->http.fd;
-	return upgrade_check(&p->upgrade, why);
+	return upgrade_check(&p->upgrade, worker_pidfd, why);
 }
 
 static void replace(void *ctx, unsigned int generation, struct handover_reason *why)

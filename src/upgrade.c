@@ -197,11 +197,14 @@ NORETURN static void run_check(const struct upgrade *u, int out)
 	_exit(127);
 }
 
-/* All that it says until it closes the pipe. 0, -ETIMEDOUT, -errno. */
-static int read_answer(int fd, char *buf, size_t len)
+/* All that it says until it closes the pipe. 0, -ETIMEDOUT, -EINTR: the worker has died; -errno. */
+static int read_answer(int fd, int worker_pidfd, char *buf, size_t len)
 {
 	int64_t end = clock_ns(CLOCK_MONOTONIC) + UPGRADE_CHECK_NS;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = worker_pidfd, .events = POLLIN },
+	};
 	size_t at = 0;
 
 	buf[0] = '\0';
@@ -211,8 +214,10 @@ static int read_answer(int fd, char *buf, size_t len)
 		ssize_t n;
 		bool full = at == len - 1;
 
-		if (left <= 0 || poll(&p, 1, (int)(left / NS_PER_MS) + 1) == 0)
+		if (left <= 0 || poll(fds, ARRAY_SIZE(fds), (int)(left / NS_PER_MS) + 1) == 0)
 			return -ETIMEDOUT;
+		if (fds[1].revents)
+			return -EINTR;
 		n = read(fd, full ? rest : buf + at, full ? sizeof(rest) : len - 1 - at);
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -251,7 +256,7 @@ static int judge(const struct upgrade *u, int status, char *said, struct handove
 	return fail(why, -ENOEXEC, "%s: %s", u->path, last_line(said));
 }
 
-static int ask(const struct upgrade *u, struct handover_reason *why)
+static int ask(const struct upgrade *u, int worker_pidfd, struct handover_reason *why)
 {
 	_cleanup_close_ int in = -1;
 	char said[1024];
@@ -269,7 +274,7 @@ static int ask(const struct upgrade *u, struct handover_reason *why)
 	(void)close(fds[1]);
 	if (pid < 0)
 		return fail(why, -errno, "no process: %s", strerror(errno));
-	r = read_answer(in, said, sizeof(said));
+	r = read_answer(in, worker_pidfd, said, sizeof(said));
 	if (r < 0)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -296,7 +301,7 @@ static void drop_program(struct upgrade *u)
 	u->fd = safe_close(u->fd);
 }
 
-static int check_program(struct upgrade *u, struct handover_reason *why)
+static int check_program(struct upgrade *u, int worker_pidfd, struct handover_reason *why)
 {
 	int r;
 
@@ -311,15 +316,15 @@ static int check_program(struct upgrade *u, struct handover_reason *why)
 	r = description_write(u, 0);
 	if (r < 0)
 		return fail(why, r, "cannot describe the mount: %s", strerror(-r));
-	return ask(u, why);
+	return ask(u, worker_pidfd, why);
 }
 
-int upgrade_check(struct upgrade *u, struct handover_reason *why)
+int upgrade_check(struct upgrade *u, int worker_pidfd, struct handover_reason *why)
 {
 	int r;
 
 	drop_program(u);
-	r = check_program(u, why);
+	r = check_program(u, worker_pidfd, why);
 	if (r < 0)
 		drop_program(u);
 	else

@@ -59,7 +59,7 @@ bool upgrade_is_wanted(char **argv);
 int upgrade_take_over(struct upgrade *u, unsigned int *ret_generation) WARN_UNUSED;
 
 /* For struct guardian_plan. */
-int upgrade_check(struct upgrade *u, struct handover_reason *why) WARN_UNUSED;
+int upgrade_check(struct upgrade *u, int worker_pidfd, struct handover_reason *why) WARN_UNUSED;
 void upgrade_replace(struct upgrade *u, unsigned int generation, struct handover_reason *why);
 void upgrade_go_back(struct upgrade *u, unsigned int generation, struct handover_reason *why);
 

@@ -48,8 +48,11 @@ struct guardian_plan {
 	int (*work)(void *ctx, unsigned int generation);
 	/* In the guardian: the first worker is ready. */
 	void (*ready)(void *ctx);
-	/* In the guardian: can another program take this one's place? 0; -errno and *why. The worker goes on meanwhile. */
-	int (*check)(void *ctx, struct handover_reason *why);
+	/*
+	 * In the guardian: can another program take this one's place? 0; -errno and *why. The worker goes on meanwhile; -EINTR: its
+	 * pidfd says that it has died.
+	 */
+	int (*check)(void *ctx, int worker_pidfd, struct handover_reason *why);
 	/* In the guardian: put it there, after that many workers. Returns only if that fails, with *why. */
 	void (*replace)(void *ctx, unsigned int generation, struct handover_reason *why);
 	/*

@@ -149,11 +149,16 @@ void succession_ask(struct guardian *g)
 	struct handover_reason why = {
 		.text = "the kernel cannot send requests again (Linux 6.9 can)"
 	};
+	int r = -EOPNOTSUPP;
 
 	if (!is_settled(g))
 		return; /* that it is will be told */
 	atomic_store(&g->area->covered, atomic_load(&g->area->asked));
-	if (!atomic_load(&g->area->replaceable) || g->plan->check(g->plan->ctx, &why) < 0) {
+	if (atomic_load(&g->area->replaceable))
+		r = g->plan->check(g->plan->ctx, g->thread >= 0 ? g->thread : g->pidfd, &why);
+	if (r == -EINTR)
+		return; /* everybody waits for the next one; that it has settled will be told */
+	if (r < 0) {
 		tell_refused(g, &why);
 		(void)kill(g->pid, HANDOVER_SIGNAL);
 		return;

@@ -94,6 +94,22 @@ for said in upgraded refused; do
 	serves c $((upgrades + 2 - ${!said}))
 done
 
+# ---- the worker dies meanwhile: nobody waits until the other program has been looked at ----
+
+takeovers=$(status 'd["takeovers"]')
+upgrades=$(status 'd["upgrades"]')
+install_program d
+echo check >"$WORK/wait"
+ask first
+wait_until 30 checks
+kill -9 "$(worker_pid)"
+timeout 5 stat "$MNT/4711" >"$WORK/out" || fail "no answer within 5 s of the death of a worker"
+wait_until 30 checks # anew
+rm "$WORK/wait"
+wait $asks
+expect_eq 0 $? "status of who asked a worker that died: $(cat "$WORK/first")"
+expect_eq "${version%?}d $((upgrades + 1)) $((takeovers + 1))" "$(status '" ".join(str(d[k]) for k in ("version", "upgrades", "takeovers"))')"
+
 # ---- many at once ----
 
 pids=()
@@ -114,5 +130,5 @@ ends() {
 	[ "$(status 'd["upgrades"]')" = "$before" ]
 }
 wait_until 30 ends
-expect_eq 0 "$(status 'd["takeovers"]')" "takeovers"
+expect_eq 1 "$(status 'd["takeovers"]')" "takeovers"
 exit 0
