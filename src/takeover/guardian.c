@@ -443,7 +443,7 @@ int guardian_run(const struct guardian_plan *plan)
 	if (g.foreign)
 		succession_end(&g);
 	spare_end(&g.spare);
-	if (r < 0 && !atomic_load(&g.area->ended))
+	if (!atomic_load(&g.area->ended))
 		plan->abandon(plan->ctx);
 	return r;
 }
