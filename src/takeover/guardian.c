@@ -30,6 +30,7 @@
 #include "takeover/worker.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/fault.h"
 #include "util/log.h"
 #include "util/sdnotify.h"
 
@@ -55,13 +56,21 @@
 
 static int fork_worker(struct guardian *g)
 {
+	int64_t start = clock_ns(CLOCK_MONOTONIC);
 	pid_t self = getpid();
+	int r;
 
 	if (g->generation > 1)
 		urgent_start(); /* it is born so */
-	g->pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
-	if (g->pid < 0)
-		return -errno;
+	do
+		g->pid = (pid_t)FAULT_CALL("worker-fork", syscall(SYS_clone, CLONE_FILES | SIGCHLD,
+								  NULL, NULL, NULL, NULL));
+	while (g->pid < 0 && g->generation > 1 && worker_is_to_be_tried_again(errno, start));
+	if (g->pid < 0) {
+		r = -errno;
+		log_error("cannot start a worker: error=%s", log_errname(r));
+		return r;
+	}
 	if (g->pid == 0)
 		worker_begin(g->plan, g->generation, self);
 	urgent_wait(); /* it may die at once */

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "takeover/area.h"
@@ -27,6 +28,10 @@
 
 /* How often who waits looks whether more is kept. Source: a takeover that finds a tenth of it cold is a tenth slower. */
 #define LOOK_S 10
+
+/* How long memory and processes are tried to be had for one, and how often. Source: they lack for long only where all is lost. */
+#define TRY_NS (10 * NS_PER_S)
+#define TRY_POLL_NS (20 * NS_PER_MS)
 
 /* Of the process, as long as it waits. */
 #define SPARE_NAME "batonfs-spare"
@@ -163,6 +168,16 @@ static void *work(void *arg)
 	_exit(w->status); /* the first thread need not come to run for that */
 }
 
+bool worker_is_to_be_tried_again(int err, int64_t start_mono_ns)
+{
+	const struct timespec poll_time = { .tv_nsec = TRY_POLL_NS };
+
+	if ((err != EAGAIN && err != ENOMEM) || clock_ns(CLOCK_MONOTONIC) - start_mono_ns >= TRY_NS)
+		return false;
+	(void)nanosleep(&poll_time, NULL);
+	return true;
+}
+
 /* The C library takes this thread for the guardian's: it starts another one and waits. */
 NORETURN static void begin(const struct guardian_plan *plan, unsigned int generation,
 			   pid_t guardian)
@@ -174,6 +189,7 @@ NORETURN static void begin(const struct guardian_plan *plan, unsigned int genera
 		.generation = generation,
 		.status = EXIT_FAILURE,
 	};
+	int64_t start = clock_ns(CLOCK_MONOTONIC);
 	pthread_t thread;
 	int err;
 
@@ -182,11 +198,14 @@ NORETURN static void begin(const struct guardian_plan *plan, unsigned int genera
 		(void)prctl(PR_SET_NAME, SPARE_NAME);
 	tell_deaths(w.area);
 	watchdog_obey(plan->watchdog);
-	err = pthread_create(&thread, NULL, work, &w);
+	do {
+		err = FAULT_CALL("worker-thread", pthread_create(&thread, NULL, work, &w));
+		err = err < 0 ? errno : err;
+	} while (err && generation > 1 && worker_is_to_be_tried_again(err, start));
 	if (err == 0)
 		(void)pthread_join(thread, NULL);
-	else
-		log_error("cannot start: error=%s", log_errname(-err));
+	else if (generation > 0) /* else it is tried again later */
+		log_error("cannot start a worker: error=%s", log_errname(-err));
 	_exit(w.status);
 }
 

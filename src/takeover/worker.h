@@ -5,6 +5,8 @@
 #ifndef TAKEOVER_WORKER_H
 #define TAKEOVER_WORKER_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "takeover/guardian.h"
@@ -19,5 +21,11 @@ NORETURN void worker_begin(const struct guardian_plan *plan, unsigned int genera
 
 /* Likewise, but it waits until it is told the number: takeover/spare.h. */
 NORETURN void worker_wait(const struct guardian_plan *plan, pid_t guardian);
+
+/*
+ * `err`, of errno(3), keeps a worker from beginning, for whom everybody has waited since `start_mono_ns`: whether that is to be tried
+ * again, which is after a moment. Without one the mount ends, and with it what a memory store has.
+ */
+bool worker_is_to_be_tried_again(int err, int64_t start_mono_ns);
 
 #endif
