@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,11 +77,17 @@ static void execute(struct guardian *g,
 		    void (*put)(void *ctx, unsigned int generation, struct handover_reason *why),
 		    struct handover_reason *why)
 {
+	int r;
+
 	if (g->stopping) /* for the next one to see */
 		(void)kill(getpid(), SIGTERM);
 	watchdog_over_exec(g->plan->watchdog, true);
-	if (keep_fds_over_exec(true) == 0)
+	r = keep_fds_over_exec(true);
+	if (r == 0)
 		put(g->plan->ctx, g->generation, why);
+	else
+		(void)snprintf(why->text, sizeof(why->text), "cannot keep what is open: %s",
+			       strerror(-r));
 	(void)!keep_fds_over_exec(false);
 	watchdog_over_exec(g->plan->watchdog, false);
 }
