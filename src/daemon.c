@@ -32,6 +32,7 @@
 #include "takeover/handover.h"
 #include "tuning.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 #include "util/log.h"
 
 /* Threads that serve requests. Source: two for each CPU keep it busy while one waits for the store. */
@@ -450,6 +451,7 @@ void daemon_leave(struct daemon *d)
 {
 	seal_end_unasked(d->seal);
 	session_leave(d->session);
+	FAULT_HANG("leaves");
 	trash_stop(d->trash);
 	recover_files_free(d->recover);
 	reaper_stop(d->reaper);

@@ -385,6 +385,8 @@ static int run(struct guardian *g)
 		if (!atomic_load(&g->area->died_mono_ns)) /* else nobody has been served since */
 			atomic_store(&g->area->died_mono_ns, clock_ns(CLOCK_MONOTONIC));
 		status = await_end(g);
+		if (succession_has_left(g) && !atomic_load(&g->area->left))
+			tell_end(g->pid, died_of(g, status));
 		if (succession_has_left(g) && !g->foreign) {
 			succession_replace(g);
 			continue;

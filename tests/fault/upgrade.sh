@@ -153,6 +153,13 @@ expect_match '^.*: ' "$(upgrade)"
 expect_eq "$((upgrades + 1)) 1" "$(status '" ".join(str(d[k]) for k in ("upgrades", "takeovers"))')"
 expect_fail "$BATONFS" --takeover=0
 
+# ---- one that dies as it leaves is told of ----
+
+echo "leaves 66" >"$BATONFS_FAULT_HANG"
+last=$(worker_pid)
+expect upgrade >/dev/null
+grep -q "worker ended by itself pid=$last status=66," "$WORK/daemon.log" || fail "the log does not tell of who died as it left"
+
 # ---- its workers die: the one before goes on ----
 
 exec 3<>"$MNT/1/open"
