@@ -155,10 +155,14 @@ expect_fail "$BATONFS" --takeover=0
 
 # ---- one that dies as it leaves is told of ----
 
-echo "leaves 66" >"$BATONFS_FAULT_HANG"
+echo leaves >"$BATONFS_FAULT_HANG"
 last=$(worker_pid)
-expect upgrade >/dev/null
-grep -q "worker ended by itself pid=$last status=66," "$WORK/daemon.log" || fail "the log does not tell of who died as it left"
+upgrade >"$WORK/said_left" &
+wait_until 10 test ! -e "$BATONFS_FAULT_HANG"
+kill -9 "$last"
+wait $!
+expect_eq 0 $? "status of who asked one that died as it left: $(cat "$WORK/said_left")"
+grep -q "worker died pid=$last signal=9" "$WORK/daemon.log" || fail "the log does not tell of who died as it left"
 
 # ---- its workers die: the one before goes on ----
 
